@@ -1,0 +1,45 @@
+#pragma once
+// HTTP/1.1 client: one request, one answer, blocking, bounded by a deadline.
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace weft::http {
+
+struct ClientRequest {
+    std::string method = "GET";
+    std::string url;  // http://host:port/path?query
+    std::map<std::string, std::string> headers;
+    std::string body;
+    int redirects_max = 5;  // 307 and 308 are followed with the same method and body
+};
+
+struct ClientResponse {
+    int status = 0;
+    std::map<std::string, std::string> headers;  // names in lower case
+    std::string body;
+};
+
+/// Sends and waits. Errors: `invalid_argument` (URL), `unavailable` (nobody listens), `unknown_outcome` (sent, the answer didn't come).
+Result<ClientResponse> fetch(const ClientRequest& request, Deadline deadline);
+
+/// Builds a multipart/form-data body.
+class MultipartBuilder {
+  public:
+    void add(std::string_view name, std::string_view content_type, std::string_view content, std::string_view filename = {});
+    std::string content_type() const;
+    std::string finish();
+
+  private:
+    std::string body_;
+};
+
+/// Percent-encodes one path segment or query value.
+std::string url_encode(std::string_view text);
+
+}  // namespace weft::http

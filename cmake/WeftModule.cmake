@@ -2,6 +2,9 @@
 #
 # One static library `weft_<name>` (alias weft::<name>) and, if TESTS are given, one test program
 # `weft_<name>_test` (ctest label `fast`). DEPS are our modules, EXTERNAL are third-party targets that stay private.
+# `unit_tests` builds them all.
+add_custom_target(unit_tests)
+
 function(weft_module)
     cmake_parse_arguments(M "" "NAME" "SOURCES;HEADERS;DEPS;EXTERNAL;TESTS;TEST_DEPS" ${ARGN})
     set(target weft_${M_NAME})
@@ -16,6 +19,7 @@ function(weft_module)
         add_executable(${target}_test ${M_TESTS})
         target_link_libraries(${target}_test PRIVATE ${target} ${M_TEST_DEPS} weft_flags ${M_EXTERNAL}
             GTest::gtest GTest::gmock GTest::gtest_main)
+        add_dependencies(unit_tests ${target}_test)
         add_test(NAME ${M_NAME} COMMAND ${target}_test)
         set_tests_properties(${M_NAME} PROPERTIES LABELS "fast;unit" TIMEOUT 300)
     endif()

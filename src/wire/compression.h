@@ -22,7 +22,4 @@ Result<Bytes> compress(Compression codec, const Bytes& plain);
 Result<Bytes> decompress(Compression codec, const Bytes& packed, std::uint32_t plain_size,
                          std::uint32_t plain_size_max = 256U << 20);
 
-/// CRC32C (Castagnoli), with the processor's instruction where it has one; `seed` continues an earlier value.
-std::uint32_t crc32c(std::string_view data, std::uint32_t seed = 0);
-
 }  // namespace weft::wire

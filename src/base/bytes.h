@@ -1,6 +1,6 @@
 #pragma once
-// Bytes: an immutable slice of a shared block of memory. Copying one copies a pointer; a slice keeps its block alive.
-// Entries travel from socket to log to socket as Bytes and are never copied on the way.
+// Bytes: an immutable slice of a shared block of memory. Copying one copies a pointer; a slice keeps its
+// block alive. Entries travel from socket to log to socket as Bytes and are never copied on the way.
 
 #include <cstddef>
 #include <memory>

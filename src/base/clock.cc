@@ -7,9 +7,9 @@ namespace weft {
 SteadyTime steady_now() { return std::chrono::steady_clock::now(); }
 
 std::uint64_t wall_clock_ms() {
-    return static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-            .count());
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                          std::chrono::system_clock::now().time_since_epoch())
+                                          .count());
 }
 
 Duration Deadline::left() const {

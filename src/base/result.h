@@ -22,8 +22,8 @@ int http_status_of(ErrorCode code);
 /// Whether trying the same again later can help.
 bool is_retriable(ErrorCode code);
 
-/// Why something failed: a code to act on, and a message for an operator (what failed, on what, why, what to do;
-/// static text first, values last, never a secret).
+/// Why something failed: a code to act on, and a message for an operator (what failed, on what, why, what to
+/// do; static text first, values last, never a secret).
 struct [[nodiscard]] Error {
     ErrorCode code = ErrorCode::internal;
     std::string message;
@@ -49,16 +49,17 @@ std::unexpected<Error> fail(ErrorCode code, const Parts&... parts);
 #define WEFT_CONCAT(a, b) WEFT_CONCAT_INNER(a, b)
 
 /// `WEFT_TRY(auto x, expression)`: declares x from the Result's value, or returns its error.
-#define WEFT_TRY(declaration, ...) WEFT_TRY_IMPL(WEFT_CONCAT(weft_result_, __COUNTER__), declaration, __VA_ARGS__)
-#define WEFT_TRY_IMPL(result, declaration, ...)                           \
-    auto result = (__VA_ARGS__);                                          \
-    if (!result) return ::std::unexpected(::std::move(result).error());   \
+#define WEFT_TRY(declaration, ...) \
+    WEFT_TRY_IMPL(WEFT_CONCAT(weft_result_, __COUNTER__), declaration, __VA_ARGS__)
+#define WEFT_TRY_IMPL(result, declaration, ...)                         \
+    auto result = (__VA_ARGS__);                                        \
+    if (!result) return ::std::unexpected(::std::move(result).error()); \
     declaration = ::std::move(*result)
 
 /// `WEFT_TRY_VOID(expression)`: returns the error of a Result<void>, if it holds one.
-#define WEFT_TRY_VOID(...)                                                            \
-    do {                                                                              \
-        auto weft_result_void = (__VA_ARGS__);                                        \
+#define WEFT_TRY_VOID(...)                                                                      \
+    do {                                                                                        \
+        auto weft_result_void = (__VA_ARGS__);                                                  \
         if (!weft_result_void) return ::std::unexpected(::std::move(weft_result_void).error()); \
     } while (false)
 

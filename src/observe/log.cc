@@ -17,7 +17,8 @@ constexpr std::string_view kNames[] = {"DEBUG", "INFO", "WARN", "ERROR"};
 void append_time(std::string& line) {
     const auto now = std::chrono::system_clock::now();
     const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
-    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
+    const auto ms =
+        std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
     std::tm parts{};
     gmtime_r(&seconds, &parts);
     char text[40];
@@ -37,10 +38,17 @@ void append_value(std::string& line, std::string_view value) {
     line.push_back('"');
     for (const char c : value) {
         switch (c) {
-            case '"': line.append("\\\""); break;
-            case '\n': line.append("\\n"); break;
-            case '\r': line.append("\\r"); break;
-            default: line.push_back(c);
+            case '"':
+                line.append("\\\"");
+                break;
+            case '\n':
+                line.append("\\n");
+                break;
+            case '\r':
+                line.append("\\r");
+                break;
+            default:
+                line.push_back(c);
         }
     }
     line.push_back('"');

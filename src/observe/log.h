@@ -31,7 +31,8 @@ struct Field {
 /// A named voice: cheap to copy, safe from any thread. Never in a hot path.
 class Logger {
   public:
-    /// `component` must outlive the logger (a literal); `subject` (a topic, a function) is put into every line.
+    /// `component` must outlive the logger (a literal); `subject` (a topic, a function) is put into every
+    /// line.
     explicit Logger(std::string_view component, std::string subject = {})
         : component_(component), subject_(std::move(subject)) {}
 

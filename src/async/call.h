@@ -12,8 +12,9 @@
 
 namespace weft::async {
 
-/// Runs `start(done)` on the loop and waits until `done(Result<T>)` was called (once, from any thread). Must not be called
-/// on the loop itself. When the deadline passes first the answer is `deadline_exceeded` and the late result is dropped.
+/// Runs `start(done)` on the loop and waits until `done(Result<T>)` was called (once, from any thread). Must
+/// not be called on the loop itself. When the deadline passes first the answer is `deadline_exceeded` and the
+/// late result is dropped.
 template <class T>
 Result<T> call_on(Loop& loop, Deadline deadline,
                   std::move_only_function<void(std::move_only_function<void(Result<T>)>)> start) {

@@ -1,6 +1,7 @@
 #pragma once
-// FrameChannel: a connection that carries length-prefixed frames both ways. TCP is one kind; others (TLS, in-process)
-// take its place behind the same face. The format is Pulsar's: four bytes of big-endian length, then that many bytes.
+// FrameChannel: a connection that carries length-prefixed frames both ways. TCP is one kind; others (TLS,
+// in-process) take its place behind the same face. The format is Pulsar's: four bytes of big-endian length,
+// then that many bytes.
 //
 // Everything here belongs to one Loop: call on it, be called on it.
 
@@ -38,8 +39,9 @@ class FrameChannel {
     virtual ~FrameChannel() = default;
     /// Says who is told; call once, before start().
     virtual void start(FrameHandler& handler) = 0;
-    /// Queues one frame given as pieces (the first piece begins with the length prefix). Never blocks: what is written in one
-    /// turn of the loop goes out together in gathered writes at its end. Dropped silently after the close.
+    /// Queues one frame given as pieces (the first piece begins with the length prefix). Never blocks: what
+    /// is written in one turn of the loop goes out together in gathered writes at its end. Dropped silently
+    /// after the close.
     virtual void write(std::span<const Bytes> pieces) = 0;
     void write(const Bytes& piece) { write(std::span(&piece, 1)); }
     /// Bytes queued and not yet taken by the kernel. Over kWriteHighMark a well-behaved owner stops producing
@@ -70,7 +72,8 @@ class FrameAcceptor {
     /// The port that was bound (useful when 0 was asked for).
     virtual std::uint16_t port() const = 0;
 
-    /// Binds and listens; `port` 0 takes a free one. May be called before the loop runs. An address in use is `conflict`.
+    /// Binds and listens; `port` 0 takes a free one. May be called before the loop runs. An address in use is
+    /// `conflict`.
     static Result<std::unique_ptr<FrameAcceptor>> listen(Loop& loop, const std::string& bind_address,
                                                          std::uint16_t port, Accepted accepted);
 };

@@ -1,6 +1,6 @@
 #pragma once
-// Loop: one thread's queue of work, with timers. It is the strand of this house: state that belongs to a loop is
-// touched only by functions that run on it, so it needs no lock.
+// Loop: one thread's queue of work, with timers. It is the strand of this house: state that belongs to a loop
+// is touched only by functions that run on it, so it needs no lock.
 
 #include <cstdint>
 #include <functional>
@@ -25,7 +25,8 @@ class Loop final {
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;
 
-    /// Queues an action. Any thread. After stop() the action is dropped when the Loop is destroyed, without being run.
+    /// Queues an action. Any thread. After stop() the action is dropped when the Loop is destroyed, without
+    /// being run.
     void post(Action action);
     /// Runs the action once, after `delay`, unless cancelled. On the loop only. Ids are never reused.
     TimerId after(Duration delay, Action action);

@@ -1,0 +1,113 @@
+#include <boost/asio/ip/tcp.hpp>
+#include <utility>
+#include <vector>
+
+#include "async/detail/tcp_channel.h"
+
+namespace weft::async {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+namespace {
+
+// One attempt to connect: resolves, tries each address in turn, gives up at the deadline. Shared by the
+// operations that wait for the network and the timer; the last one out ends it.
+class Attempt final : public std::enable_shared_from_this<Attempt> {
+  public:
+    using Done = std::move_only_function<void(Result<std::unique_ptr<FrameChannel>>)>;
+
+    Attempt(Loop& loop, std::string host, std::uint16_t port, Done done)
+        : loop_(loop),
+          host_(std::move(host)),
+          port_(port),
+          resolver_(loop.context()),
+          socket_(loop.context()),
+          done_(std::move(done)) {}
+
+    void start(Deadline deadline) {
+        timer_ = loop_.after(deadline.left(), [self = shared_from_this()] {
+            self->timer_ = 0;
+            self->finish(fail(ErrorCode::deadline_exceeded,
+                              "connecting took longer than the deadline: ", self->target()));
+        });
+        boost::system::error_code error;
+        const auto address = asio::ip::make_address(host_, error);
+        if (!error) {
+            addresses_ = {tcp::endpoint(address, port_)};
+        } else if (host_ == "localhost") {  // always the loopback (RFC 6761): no need to ask
+            addresses_ = {tcp::endpoint(asio::ip::address_v4::loopback(), port_),
+                          tcp::endpoint(asio::ip::address_v6::loopback(), port_)};
+        } else {
+            resolve();
+            return;
+        }
+        loop_.post([self = shared_from_this()] { self->try_next(); });
+    }
+
+  private:
+    std::string target() const { return str_cat(host_, ':', port_); }
+
+    void resolve() {
+        resolver_.async_resolve(host_, std::to_string(port_),
+                                [self = shared_from_this()](const auto& error, auto results) {
+                                    if (error) {
+                                        self->finish(fail(ErrorCode::unavailable, "no address for host ",
+                                                          self->host_, ": ", error.message()));
+                                        return;
+                                    }
+                                    for (const auto& result : results)
+                                        self->addresses_.push_back(result.endpoint());
+                                    self->try_next();
+                                });
+    }
+
+    void try_next() {
+        if (!done_) return;
+        if (next_ == addresses_.size()) {
+            finish(fail(ErrorCode::unavailable, "can't connect to ", target(), ": ", last_error_));
+            return;
+        }
+        boost::system::error_code ignored;  // a socket that was never opened
+        socket_.close(ignored);
+        socket_.async_connect(addresses_[next_++],
+                              [self = shared_from_this()](const boost::system::error_code& error) {
+                                  if (!self->done_) return;
+                                  if (!error) {
+                                      self->finish(make_tcp_channel(self->loop_, std::move(self->socket_)));
+                                      return;
+                                  }
+                                  self->last_error_ = error.message();
+                                  self->try_next();
+                              });
+    }
+
+    void finish(Result<std::unique_ptr<FrameChannel>> result) {
+        if (!done_) return;
+        if (timer_ != 0) loop_.cancel(std::exchange(timer_, 0));
+        resolver_.cancel();
+        boost::system::error_code ignored;  // gone already if it was handed on
+        socket_.close(ignored);
+        std::exchange(done_, nullptr)(std::move(result));
+    }
+
+    Loop& loop_;
+    const std::string host_;
+    const std::uint16_t port_;
+    tcp::resolver resolver_;
+    tcp::socket socket_;
+    Done done_;
+    TimerId timer_ = 0;
+    std::vector<tcp::endpoint> addresses_;
+    std::size_t next_ = 0;
+    std::string last_error_ = "no address";
+};
+
+}  // namespace
+
+void connect_frames(Loop& loop, std::string host, std::uint16_t port, Deadline deadline,
+                    std::move_only_function<void(Result<std::unique_ptr<FrameChannel>>)> done) {
+    std::make_shared<Attempt>(loop, std::move(host), port, std::move(done))->start(deadline);
+}
+
+}  // namespace weft::async

@@ -1,0 +1,313 @@
+#include "async/frames.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <future>
+
+#include "async/call.h"
+
+namespace weft::async {
+namespace {
+
+std::string framed(std::string_view content) {
+    const std::uint32_t size = htonl(static_cast<std::uint32_t>(content.size()));
+    return std::string(reinterpret_cast<const char*>(&size), 4).append(content);
+}
+Bytes frame(std::string_view content) { return Bytes::from(framed(content)); }
+
+std::string pattern(std::size_t size) {
+    std::string text(size, '\0');
+    for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>(i * 31 + (i >> 8));
+    return text;
+}
+
+// One end of a connection that keeps what it is told. Lives on the loop; looked at through ask().
+struct End final : FrameHandler {
+    std::unique_ptr<FrameChannel> channel;
+    std::vector<Bytes> frames;
+    int rounds = 0, writable = 0;
+    std::optional<Error> closed;
+    std::function<void(End&, Bytes)> on_each;
+    std::function<void(End&)> on_change = [](End&) {};
+
+    void on_frame(Bytes bytes) override {
+        frames.push_back(bytes);
+        if (on_each) on_each(*this, bytes);
+    }
+    void on_frames_done() override { ++rounds, on_change(*this); }
+    void on_writable() override { ++writable, on_change(*this); }
+    void on_closed(const Error& why) override { closed = why, on_change(*this); }
+};
+
+class FramesTest : public testing::Test {
+  protected:
+    FramesTest() {
+        run([&] {
+            acceptor =
+                *FrameAcceptor::listen(loop, "127.0.0.1", 0, [&](std::unique_ptr<FrameChannel> channel) {
+                    server.channel = std::move(channel);
+                    server.channel->start(server);
+                    check();
+                });
+            for (End* end : {&client, &server}) end->on_change = [&](End&) { check(); };
+        });
+    }
+    ~FramesTest() override {
+        run([&] { client.channel.reset(), server.channel.reset(), acceptor.reset(); });
+        thread.stop();
+    }
+
+    void run(const std::function<void()>& action) {
+        std::promise<void> done;
+        loop.post([&] { action(), done.set_value(); });
+        done.get_future().wait();
+    }
+    // Waits until the condition holds; it is looked at on the loop whenever an end is told something.
+    void wait_for(std::function<bool()> wanted) {
+        std::promise<void> met;
+        run([&] {
+            condition = std::move(wanted);
+            reached = &met;
+            check();
+        });
+        if (met.get_future().wait_for(20s) != std::future_status::ready) {
+            run([&] { reached = nullptr; });
+            FAIL() << "condition not met within 20 s";
+        }
+    }
+    void check() {
+        if (reached == nullptr || !condition()) return;
+        std::exchange(reached, nullptr)->set_value();
+    }
+    void connect() {
+        auto channel = call_on<std::unique_ptr<FrameChannel>>(loop, Deadline::after(10s), [&](auto done) {
+            connect_frames(loop, "127.0.0.1", acceptor->port(), Deadline::after(5s), std::move(done));
+        });
+        ASSERT_TRUE(channel.has_value()) << channel.error().message;
+        run([&] {
+            client.channel = std::move(*channel);
+            client.channel->start(client);
+        });
+        wait_for([&] { return server.channel != nullptr; });
+    }
+    int connect_raw() {
+        const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+        sockaddr_in to{};
+        to.sin_family = AF_INET;
+        to.sin_port = htons(acceptor->port());
+        to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        EXPECT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
+        wait_for([&] { return server.channel != nullptr; });
+        return fd;
+    }
+    void echo() {
+        server.on_each = [](End& end, const Bytes& bytes) {
+            const Bytes pieces[] = {frame(bytes.view()).slice(0, 4), bytes};
+            end.channel->write(pieces);
+        };
+    }
+
+    LoopThread thread{"frames"};
+    Loop& loop = thread.loop();
+    End client, server;
+    std::unique_ptr<FrameAcceptor> acceptor;
+    std::function<bool()> condition;
+    std::promise<void>* reached = nullptr;
+};
+
+TEST_F(FramesTest, frames_of_all_sizes_come_back_unchanged) {
+    echo();
+    connect();
+    std::vector<std::size_t> sizes = {0,      1,      3,      4,       5,         100,           4095,
+                                      65'532, 65'536, 65'537, 262'144, 1'000'000, kFrameBytesMax};
+    for (int i = 0; i < 300; ++i) sizes.push_back(static_cast<std::size_t>(i * 977 % 9000));
+    for (const std::size_t size : sizes) run([&] { client.channel->write(frame(pattern(size))); });
+    wait_for([&] { return client.frames.size() == sizes.size(); });
+    for (std::size_t i = 0; i < sizes.size(); ++i)
+        EXPECT_EQ(client.frames[i].view(), pattern(sizes[i])) << sizes[i];
+}
+
+TEST_F(FramesTest, many_small_frames_are_handed_out_by_reads_and_slices) {
+    connect();
+    run([&] {
+        for (int i = 0; i < 20'000; ++i) client.channel->write(frame(std::to_string(i)));
+    });
+    wait_for([&] { return server.frames.size() == 20'000; });
+    run([&] {
+        EXPECT_LT(server.rounds, 2'000);
+        EXPECT_EQ(server.frames[0].owner(), server.frames[1].owner());  // slices of one block
+        for (std::size_t i = 0; i < 20'000; ++i) ASSERT_EQ(server.frames[i].view(), std::to_string(i));
+    });
+}
+
+TEST_F(FramesTest, frames_that_nobody_keeps_do_not_grow_memory_and_kept_ones_stay_unchanged) {
+    connect();
+    std::size_t total = 0;
+    run([&] {
+        server.on_each = [&](End& end, const Bytes& bytes) {
+            total += bytes.size();
+            if (total % 7 != 0) end.frames.clear();  // keeps some over the reuse of blocks
+            EXPECT_EQ(bytes.view(), pattern(bytes.size()));
+            for (const Bytes& kept : end.frames) ASSERT_EQ(kept.view(), pattern(kept.size()));
+        };
+    });
+    std::size_t sent = 0;
+    for (int round = 0; round < 50; ++round) {
+        run([&] {
+            for (int i = 0; i < 40; ++i) {
+                const std::size_t size = static_cast<std::size_t>((round * 40 + i) * 7919 % 30'000);
+                sent += size;
+                client.channel->write(frame(pattern(size)));
+            }
+        });
+    }
+    wait_for([&] { return total == sent; });
+}
+
+TEST_F(FramesTest, bytes_one_by_one_make_frames) {
+    const int fd = connect_raw();
+    const std::string bytes = framed("hello") + framed("") + framed("world");
+    const int on = 1;
+    ::setsockopt(fd, IPPROTO_TCP, 1, &on, sizeof on);
+    for (const char c : bytes) {
+        ASSERT_EQ(::send(fd, &c, 1, 0), 1);
+        run([] {});  // lets the loop see it alone
+    }
+    wait_for([&] { return server.frames.size() == 3; });
+    run([&] {
+        EXPECT_EQ(server.frames[0].view(), "hello");
+        EXPECT_EQ(server.frames[1].view(), "");
+        EXPECT_EQ(server.frames[2].view(), "world");
+    });
+    ::close(fd);
+    wait_for([&] { return server.closed.has_value(); });
+    EXPECT_EQ(server.closed->code, ErrorCode::connection_closed);
+}
+
+TEST_F(FramesTest, an_oversize_frame_ends_the_connection_with_a_reason) {
+    const int fd = connect_raw();
+    const std::string request = framed("first") + "GET / HTTP/1.1\r\n\r\n";
+    ASSERT_EQ(::send(fd, request.data(), request.size(), 0), static_cast<ssize_t>(request.size()));
+    wait_for([&] { return server.closed.has_value(); });
+    EXPECT_EQ(server.frames.size(), 1U);
+    EXPECT_EQ(server.closed->code, ErrorCode::too_large);
+    EXPECT_NE(server.closed->message.find("limit=5308416"), std::string::npos) << server.closed->message;
+    char byte;
+    EXPECT_LE(::recv(fd, &byte, 1, 0), 0);
+    ::close(fd);
+}
+
+TEST_F(FramesTest, back_pressure_tells_when_to_go_on) {
+    connect();
+    run([&] { server.channel->pause_reading(); });
+    const std::string big = pattern(1U << 20);
+    run([&] {
+        for (int i = 0; i < 24; ++i) client.channel->write(frame(big));
+        EXPECT_TRUE(client.channel->over_high_mark());
+    });
+    run([&] {});
+    EXPECT_TRUE(server.frames.empty());
+    EXPECT_EQ(client.writable, 0);
+    run([&] { server.channel->resume_reading(); });
+    wait_for([&] { return server.frames.size() == 24 && client.writable == 1; });
+    run([&] { EXPECT_EQ(client.channel->queued_bytes(), 0U); });
+}
+
+TEST_F(FramesTest, close_sends_what_is_queued_and_tells_both_sides) {
+    connect();
+    run([&] {
+        server.channel->write(frame("late input that nobody reads"));
+        client.channel->write(frame("last"));
+        client.channel->write(frame(pattern(2'000'000)));
+        client.channel->close({ErrorCode::cancelled, "done"});
+        client.channel->write(frame("dropped"));
+        EXPECT_FALSE(client.closed.has_value());
+    });
+    wait_for([&] { return client.closed && server.closed; });
+    EXPECT_EQ(*client.closed, (Error{ErrorCode::cancelled, "done"}));
+    EXPECT_EQ(server.closed->code, ErrorCode::connection_closed);
+    ASSERT_EQ(server.frames.size(), 2U);
+    EXPECT_EQ(server.frames[1].size(), 2'000'000U);
+}
+
+TEST_F(FramesTest, close_gives_up_after_a_second_on_a_peer_that_does_not_read) {
+    connect();
+    run([&] {
+        server.channel->pause_reading();
+        for (int i = 0; i < 24; ++i) client.channel->write(frame(pattern(1U << 20)));
+        client.channel->close({ErrorCode::cancelled, "done"});
+    });
+    const auto begin = steady_now();
+    wait_for([&] { return client.closed.has_value(); });
+    EXPECT_GE(steady_now() - begin, 800ms);
+    EXPECT_LT(steady_now() - begin, 5s);
+}
+
+TEST_F(FramesTest, a_channel_may_be_destroyed_from_its_own_callbacks) {
+    connect();
+    run([&] { server.on_each = [](End& end, const Bytes&) { end.channel.reset(); }; });
+    run([&] {
+        for (int i = 0; i < 10; ++i) client.channel->write(frame("x"));
+        client.on_change = [&](End& end) {
+            if (end.closed) end.channel.reset();
+            check();
+        };
+    });
+    wait_for([&] { return client.closed && client.channel == nullptr; });
+    run([&] {
+        EXPECT_EQ(server.frames.size(), 1U);
+        EXPECT_FALSE(server.closed.has_value());
+        EXPECT_EQ(server.rounds, 0);
+    });
+}
+
+TEST_F(FramesTest, a_refused_connection_names_the_target) {
+    const std::uint16_t port = acceptor->port();
+    run([&] { acceptor.reset(); });
+    for (const char* host : {"127.0.0.1", "localhost"}) {
+        const auto refused = call_on<std::unique_ptr<FrameChannel>>(
+            loop, Deadline::after(10s),
+            [&](auto done) { connect_frames(loop, host, port, Deadline::after(5s), std::move(done)); });
+        ASSERT_FALSE(refused.has_value());
+        EXPECT_EQ(refused.error().code, ErrorCode::unavailable);
+        EXPECT_NE(refused.error().message.find(str_cat(host, ':', port)), std::string::npos)
+            << refused.error().message;
+    }
+}
+
+TEST_F(FramesTest, a_host_without_address_and_a_passed_deadline_are_errors) {
+    const auto unknown = call_on<std::unique_ptr<FrameChannel>>(loop, Deadline::after(20s), [&](auto done) {
+        connect_frames(loop, "no-such-host.invalid", 1, Deadline::after(15s), std::move(done));
+    });
+    EXPECT_FALSE(unknown.has_value());
+    const auto late = call_on<std::unique_ptr<FrameChannel>>(loop, Deadline::after(10s), [&](auto done) {
+        connect_frames(loop, "127.0.0.1", acceptor->port(), Deadline::after(-1s), std::move(done));
+    });
+    EXPECT_TRUE(late.has_value() || late.error().code == ErrorCode::deadline_exceeded);
+}
+
+TEST_F(FramesTest, an_address_in_use_is_a_conflict) {
+    run([&] {
+        const auto second = FrameAcceptor::listen(loop, "127.0.0.1", acceptor->port(), [](auto) {});
+        ASSERT_FALSE(second.has_value());
+        EXPECT_EQ(second.error().code, ErrorCode::conflict);
+    });
+}
+
+TEST_F(FramesTest, a_reset_by_the_peer_closes) {
+    const int fd = connect_raw();
+    const linger hard{1, 0};
+    ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    ::close(fd);
+    wait_for([&] { return server.closed.has_value(); });
+    EXPECT_EQ(server.closed->code, ErrorCode::connection_closed);
+    run([&] { server.channel->write(frame("into the void")); });
+}
+
+}  // namespace
+}  // namespace weft::async

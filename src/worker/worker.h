@@ -1,0 +1,64 @@
+#pragma once
+// Worker: takes functions over REST, keeps them in Pulsar's internal topics, and runs their instances.
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace weft::http {
+class Router;
+}
+
+namespace weft::worker {
+
+/// Where the broker is that keeps the worker's topics.
+enum class BrokerPlace : std::uint8_t {
+    this_process,  // its admin REST is in the router that add_routes() gets: asked directly, not over the
+                   // network
+    elsewhere,     // asked over HTTP at Endpoints::web_url
+};
+
+struct WorkerOptions {
+    std::filesystem::path data_dir;  // packages and instances live below it
+    std::string cluster_name = "standalone";
+    std::string hostname = "localhost";                    // what other workers and clients are told
+    std::string worker_id;                                 // empty: c-<cluster>-fw-<hostname>-<web port>
+    std::string python = "python3";                        // interpreter whose packages Python functions see
+    std::string functions_namespace = "public/functions";  // where the internal topics live
+    std::uint32_t instances_starting_max = 16;             // instances started at once
+    std::uint64_t package_bytes_max = 256U << 20;  // one uploaded package; 0: as large as a request may be
+    BrokerPlace broker = BrokerPlace::this_process;
+};
+
+/// Where the broker and this worker's own REST listen: known once they are bound.
+struct Endpoints {
+    std::string service_url;  // pulsar://host:port
+    std::string web_url;      // http://host:port
+    std::uint16_t web_port = 0;
+};
+
+/// Order of calls: create, add_routes (before the HTTP server starts), start, stop. Until it has read its
+/// topics every REST call is answered 503. A broker that isn't there yet, or goes away, is waited for:
+/// nothing here ends because of it.
+class Worker {
+  public:
+    /// Makes its folders; fails only if it can't (`io`, `disk_full`) or an option is wrong.
+    static Result<std::unique_ptr<Worker>> create(WorkerOptions options);
+    virtual ~Worker() = default;  // stops without grace if stop() wasn't called
+
+    /// Functions V3, worker V2, /initialized and /version. The router must stay where it is and outlive the
+    /// worker.
+    virtual void add_routes(http::Router& router) = 0;
+    /// Returns at once; the work is done on threads of its own. Once.
+    virtual void start(Endpoints endpoints) = 0;
+    /// Drains and ends all instances, then leaves the topics. Idempotent, allowed before start(). Any thread.
+    virtual void stop(Deadline deadline) = 0;
+    /// Whether it serves (what /initialized says). Any thread.
+    virtual bool initialized() const = 0;
+};
+
+}  // namespace weft::worker

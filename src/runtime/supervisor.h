@@ -18,39 +18,44 @@ namespace weft::runtime {
 
 enum class Language : std::uint8_t { native, python };
 
-/// Everything an instance needs to know; handed to the child over its control channel, never on the command line.
+/// Everything an instance needs to know; handed to the child over its control channel, never on the command
+/// line.
 struct InstanceSpec {
     std::string function_details;  // serialized proto::FunctionDetails
     std::int32_t instance_id = 0;
     std::string function_id;       // stable for the life of the function
     std::string function_version;  // changes when the program or its configuration does
     Language language = Language::native;
-    std::string package_path;      // the .so or .py on this machine
-    std::string service_url;       // pulsar://...
+    std::string package_path;  // the .so or .py on this machine
+    std::string service_url;   // pulsar://...
     std::string web_service_url;
     std::string cluster_name;
     std::string worker_id;
-    std::string python;            // interpreter whose packages a Python function sees
-    std::string scratch_directory; // writable, this instance's own
+    std::string python;             // interpreter whose packages a Python function sees
+    std::string scratch_directory;  // writable, this instance's own
 };
 
-/// How a child that ends by itself is started again: at once the first time, then after backoff_min, doubled each time, up to backoff_max;
-/// a run of `healthy_after` resets it.
+/// How a child that ends by itself is started again: at once the first time, then after backoff_min, doubled
+/// each time, up to backoff_max; a run of `healthy_after` resets it.
 struct RestartPolicy {
     Duration backoff_min = 100ms, backoff_max = 30s, healthy_after = 60s;
 };
 
-/// Owns one child at a time. The child dies with this process (PR_SET_PDEATHSIG and the end of its control channel). Any thread.
+/// Owns one child at a time. The child dies with this process (PR_SET_PDEATHSIG and the end of its control
+/// channel). Any thread.
 class Supervisor {
   public:
     virtual ~Supervisor() = default;  // kills without grace
-    /// Starts the child and returns; whether it runs is told by status(). Fails only if a process can't be made at all.
+    /// Starts the child and returns; whether it runs is told by status(). Fails only if a process can't be
+    /// made at all.
     static Result<std::unique_ptr<Supervisor>> start(InstanceSpec spec, RestartPolicy policy);
 
-    /// What the instance says of itself; when it isn't running: running=false, numRestarts and failureException (why).
+    /// What the instance says of itself; when it isn't running: running=false, numRestarts and
+    /// failureException (why).
     virtual Result<void> status(::proto::FunctionStatus& status, Deadline deadline) = 0;
     virtual Result<void> metrics(::proto::MetricsData& metrics, Deadline deadline) = 0;
-    /// Drains and ends the child: asks, waits until the deadline, then SIGKILL. No restart afterwards. May be called twice.
+    /// Drains and ends the child: asks, waits until the deadline, then SIGKILL. No restart afterwards. May be
+    /// called twice.
     virtual Result<void> stop(Deadline deadline) = 0;
     virtual std::int32_t pid() const = 0;  // -1: not running now
 };

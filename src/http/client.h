@@ -14,8 +14,8 @@ namespace weft::http {
 struct ClientRequest {
     std::string method = "GET";
     std::string url;  // http://host:port/path?query
-    std::map<std::string, std::string> headers;
-    std::string body;
+    std::map<std::string, std::string> headers = {};
+    std::string body = {};
     int redirects_max = 5;  // 307 and 308 are followed with the same method and body
 };
 
@@ -25,17 +25,22 @@ struct ClientResponse {
     std::string body;
 };
 
-/// Sends and waits. Errors: `invalid_argument` (URL), `unavailable` (nobody listens), `unknown_outcome` (sent, the answer didn't come).
+/// Sends and waits. Errors: `invalid_argument` (URL), `unavailable` (nobody listens), `deadline_exceeded`
+/// (not sent in time), `unknown_outcome` (sent, the answer didn't come).
 Result<ClientResponse> fetch(const ClientRequest& request, Deadline deadline);
 
 /// Builds a multipart/form-data body.
 class MultipartBuilder {
   public:
-    void add(std::string_view name, std::string_view content_type, std::string_view content, std::string_view filename = {});
+    MultipartBuilder();
+    void add(std::string_view name, std::string_view content_type, std::string_view content,
+             std::string_view filename = {});
     std::string content_type() const;
+    /// The whole body; nothing can be added afterwards.
     std::string finish();
 
   private:
+    std::string boundary_;
     std::string body_;
 };
 

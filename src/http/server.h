@@ -1,5 +1,6 @@
 #pragma once
-// HTTP/1.1 server: routes to handlers on a small pool of threads, where they may block until the request's deadline.
+// HTTP/1.1 server: routes to handlers on a small pool of threads, where they may block until the request's
+// deadline.
 
 #include <cstdint>
 #include <functional>
@@ -18,11 +19,12 @@ namespace weft::http {
 struct Request {
     std::string method;                          // "GET"
     std::string path;                            // decoded, without the query
+    std::string raw_path;                        // as sent: routed by its segments, so that %2F is no slash
     std::map<std::string, std::string> query;    // decoded; the last of equal names
     std::map<std::string, std::string> headers;  // names in lower case
     std::string body;
-    std::map<std::string, std::string> params;   // what the route's {name} parts matched, decoded
-    std::string host;                            // the Host header
+    std::map<std::string, std::string> params;  // what the route's {name} parts matched, decoded
+    std::string host;                           // the Host header
     Deadline deadline = Deadline::never();
 
     const std::string& param(const std::string& name) const { return params.at(name); }
@@ -34,8 +36,12 @@ struct Response {
     std::string body;
     std::map<std::string, std::string> headers;
 
-    static Response json(std::string body, int status = 200) { return {status, "application/json", std::move(body), {}}; }
-    static Response text(std::string body, int status = 200) { return {status, "text/plain", std::move(body), {}}; }
+    static Response json(std::string body, int status = 200) {
+        return {status, "application/json", std::move(body), {}};
+    }
+    static Response text(std::string body, int status = 200) {
+        return {status, "text/plain", std::move(body), {}};
+    }
     static Response no_content() { return {204, "", "", {}}; }
     /// Pulsar's error form: {"reason": "..."} with the code's status.
     static Response error(const Error& error);
@@ -45,21 +51,23 @@ struct Response {
 /// One part of a multipart/form-data body.
 struct Part {
     std::string name;
-    std::string filename;       // empty: none given
-    std::string content_type;   // empty: none given
-    std::string_view content;   // into the request's body
+    std::string filename;      // empty: none given
+    std::string content_type;  // empty: none given
+    std::string_view content;  // into the request's body
 };
-/// Takes a multipart/form-data body apart (RFC 7578); says what is wrong with it otherwise.
+/// Takes a multipart/form-data body apart (RFC 7578), 64 parts at most; says what is wrong with it otherwise.
 Result<std::vector<Part>> parse_multipart(const Request& request);
 
 using Handler = std::function<Response(const Request&)>;
 
-/// Method and path pattern to handler. Patterns: "/admin/v3/functions/{tenant}/{namespace}", "{rest...}" at the end takes what remains
-/// (slashes included). A literal segment wins over a parameter. Filled before the server starts, read-only afterwards.
+/// Method and path pattern to handler. Patterns: "/admin/v3/functions/{tenant}/{namespace}", "{rest...}" at
+/// the end takes what remains (slashes included). A literal segment wins over a parameter. Filled before the
+/// server starts, read-only afterwards.
 class Router {
   public:
     void add(std::string_view method, std::string_view pattern, Handler handler);
-    /// The answer: 404 {"reason"} for an unknown path, 405 for an unknown method on a known one; what a handler throws is a 500.
+    /// The answer: 404 {"reason"} for an unknown path, 405 for an unknown method on a known one; what a
+    /// handler throws is a 500.
     Response handle(Request& request) const;
 
   private:
@@ -70,10 +78,10 @@ class Router {
 struct ServerOptions {
     std::string bind_address = "127.0.0.1";
     std::uint16_t port = 0;
-    std::uint32_t threads = 4;                      // handlers at once
-    std::uint32_t connections_max = 2048;
-    std::uint32_t requests_waiting_max = 1024;      // over it: 503
-    std::uint64_t body_bytes_max = 512U << 20;      // 413
+    std::uint32_t threads = 4;                  // handlers at once
+    std::uint32_t connections_max = 2048;       // over it: 503
+    std::uint32_t requests_waiting_max = 1024;  // over it: 503
+    std::uint64_t body_bytes_max = 512U << 20;  // over it: 413; all bodies together: twice that, then 503
     std::uint64_t header_bytes_max = 64U << 10;
     Duration request_timeout = 300s;
     Duration idle_timeout = 60s;
@@ -81,9 +89,12 @@ struct ServerOptions {
 
 class Server {
   public:
-    virtual ~Server() = default;  // stops: no new requests, waits for the running handlers
+    /// Stops: no new requests; waits for the handlers that run, sends what they answer, drops requests that
+    /// still wait.
+    virtual ~Server() = default;
     virtual std::uint16_t port() const = 0;
-    /// Binds and serves on threads of its own. An address in use is `conflict`.
+    /// Binds and serves: one thread for the sockets, and handler threads that start as they are needed. An
+    /// address in use is `conflict`.
     static Result<std::unique_ptr<Server>> start(ServerOptions options, const Router& router);
 };
 

@@ -1,0 +1,30 @@
+#pragma once
+// URL syntax: percent-encoding, query strings, http:// addresses.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace weft::http {
+
+/// Undoes percent-encoding; nothing when an escape is malformed or stands for a NUL.
+std::optional<std::string> url_decode(std::string_view text);
+/// "a=1&b=x%20y"; '+' is a blank; the last of equal names counts.
+std::optional<std::map<std::string, std::string>> parse_query(std::string_view text);
+
+/// The segments of "/a/b/c", without the empty ones at the ends; not decoded.
+std::vector<std::string_view> split_path(std::string_view path);
+
+struct HttpUrl {
+    std::string host;
+    std::uint16_t port = 80;
+    std::string target = "/";  // path and query, as sent
+};
+Result<HttpUrl> parse_http_url(std::string_view url);
+
+}  // namespace weft::http

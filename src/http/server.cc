@@ -1,0 +1,372 @@
+#include "http/server.h"
+
+#include <algorithm>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <optional>
+#include <unordered_set>
+
+#include "async/call.h"
+#include "http/detail/handler_pool.h"
+#include "http/detail/url.h"
+#include "observe/log.h"
+
+namespace weft::http {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace bhttp = boost::beast::http;
+using asio::ip::tcp;
+using beast::error_code;
+
+namespace {
+
+constexpr auto kDrainTime = 2s;  // for a client that is still sending when it gets its answer and the end
+constexpr auto kLastAnswersTime = 1s;   // for answers under way when the server stops
+constexpr auto kAcceptBackoff = 100ms;  // no file descriptors left, most likely
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+constexpr std::string_view kTooManyConnections =
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+class Session;
+
+// What sessions share. Lives until the last of them is gone.
+struct Core {
+    Core(async::Loop& l, ServerOptions o, const Router& r)
+        : loop(l),
+          options(std::move(o)),
+          router(r),
+          acceptor(l.context()),
+          pool(options.threads, options.requests_waiting_max) {}
+
+    async::Loop& loop;
+    const ServerOptions options;
+    const Router router;
+    const observe::Logger log{"http"};
+
+    // on the loop
+    tcp::acceptor acceptor;
+    std::unordered_set<Session*> sessions;
+    std::uint64_t body_bytes = 0;  // reserved for bodies that are read or handled
+    std::size_t writing = 0;       // sessions that send an answer
+    bool stopping = false;
+    std::move_only_function<void(Result<bool>)> when_quiet;
+
+    HandlerPool pool;
+
+    bool reserve(std::uint64_t bytes) {
+        if (body_bytes + bytes > 2 * options.body_bytes_max) return false;
+        body_bytes += bytes;
+        return true;
+    }
+    void tell_if_quiet() {
+        if (writing == 0 && when_quiet) std::exchange(when_quiet, nullptr)(true);
+    }
+};
+
+// One connection: reads a request, has it handled, writes the answer, and again. All on the loop but the
+// handler.
+class Session final : public std::enable_shared_from_this<Session> {
+  public:
+    // `core` is shared by all sessions and the server: whoever ends last frees it.
+    Session(std::shared_ptr<Core> core, tcp::socket socket)
+        : core_(std::move(core)),
+          stream_(std::move(socket)),
+          buffer_(core_->options.header_bytes_max + (64U << 10)) {
+        core_->sessions.insert(this);
+    }
+    ~Session() { core_->sessions.erase(this); }
+
+    void read_request();
+    /// Ends a connection that waits for a request.
+    void close_if_idle() {
+        if (phase_ == Phase::waiting) stream_.close();
+    }
+
+  private:
+    enum class Phase : std::uint8_t { waiting, busy };
+    enum class After : std::uint8_t { keep_alive, close };
+
+    void on_header(const error_code& error);
+    void read_body();
+    void on_request();
+    std::optional<Request> take_request(std::string& problem);
+    void refuse(const error_code& error);
+    void answer(Response response, After after);
+    void finish(After after);
+    void drain();
+
+    const std::shared_ptr<Core> core_;
+    beast::tcp_stream stream_;
+    beast::flat_buffer buffer_;
+    std::optional<bhttp::request_parser<bhttp::string_body>> parser_;
+    bhttp::response<bhttp::string_body> out_;
+    Phase phase_ = Phase::waiting;
+    Deadline deadline_ = Deadline::never();
+    std::uint64_t reserved_ = 0;
+    bool is_head_ = false;
+    unsigned version_ = 11;
+    char scratch_[4096];
+};
+
+void Session::read_request() {
+    if (core_->stopping) return;  // the last reference goes, and the connection with it
+    phase_ = Phase::waiting;
+    parser_.emplace();
+    parser_->header_limit(static_cast<std::uint32_t>(core_->options.header_bytes_max));
+    parser_->body_limit(core_->options.body_bytes_max);
+    stream_.expires_after(core_->options.idle_timeout);
+    bhttp::async_read_header(
+        stream_, buffer_, *parser_,
+        [self = shared_from_this()](const error_code& error, std::size_t) { self->on_header(error); });
+}
+
+void Session::on_header(const error_code& error) {
+    if (error) return refuse(error);
+    phase_ = Phase::busy;
+    deadline_ = Deadline::after(core_->options.request_timeout);
+    is_head_ = parser_->get().method() == bhttp::verb::head;
+    version_ = parser_->get().version();
+    if (parser_->is_done()) return on_request();
+    const std::uint64_t bytes = parser_->content_length().value_or(core_->options.body_bytes_max);
+    if (!core_->reserve(bytes))
+        return answer(Response::error(503, "too many large requests at once, try again later"), After::close);
+    reserved_ = bytes;
+    if (!beast::iequals(parser_->get()[bhttp::field::expect], "100-continue")) return read_body();
+    asio::async_write(stream_, asio::buffer(kContinue),
+                      [self = shared_from_this()](const error_code& failed, std::size_t) {
+                          if (!failed) self->read_body();
+                      });
+}
+
+void Session::read_body() {
+    stream_.expires_after(deadline_.left());
+    bhttp::async_read(stream_, buffer_, *parser_,
+                      [self = shared_from_this()](const error_code& error, std::size_t) {
+                          error ? self->refuse(error) : self->on_request();
+                      });
+}
+
+// Tells the client what was wrong with its bytes, if there is a point in telling it.
+void Session::refuse(const error_code& error) {
+    if (error == bhttp::error::end_of_stream || error == beast::error::timeout) return;
+    const auto& options = core_->options;
+    if (error == bhttp::error::body_limit) {
+        return answer(Response::error(
+                          413, str_cat("request body over the limit of ", options.body_bytes_max, " bytes")),
+                      After::close);
+    }
+    if (error == bhttp::error::header_limit || error == bhttp::error::buffer_overflow) {
+        return answer(Response::error(431, str_cat("request header over the limit of ",
+                                                   options.header_bytes_max, " bytes")),
+                      After::close);
+    }
+    if (error.category() == bhttp::make_error_code(bhttp::error::bad_method).category() &&
+        error != bhttp::error::partial_message)
+        answer(Response::error(400, str_cat("malformed HTTP request: ", error.message())), After::close);
+}
+
+std::optional<Request> Session::take_request(std::string& problem) {
+    auto& in = parser_->get();
+    Request request;
+    request.method = in.method_string();
+    std::string_view target = in.target();
+    if (!target.starts_with('/') && target != "*") {  // http://host/path, as proxies write it
+        const auto url = parse_http_url(target);
+        if (!url) return problem = "malformed request target", std::nullopt;
+        request.raw_path = url->target;
+        target = request.raw_path;
+    }
+    target = target.substr(0, target.find('#'));
+    const std::size_t question = target.find('?');
+    auto path = url_decode(target.substr(0, question));
+    if (!path) return problem = "malformed percent-encoding in path", std::nullopt;
+    auto query = parse_query(question == std::string_view::npos ? "" : target.substr(question + 1));
+    if (!query) return problem = "malformed percent-encoding in query", std::nullopt;
+    request.raw_path = std::string(target.substr(0, question));
+    request.path = std::move(*path);
+    request.query = std::move(*query);
+    for (const auto& field : in) {
+        std::string name = field.name_string();
+        std::ranges::transform(name, name.begin(),
+                               [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        const auto [at, first] = request.headers.try_emplace(std::move(name), field.value());
+        if (!first) str_append(at->second, ", ", std::string_view(field.value()));
+    }
+    request.host = in[bhttp::field::host];
+    request.body = std::move(in.body());
+    request.deadline = deadline_;
+    return request;
+}
+
+void Session::on_request() {
+    stream_.expires_never();
+    const After after = parser_->get().keep_alive() ? After::keep_alive : After::close;
+    std::string problem;
+    auto request = take_request(problem);
+    parser_.reset();
+    if (!request) return answer(Response::error(400, problem), after);
+    const bool taken =
+        core_->pool.submit([self = shared_from_this(), request = std::move(*request), after]() mutable {
+            const SteadyTime begin = steady_now();
+            Response response = self->core_->router.handle(request);
+            if (observe::enabled(observe::Level::debug)) {
+                self->core_->log.debug("handled", {{"method", request.method},
+                                                   {"path", request.path},
+                                                   {"status", response.status},
+                                                   {"us", (steady_now() - begin) / 1us}});
+            }
+            request = {};  // a large body goes before its answer is sent
+            Session* session = self.get();
+            session->core_->loop.post([self = std::move(self), response = std::move(response),
+                                       after]() mutable { self->answer(std::move(response), after); });
+        });
+    if (!taken) answer(Response::error(503, "too many requests wait, try again later"), after);
+}
+
+void Session::answer(Response response, After after) {
+    core_->body_bytes -= std::exchange(reserved_, 0);
+    phase_ = Phase::busy;
+    if (core_->stopping) after = After::close;
+    out_ = {};
+    out_.version(version_);
+    out_.result(static_cast<unsigned>(response.status));
+    if (!response.content_type.empty()) out_.set(bhttp::field::content_type, response.content_type);
+    for (const auto& [name, value] : response.headers) out_.set(name, value);
+    out_.keep_alive(after == After::keep_alive);
+    if (is_head_) {
+        out_.content_length(response.body.size());
+    } else {
+        out_.body() = std::move(response.body);
+        out_.prepare_payload();
+    }
+    ++core_->writing;
+    stream_.expires_after(core_->options.request_timeout);
+    bhttp::async_write(stream_, out_,
+                       [self = shared_from_this(), after](const error_code& error, std::size_t) {
+                           --self->core_->writing;
+                           self->core_->tell_if_quiet();
+                           if (!error) self->finish(after);
+                       });
+}
+
+void Session::finish(After after) {
+    out_ = {};
+    if (after == After::keep_alive) return read_request();
+    error_code ignored;  // the client may have gone: then there is nothing to shut down
+    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    stream_.expires_after(kDrainTime);
+    drain();
+}
+
+// A socket closed with unread input is reset, and a reset may overtake the answer.
+void Session::drain() {
+    stream_.async_read_some(asio::buffer(scratch_),
+                            [self = shared_from_this()](const error_code& error, std::size_t) {
+                                if (!error) self->drain();
+                            });
+}
+
+void accept_next(const std::shared_ptr<Core>& core) {
+    core->acceptor.async_accept([core](const error_code& error, tcp::socket socket) {
+        if (core->stopping) return;
+        if (error && error != asio::error::connection_aborted) {
+            core->log.warn("can't accept a connection, trying again", {{"reason", error.message()}});
+            core->loop.after(kAcceptBackoff, [core] { accept_next(core); });
+            return;
+        }
+        accept_next(core);
+        if (error) return;
+        error_code ignored;  // slower without, not wrong
+        socket.set_option(tcp::no_delay(true), ignored);
+        if (core->sessions.size() >= core->options.connections_max) {
+            socket.non_blocking(true, ignored);
+            socket.write_some(asio::buffer(kTooManyConnections), ignored);
+            return;
+        }
+        std::make_shared<Session>(core, std::move(socket))->read_request();
+    });
+}
+
+Result<> open(tcp::acceptor& acceptor, const ServerOptions& options) {
+    error_code error;
+    auto address = asio::ip::make_address(
+        options.bind_address == "localhost" ? "127.0.0.1" : options.bind_address, error);
+    if (error) {
+        const auto found = tcp::resolver(acceptor.get_executor()).resolve(options.bind_address, "", error);
+        if (error || found.empty())
+            return fail(ErrorCode::invalid_argument, "no such address to bind to: ", options.bind_address);
+        address = found.begin()->endpoint().address();
+    }
+    const tcp::endpoint endpoint(address, options.port);
+    acceptor.open(endpoint.protocol(), error);
+    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor.bind(endpoint, error);
+    if (!error) acceptor.listen(tcp::acceptor::max_listen_connections, error);
+    if (error == asio::error::address_in_use) {
+        return fail(ErrorCode::conflict,
+                    "address in use (another program listens there): ", options.bind_address, ':',
+                    options.port);
+    }
+    if (error)
+        return fail(ErrorCode::io, "can't listen on ", options.bind_address, ':', options.port, ": ",
+                    error.message());
+    return {};
+}
+
+class BeastServer final : public Server {
+  public:
+    BeastServer(ServerOptions options, const Router& router)
+        : core_(std::make_shared<Core>(thread_.loop(), std::move(options), router)) {}
+    ~BeastServer() override { stop(); }
+
+    Result<> listen() {
+        return *async::call_on<Result<>>(thread_.loop(), Deadline::never(), [&](auto done) {
+            Result<> opened = open(core_->acceptor, core_->options);
+            if (opened) {
+                port_ = core_->acceptor.local_endpoint().port();
+                accept_next(core_);
+            }
+            done(std::move(opened));
+        });
+    }
+    std::uint16_t port() const override { return port_; }
+
+  private:
+    void stop() {
+        thread_.loop().post([core = core_] {
+            core->stopping = true;
+            error_code ignored;  // there is nothing left to lose
+            core->acceptor.close(ignored);
+            for (Session* session : core->sessions) session->close_if_idle();
+        });
+        core_->pool.stop();
+        // Answers that don't get through in time are lost with their connections.
+        (void)async::call_on<bool>(thread_.loop(), Deadline::after(kLastAnswersTime), [&](auto done) {
+            core_->when_quiet = std::move(done);
+            core_->tell_if_quiet();
+        });
+        thread_.stop();
+    }
+
+    async::LoopThread thread_{"http"};
+    std::shared_ptr<Core> core_;  // shared with the sessions
+    std::uint16_t port_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::start(ServerOptions options, const Router& router) {
+    auto server = std::make_unique<BeastServer>(std::move(options), router);
+    WEFT_TRY_VOID(server->listen());
+    return server;
+}
+
+}  // namespace weft::http

@@ -1,0 +1,273 @@
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <future>
+#include <random>
+#include <thread>
+
+#include "http/client.h"
+#include "http/server.h"
+
+namespace weft::http {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+int connect_to(std::uint16_t port) {
+    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(port);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
+    const timeval limit{20, 0};
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    return fd;
+}
+void send_all(int fd, std::string_view bytes) { (void)!::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL); }
+std::string read_to_end(int fd) {
+    std::string out;
+    char buffer[4096];
+    for (ssize_t got; (got = ::recv(fd, buffer, sizeof buffer, 0)) > 0;)
+        out.append(buffer, static_cast<std::size_t>(got));
+    return out;
+}
+
+class HttpTest : public testing::Test {
+  protected:
+    void serve(ServerOptions options = {}) {
+        router.add("GET", "/hello/{name}", [](const Request& request) {
+            return Response::text(str_cat("hello ", request.param("name"),
+                                          request.query.contains("q") ? request.query.at("q") : ""));
+        });
+        router.add("POST", "/echo", [](const Request& request) { return Response::text(request.body); });
+        router.add("POST", "/moved",
+                   [](const Request&) { return Response{307, "", "", {{"Location", "/echo"}}}; });
+        router.add("GET", "/loop",
+                   [](const Request&) { return Response{307, "", "", {{"Location", "/loop"}}}; });
+        router.add("GET", "/nothing", [](const Request&) { return Response::no_content(); });
+        router.add("GET", "/wait", [this](const Request&) {
+            started.release();
+            go.acquire();
+            return Response::text("waited");
+        });
+        server = *Server::start(std::move(options), router);
+    }
+    std::string url(std::string_view path) const {
+        return str_cat("http://127.0.0.1:", server->port(), path);
+    }
+    Result<ClientResponse> get(std::string_view path) const {
+        return fetch({.url = url(path)}, Deadline::after(20s));
+    }
+    Result<ClientResponse> post(std::string_view path, std::string body) const {
+        return fetch({.method = "POST", .url = url(path), .headers = {}, .body = std::move(body)},
+                     Deadline::after(20s));
+    }
+    // What the server answers to these bytes, until it closes.
+    std::string raw(std::string_view bytes) const {
+        const int fd = connect_to(server->port());
+        send_all(fd, bytes);
+        ::shutdown(fd, SHUT_WR);
+        std::string answer = read_to_end(fd);
+        ::close(fd);
+        return answer;
+    }
+
+    Router router;
+    std::counting_semaphore<> started{0}, go{0};
+    std::unique_ptr<Server> server;
+};
+
+TEST_F(HttpTest, answers_with_parameters_and_query) {
+    serve();
+    const auto answer = get("/hello/a%2Fb?q=%20%26+x");
+    ASSERT_TRUE(answer.has_value()) << answer.error().message;
+    EXPECT_EQ(answer->status, 200);
+    EXPECT_EQ(answer->body, "hello a/b & x");
+    EXPECT_EQ(answer->headers.at("content-type"), "text/plain");
+    EXPECT_EQ(get("/nowhere")->status, 404);
+    EXPECT_EQ(post("/hello/x", "")->status, 405);
+    EXPECT_EQ(get("/nothing")->status, 204);
+    EXPECT_EQ(get("/hello/x?q=%zz")->status, 400);
+    const auto head = fetch({.method = "HEAD", .url = url("/hello/x")}, Deadline::after(20s));
+    ASSERT_TRUE(head.has_value()) << head.error().message;
+    EXPECT_EQ(head->headers.at("content-length"), "7");
+}
+
+TEST_F(HttpTest, large_binary_bodies_come_back_and_follow_redirects) {
+    serve();
+    std::string body(20'000'000, '\0');
+    std::mt19937 random(7);
+    for (char& c : body) c = static_cast<char>(random());
+    EXPECT_EQ(post("/echo", body)->body, body);
+    const auto moved = post("/moved", "payload");
+    EXPECT_EQ(moved->status, 200);
+    EXPECT_EQ(moved->body, "payload");
+    EXPECT_EQ(get("/loop").error().code, ErrorCode::limit_reached);
+}
+
+TEST_F(HttpTest, a_connection_serves_many_requests) {
+    serve();
+    const int fd = connect_to(server->port());
+    std::string wire;
+    for (int i = 0; i < 20; ++i) str_append(wire, "GET /hello/", i, " HTTP/1.1\r\nHost: x\r\n\r\n");
+    send_all(fd, wire + "GET /hello/last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    const std::string answer = read_to_end(fd);
+    ::close(fd);
+    EXPECT_THAT(answer, HasSubstr("hello 19"));
+    EXPECT_THAT(answer, HasSubstr("hello last"));
+    EXPECT_THAT(raw("GET /hello/old HTTP/1.0\r\n\r\n"), HasSubstr("hello old"));
+    EXPECT_THAT(raw("GET http://proxy/hello/abs?q=1 HTTP/1.1\r\nHost: x\r\n\r\n"), HasSubstr("hello abs1"));
+}
+
+TEST_F(HttpTest, limits_are_answered_with_their_status) {
+    serve({.body_bytes_max = 1000, .header_bytes_max = 4096});
+    EXPECT_EQ(post("/echo", std::string(1000, 'x'))->status, 200);
+    const auto large = post("/echo", std::string(5'000'000, 'x'));
+    ASSERT_TRUE(large.has_value()) << large.error().message;
+    EXPECT_EQ(large->status, 413);
+    EXPECT_THAT(large->body, HasSubstr("limit of 1000 bytes"));
+    const std::string chunk = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    EXPECT_THAT(raw(chunk + "5\r\nhello\r\n0\r\n\r\n"), HasSubstr("hello"));
+    EXPECT_THAT(raw(chunk + "800\r\n" + std::string(2048, 'x') + "\r\n0\r\n\r\n"),
+                StartsWith("HTTP/1.1 413"));
+    EXPECT_THAT(raw("GET / HTTP/1.1\r\nX: " + std::string(8000, 'x') + "\r\n\r\n"),
+                StartsWith("HTTP/1.1 431"));
+    EXPECT_THAT(raw("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n\r\n"),
+                StartsWith("HTTP/1.1 4"));
+}
+
+TEST_F(HttpTest, expect_continue_is_answered_before_the_body) {
+    serve();
+    const int fd = connect_to(server->port());
+    send_all(fd,
+             "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\nConnection: "
+             "close\r\n\r\n");
+    char buffer[64];
+    const ssize_t got = ::recv(fd, buffer, sizeof buffer, 0);
+    EXPECT_EQ(std::string_view(buffer, static_cast<std::size_t>(std::max<ssize_t>(got, 0))),
+              "HTTP/1.1 100 Continue\r\n\r\n");
+    send_all(fd, "body");
+    EXPECT_THAT(read_to_end(fd), HasSubstr("\r\n\r\nbody"));
+    ::close(fd);
+}
+
+TEST_F(HttpTest, malformed_requests_get_400_and_the_server_lives) {
+    serve();
+    for (const std::string_view bytes :
+         {"nonsense\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET / HTTP/1.1\r\nbad header\r\n\r\n",
+          "\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", "POST /echo HTTP/1.1\r\nContent-Length: abc\r\n\r\n",
+          "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
+        EXPECT_THAT(raw(bytes), StartsWith("HTTP/1.1 400")) << bytes;
+    }
+    EXPECT_EQ(raw("GET / HTT"), "");
+    EXPECT_EQ(raw("POST /echo HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf"), "");
+    std::mt19937 random(1);
+    const std::string valid =
+        "POST /echo?a=b HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhelloGET /hello/x HTTP/1.1\r\nHost: "
+        "x\r\n\r\n";
+    for (int round = 0; round < 300; ++round) {
+        std::string bytes = valid;
+        for (int change = 0; change < 3; ++change)
+            bytes[random() % bytes.size()] = static_cast<char>(random());
+        raw(bytes);
+    }
+    EXPECT_EQ(get("/hello/x")->body, "hello x");
+}
+
+TEST_F(HttpTest, too_many_waiting_requests_are_refused) {
+    serve({.threads = 1, .requests_waiting_max = 1});
+    auto running = std::async(std::launch::async, [&] { return get("/wait"); });
+    started.acquire();
+    auto waiting = std::async(std::launch::async, [&] { return get("/hello/queued"); });
+    ClientResponse
+        refused;  // the one that waits may come after ours: ours is then answered when it has its turn
+    std::vector<std::future<Result<ClientResponse>>> more;
+    for (int i = 0; i < 3; ++i)
+        more.push_back(std::async(std::launch::async, [&] { return get("/hello/x"); }));
+    int busy = 0;
+    while (busy == 0) {
+        for (auto& one : more) {
+            if (one.valid() && one.wait_for(1ms) == std::future_status::ready)
+                busy += one.get()->status == 503;
+        }
+    }
+    go.release();
+    EXPECT_EQ(running.get()->body, "waited");
+    for (auto& one : more) {
+        if (one.valid()) busy += one.get()->status == 503;
+    }
+    busy += waiting.get()->status == 503;
+    EXPECT_EQ(busy, 3);
+}
+
+TEST_F(HttpTest, too_many_connections_are_refused) {
+    serve({.connections_max = 1});
+    const int first = connect_to(server->port());
+    send_all(first, "GET /hello/x HTTP/1.1\r\nHost: x\r\n\r\n");
+    char buffer[1024];
+    EXPECT_GT(::recv(first, buffer, sizeof buffer, 0), 0);
+    EXPECT_THAT(raw(""), StartsWith("HTTP/1.1 503"));
+    ::close(first);
+}
+
+TEST_F(HttpTest, an_idle_connection_is_closed) {
+    serve({.idle_timeout = 50ms});
+    const int fd = connect_to(server->port());
+    EXPECT_EQ(read_to_end(fd), "");
+    ::close(fd);
+}
+
+TEST_F(HttpTest, stopping_lets_running_handlers_answer) {
+    serve();
+    auto running = std::async(std::launch::async, [&] { return get("/wait"); });
+    const int idle = connect_to(server->port());
+    started.acquire();
+    auto stopping = std::async(std::launch::async, [&] { server.reset(); });
+    EXPECT_EQ(read_to_end(idle), "");  // closed by the stop
+    ::close(idle);
+    go.release();
+    stopping.get();
+    const auto answer = running.get();
+    ASSERT_TRUE(answer.has_value()) << answer.error().message;
+    EXPECT_EQ(answer->body, "waited");
+}
+
+TEST_F(HttpTest, an_idle_server_has_no_handler_threads) {
+    const auto threads = [] {
+        return std::distance(std::filesystem::directory_iterator("/proc/self/task"),
+                             std::filesystem::directory_iterator());
+    };
+    const auto before = threads();
+    serve();
+    EXPECT_EQ(threads(), before + 1);
+    EXPECT_EQ(get("/hello/x")->status, 200);
+    EXPECT_EQ(threads(), before + 2);
+}
+
+TEST_F(HttpTest, a_port_in_use_is_a_conflict_and_client_errors_have_their_codes) {
+    serve();
+    const auto second = Server::start({.port = server->port()}, router);
+    ASSERT_FALSE(second.has_value());
+    EXPECT_EQ(second.error().code, ErrorCode::conflict);
+    const std::string there = url("/hello/x");
+    const auto late = fetch({.url = url("/wait")}, Deadline::after(50ms));
+    EXPECT_EQ(late.error().code, ErrorCode::unknown_outcome);
+    go.release();
+    EXPECT_EQ(fetch({.url = there, .headers = {{"X", "a\r\nY: b"}}}, Deadline::never()).error().code,
+              ErrorCode::invalid_argument);
+    server.reset();
+    EXPECT_EQ(fetch({.url = there}, Deadline::after(5s)).error().code, ErrorCode::unavailable);
+    for (const char* bad : {"https://x/", "x", "http://", "http://h:0/", "http://h:99999/", "http://a b/",
+                            "http://h/a b", "http://h:/x"})
+        EXPECT_EQ(fetch({.url = bad}, Deadline::after(5s)).error().code, ErrorCode::invalid_argument) << bad;
+}
+
+}  // namespace
+}  // namespace weft::http

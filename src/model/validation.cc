@@ -1,0 +1,428 @@
+#include "model/validation.h"
+
+#include <algorithm>
+#include <array>
+
+#include "model/function_name.h"
+#include "wire/topic_name.h"
+
+namespace weft::model {
+namespace {
+
+using Check = Result<>;
+
+template <class... Parts>
+std::unexpected<Error> refuse(const Parts&... parts) {
+    return fail(ErrorCode::invalid_argument, parts...);
+}
+
+bool is_set(const std::optional<std::string>& text) { return text && !text->empty(); }
+bool is_true(const std::optional<bool>& flag) { return flag && *flag; }
+bool is_blank(const std::optional<std::string>& text) {
+    return !text || text->find_first_not_of(" \t\r\n") == std::string::npos;
+}
+bool is_valid_topic(const std::string& topic) { return wire::TopicName::parse(topic).has_value(); }
+bool is_guarantee(const FunctionConfig& c, ProcessingGuarantees g) { return c.processing_guarantees == g; }
+
+Check check_names(const FunctionConfig& c) {
+    if (!is_set(c.tenant)) return refuse("Function tenant cannot be null");
+    if (!is_set(c.ns)) return refuse("Function namespace cannot be null");
+    if (!is_set(c.name)) return refuse("Function name cannot be null");
+    if (c.runtime == Runtime::python && !is_set(c.class_name))
+        return refuse("Function classname cannot be null");
+    return {};
+}
+
+Check check_topics(const FunctionConfig& c) {
+    const auto inputs = all_inputs(c);
+    if (inputs.empty()) return refuse("No input topic(s) specified for the function");
+    for (const auto& topic : inputs) {
+        if (!is_valid_topic(topic)) return refuse("Input topic ", topic, " is invalid");
+    }
+    if (is_set(c.output) && !is_valid_topic(*c.output))
+        return refuse("Output topic ", *c.output, " is invalid");
+    if (is_set(c.log_topic) && !is_valid_topic(*c.log_topic))
+        return refuse("LogTopic topic ", *c.log_topic, " is invalid");
+    if (is_set(c.dead_letter_topic) && !is_valid_topic(*c.dead_letter_topic)) {
+        return refuse("DeadLetter topic ", *c.dead_letter_topic, " is invalid");
+    }
+    if (c.parallelism && *c.parallelism <= 0) return refuse("Function parallelism must be a positive number");
+    if (c.output && std::ranges::find(inputs, *c.output) != inputs.end()) {
+        return refuse("Output topic ", *c.output,
+                      " is also being used as an input topic (topics must be one or the other)");
+    }
+    return {};
+}
+
+Check check_window(const WindowConfig& w) {
+    if (!w.window_length_duration_ms && !w.window_length_count)
+        return refuse("Window length is not specified");
+    if (w.window_length_duration_ms && w.window_length_count) {
+        return refuse("Window length for time and count are set! Please set one or the other.");
+    }
+    const auto positive = [](std::string_view what, auto value) -> Check {
+        if (value && *value <= 0) return refuse(what, " must be positive [", *value, "]");
+        return {};
+    };
+    WEFT_TRY_VOID(positive("Window length", w.window_length_count));
+    WEFT_TRY_VOID(positive("Window length", w.window_length_duration_ms));
+    WEFT_TRY_VOID(positive("Sliding interval", w.sliding_interval_count));
+    WEFT_TRY_VOID(positive("Sliding interval", w.sliding_interval_duration_ms));
+    if (w.timestamp_extractor_class_name) {
+        if (w.max_lag_ms && *w.max_lag_ms < 0)
+            return refuse("Lag duration must be positive [", *w.max_lag_ms, "]");
+        WEFT_TRY_VOID(positive("Watermark interval", w.watermark_emit_interval_ms));
+    }
+    return {};
+}
+
+Check check_resources(const Resources& r) {
+    if (r.cpu && !(*r.cpu > 0)) return refuse("The cpu allocation for the function must be positive");
+    if (r.ram && *r.ram <= 0) return refuse("The ram allocation for the function must be positive");
+    if (r.disk && *r.disk <= 0) return refuse("The disk allocation for the function must be positive");
+    return {};
+}
+
+Check check_guarantees(const FunctionConfig& c) {
+    const bool effectively_once = is_guarantee(c, ProcessingGuarantees::effectively_once);
+    const bool retries = c.max_message_retries && *c.max_message_retries >= 0;
+    if (c.timeout_ms && *c.timeout_ms <= 0) return refuse("Function timeout must be a positive number");
+    if (c.timeout_ms && c.processing_guarantees && !is_guarantee(c, ProcessingGuarantees::atleast_once)) {
+        return refuse("Message timeout can only be specified with processing guarantee is ATLEAST_ONCE");
+    }
+    if (retries && effectively_once) return refuse("MaxMessageRetries and Effectively once don't gel well");
+    if (!retries && is_set(c.dead_letter_topic)) {
+        return refuse("Dead Letter Topic specified, however max retries is set to infinity");
+    }
+    if (is_true(c.retain_key_ordering) && effectively_once) {
+        return refuse(
+            "When effectively once processing guarantee is specified, retain Key ordering cannot be set");
+    }
+    if (is_true(c.retain_key_ordering) && is_true(c.retain_ordering)) {
+        return refuse("Only one of retain ordering or retain key ordering can be set");
+    }
+    return {};
+}
+
+Check check_clients(const FunctionConfig& c) {
+    for (const auto& [topic, spec] : c.input_specs.value_or(ConsumerConfigMap{})) {
+        if (spec.receiver_queue_size && *spec.receiver_queue_size < 0)
+            return refuse("Receiver queue size should be >= zero");
+        if (spec.crypto_config && is_blank(spec.crypto_config->crypto_key_reader_class_name)) {
+            return refuse("CryptoKeyReader class name required");
+        }
+    }
+    if (!c.producer_config || !c.producer_config->crypto_config) return {};
+    const CryptoConfig& crypto = *c.producer_config->crypto_config;
+    if (is_blank(crypto.crypto_key_reader_class_name)) return refuse("CryptoKeyReader class name required");
+    if (!crypto.encryption_keys || crypto.encryption_keys->empty()) {
+        return refuse("Must provide encryption key name for crypto key reader");
+    }
+    return {};
+}
+
+Check check_go(const FunctionConfig& c) {
+    if (is_guarantee(c, ProcessingGuarantees::effectively_once)) {
+        return refuse("Effectively-once processing guarantees not yet supported in Go function");
+    }
+    if (c.window_config) return refuse("Windowing is not supported in Go function yet");
+    if (c.max_message_retries && *c.max_message_retries >= 0) {
+        return refuse("Message retries not yet supported in Go function");
+    }
+    if (is_true(c.retain_key_ordering))
+        return refuse("Retain Key Orderering not yet supported in Go function");
+    return {};
+}
+
+Check check_python(const FunctionConfig& c) {
+    if (is_guarantee(c, ProcessingGuarantees::effectively_once)) {
+        return refuse("Effectively-once processing guarantees not yet supported in Python");
+    }
+    if (c.window_config) return refuse("There is currently no support windowing in python");
+    if (c.max_message_retries && *c.max_message_retries >= 0) {
+        return refuse("Message retries not yet supported in python");
+    }
+    return {};
+}
+
+Check check_language(const FunctionConfig& c) {
+    if (!c.runtime) return refuse("Function language runtime is either not set or cannot be determined");
+    if (*c.runtime == Runtime::go) return check_go(c);
+    if (*c.runtime == Runtime::python) return check_python(c);
+    return {};
+}
+
+/// The last checks of Pulsar's conversion to FunctionDetails.
+Check check_contradictions(const FunctionConfig& c) {
+    const bool manual = is_guarantee(c, ProcessingGuarantees::manual);
+    if (c.window_config && (is_guarantee(c, ProcessingGuarantees::effectively_once) || manual)) {
+        return refuse("Windows Function not support ", name_of(*c.processing_guarantees),
+                      " delivery semantics.");
+    }
+    if (c.auto_ack && !*c.auto_ack && is_guarantee(c, ProcessingGuarantees::atmost_once)) {
+        return refuse(
+            "When Guarantees == ATMOST_ONCE, autoAck must be equal to true. This is a contradictory "
+            "configuration, "
+            "autoAck will be removed later. Please refer to PIP: "
+            "https://github.com/apache/pulsar/issues/15560");
+    }
+    return {};
+}
+
+// What Weft doesn't serve yet. Each looks at one field and gives its value if that isn't the default.
+
+using Value = std::optional<std::string>;
+
+Value value_if(bool differs, std::string_view value) {
+    return differs ? Value(std::string(value)) : std::nullopt;
+}
+Value text_value(const std::optional<std::string>& text) { return value_if(is_set(text), text.value_or("")); }
+Value flag_value(const std::optional<bool>& flag) { return value_if(is_true(flag), "true"); }
+template <class Number>
+Value number_value(const std::optional<Number>& number) {
+    return number ? Value(str_cat(*number)) : std::nullopt;
+}
+Value batch_builder_value(const std::optional<std::string>& builder) {
+    return value_if(is_set(builder) && *builder != "DEFAULT", builder.value_or(""));
+}
+
+/// The first input whose spec is not plain in the way `differs` asks for.
+template <class Differs>
+Value input_value(const FunctionConfig& c, Differs differs) {
+    if (!c.input_specs) return std::nullopt;
+    for (const auto& [topic, spec] : *c.input_specs) {
+        if (const Value value = differs(spec)) return str_cat(*value, " (input ", topic, ")");
+    }
+    return std::nullopt;
+}
+template <class Differs>
+Value producer_value(const FunctionConfig& c, Differs differs) {
+    return c.producer_config ? differs(*c.producer_config) : std::nullopt;
+}
+
+Value resources_value(const FunctionConfig& c) {
+    if (!c.resources) return std::nullopt;
+    const Resources& r = *c.resources;
+    if (r.cpu.value_or(kCpuDefault) != kCpuDefault) return str_cat("cpu ", *r.cpu);
+    if (r.ram.value_or(kRamDefault) != kRamDefault) return str_cat("ram ", *r.ram);
+    if (r.disk.value_or(kDiskDefault) != kDiskDefault) return str_cat("disk ", *r.disk);
+    return std::nullopt;
+}
+Value guarantees_value(const FunctionConfig& c) {
+    const bool served = !c.processing_guarantees || is_guarantee(c, ProcessingGuarantees::atleast_once) ||
+                        is_guarantee(c, ProcessingGuarantees::atmost_once);
+    return served ? std::nullopt : Value(std::string(name_of(*c.processing_guarantees)));
+}
+Value runtime_value(const FunctionConfig& c) {
+    const bool served = !c.runtime || *c.runtime == Runtime::python || *c.runtime == Runtime::native;
+    return served ? std::nullopt : Value(std::string(name_of(*c.runtime)));
+}
+
+struct Support {
+    std::string_view field;
+    Value (*unserved)(const FunctionConfig&);
+    std::string_view cure;
+};
+
+constexpr std::string_view kLeaveOut = "leave it out";
+constexpr std::string_view kSerde = "leave it out and use a serde class, or plain bytes";
+
+constexpr auto kSupport = std::to_array<Support>({
+    {"runtime", runtime_value, "use PYTHON (--py) or NATIVE (--native)"},
+    {"jar", [](const FunctionConfig& c) { return text_value(c.jar); }, "use --py or --native"},
+    {"go", [](const FunctionConfig& c) { return text_value(c.go); }, "use --py or --native"},
+    {"functionType", [](const FunctionConfig& c) { return text_value(c.function_type); },
+     "upload the function's package"},
+    {"topicsPattern", [](const FunctionConfig& c) { return text_value(c.topics_pattern); },
+     "name the input topics"},
+    {"customSchemaInputs",
+     [](const FunctionConfig& c) {
+         return value_if(c.custom_schema_inputs && !c.custom_schema_inputs->empty(), "with entries");
+     },
+     kSerde},
+    {"customSchemaOutputs",
+     [](const FunctionConfig& c) {
+         return value_if(c.custom_schema_outputs && !c.custom_schema_outputs->empty(), "with entries");
+     },
+     kSerde},
+    {"inputSpecs.regexPattern",
+     [](const FunctionConfig& c) {
+         return input_value(c, [](const ConsumerConfig& s) { return value_if(s.regex_pattern, "true"); });
+     },
+     "name the input topics"},
+    {"inputSpecs.schemaType",
+     [](const FunctionConfig& c) {
+         return input_value(c, [](const ConsumerConfig& s) { return text_value(s.schema_type); });
+     },
+     kSerde},
+    {"inputSpecs.schemaProperties",
+     [](const FunctionConfig& c) {
+         return input_value(c, [](const ConsumerConfig& s) {
+             return value_if(!s.schema_properties.empty(), "with entries");
+         });
+     },
+     kLeaveOut},
+    {"inputSpecs.consumerProperties",
+     [](const FunctionConfig& c) {
+         return input_value(c, [](const ConsumerConfig& s) {
+             return value_if(!s.consumer_properties.empty(), "with entries");
+         });
+     },
+     kLeaveOut},
+    {"inputSpecs.cryptoConfig",
+     [](const FunctionConfig& c) {
+         return input_value(
+             c, [](const ConsumerConfig& s) { return value_if(s.crypto_config.has_value(), "given"); });
+     },
+     kLeaveOut},
+    {"inputSpecs.poolMessages",
+     [](const FunctionConfig& c) {
+         return input_value(c, [](const ConsumerConfig& s) { return value_if(s.pool_messages, "true"); });
+     },
+     kLeaveOut},
+    {"inputTypeClassName", [](const FunctionConfig& c) { return text_value(c.input_type_class_name); },
+     kSerde},
+    {"producerConfig.maxPendingMessagesAcrossPartitions",
+     [](const FunctionConfig& c) {
+         return producer_value(c, [](const ProducerConfig& p) {
+             return p.max_pending_messages_across_partitions == 0
+                        ? std::nullopt
+                        : number_value(p.max_pending_messages_across_partitions);
+         });
+     },
+     "use maxPendingMessages"},
+    {"producerConfig.useThreadLocalProducers",
+     [](const FunctionConfig& c) {
+         return producer_value(
+             c, [](const ProducerConfig& p) { return flag_value(p.use_thread_local_producers); });
+     },
+     kLeaveOut},
+    {"producerConfig.cryptoConfig",
+     [](const FunctionConfig& c) {
+         return producer_value(
+             c, [](const ProducerConfig& p) { return value_if(p.crypto_config.has_value(), "given"); });
+     },
+     kLeaveOut},
+    {"producerConfig.batchBuilder",
+     [](const FunctionConfig& c) {
+         return producer_value(c,
+                               [](const ProducerConfig& p) { return batch_builder_value(p.batch_builder); });
+     },
+     "use DEFAULT"},
+    {"outputSchemaType", [](const FunctionConfig& c) { return text_value(c.output_schema_type); }, kSerde},
+    {"outputTypeClassName", [](const FunctionConfig& c) { return text_value(c.output_type_class_name); },
+     kSerde},
+    {"processingGuarantees", guarantees_value, "use ATLEAST_ONCE or ATMOST_ONCE"},
+    {"retainKeyOrdering", [](const FunctionConfig& c) { return flag_value(c.retain_key_ordering); },
+     "use retainOrdering"},
+    {"batchBuilder", [](const FunctionConfig& c) { return batch_builder_value(c.batch_builder); },
+     "use DEFAULT"},
+    {"secrets",
+     [](const FunctionConfig& c) { return value_if(c.secrets && c.secrets->text != "{}", "with entries"); },
+     "use userConfig for what isn't secret"},
+    {"windowConfig", [](const FunctionConfig& c) { return value_if(c.window_config.has_value(), "given"); },
+     kLeaveOut},
+    {"autoAck", [](const FunctionConfig& c) { return value_if(c.auto_ack && !*c.auto_ack, "false"); },
+     "use true"},
+    {"maxMessageRetries",
+     [](const FunctionConfig& c) {
+         return c.max_message_retries.value_or(-1) < 0 ? std::nullopt : number_value(c.max_message_retries);
+     },
+     kLeaveOut},
+    {"deadLetterTopic", [](const FunctionConfig& c) { return text_value(c.dead_letter_topic); }, kLeaveOut},
+    {"resources", resources_value, "leave it out (the defaults are cpu 1, ram 1073741824, disk 10737418240)"},
+    {"timeoutMs", [](const FunctionConfig& c) { return number_value(c.timeout_ms); }, kLeaveOut},
+    {"runtimeFlags", [](const FunctionConfig& c) { return text_value(c.runtime_flags); }, kLeaveOut},
+    {"customRuntimeOptions", [](const FunctionConfig& c) { return text_value(c.custom_runtime_options); },
+     kLeaveOut},
+    {"maxPendingAsyncRequests",
+     [](const FunctionConfig& c) {
+         return c.max_pending_async_requests.value_or(1000) == 1000
+                    ? std::nullopt
+                    : number_value(c.max_pending_async_requests);
+     },
+     kLeaveOut},
+    {"exposePulsarAdminClientEnabled",
+     [](const FunctionConfig& c) { return flag_value(c.expose_pulsar_admin_client_enabled); }, kLeaveOut},
+    {"skipToLatest", [](const FunctionConfig& c) { return flag_value(c.skip_to_latest); }, kLeaveOut},
+});
+
+}  // namespace
+
+void infer_missing(FunctionConfig& c) {
+    if (!is_set(c.name) && is_set(c.class_name)) c.name = c.class_name->substr(c.class_name->rfind('.') + 1);
+    if (!is_set(c.tenant)) c.tenant = "public";
+    if (!is_set(c.ns)) c.ns = "default";
+    if (!c.parallelism) c.parallelism = 1;
+    if (!c.max_pending_async_requests) c.max_pending_async_requests = 1000;
+    if (!c.forward_source_message_property) c.forward_source_message_property = true;
+    if (c.jar) {
+        c.runtime = Runtime::java;
+    } else if (c.py) {
+        c.runtime = Runtime::python;
+    } else if (c.go) {
+        c.runtime = Runtime::go;
+    } else if (c.native) {
+        c.runtime = Runtime::native;
+    }
+    if (!c.window_config) return;
+    WindowConfig& w = *c.window_config;
+    if (!w.sliding_interval_duration_ms) w.sliding_interval_duration_ms = w.window_length_duration_ms;
+    if (!w.sliding_interval_count) w.sliding_interval_count = w.window_length_count;
+    if (w.timestamp_extractor_class_name) {
+        if (!w.max_lag_ms) w.max_lag_ms = 0;
+        if (!w.watermark_emit_interval_ms) w.watermark_emit_interval_ms = 1000;
+    }
+    c.auto_ack = false;
+}
+
+std::vector<std::string> all_inputs(const FunctionConfig& c) {
+    std::vector<std::string> inputs = c.inputs.value_or(std::vector<std::string>{});
+    const auto add_keys = [&](const auto& map) {
+        if (!map) return;
+        for (const auto& [topic, ignored] : *map) inputs.push_back(topic);
+    };
+    if (c.topics_pattern) inputs.push_back(*c.topics_pattern);
+    add_keys(c.custom_serde_inputs);
+    add_keys(c.custom_schema_inputs);
+    add_keys(c.input_specs);
+    return inputs;
+}
+
+Result<> validate(const FunctionConfig& c) {
+    WEFT_TRY_VOID(check_names(c));
+    WEFT_TRY_VOID(check_topics(c));
+    if (c.window_config) {
+        if (is_true(c.auto_ack)) return refuse("Cannot enable auto ack when using windowing functionality");
+        WEFT_TRY_VOID(check_window(*c.window_config));
+    }
+    if (c.resources) WEFT_TRY_VOID(check_resources(*c.resources));
+    WEFT_TRY_VOID(check_guarantees(c));
+    WEFT_TRY_VOID(check_clients(c));
+    WEFT_TRY_VOID(check_language(c));
+    WEFT_TRY_VOID(check_contradictions(c));
+    WEFT_TRY_VOID(check_name("Tenant", *c.tenant));
+    WEFT_TRY_VOID(check_name("Namespace", *c.ns));
+    WEFT_TRY_VOID(check_name("Function name", *c.name));
+    if (c.parallelism.value_or(1) > kParallelismMax) {
+        return refuse("Function parallelism ", *c.parallelism, " is over Weft's limit of ", kParallelismMax);
+    }
+    return {};
+}
+
+Result<> refuse_unsupported(const FunctionConfig& c) {
+    for (const Support& support : kSupport) {
+        if (const Value value = support.unserved(c)) {
+            return refuse(support.field, " = ", *value, " is not supported by Weft yet: ", support.cure);
+        }
+    }
+    return {};
+}
+
+std::vector<std::string_view> fields_checked_for_support() {
+    std::vector<std::string_view> fields;
+    for (const Support& support : kSupport) fields.push_back(support.field);
+    return fields;
+}
+
+}  // namespace weft::model

@@ -1,0 +1,76 @@
+"""Child processes that never outlive their parent, and free ports."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that were free a moment ago, all different."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+class ChildProcess:
+    """A program in a process group of its own, its output in a file. Killed with its group at the latest in stop()."""
+
+    def __init__(self, command: Sequence[str | Path], log: Path, env: Mapping[str, str] | None = None,
+                 cwd: Path | None = None, stdout_pipe: bool = False) -> None:
+        self.log = log
+        self.command = [str(part) for part in command]
+        with open(log, "ab") as output:
+            self.process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE if stdout_pipe else output,
+                stderr=output, env=dict(env) if env is not None else None, cwd=cwd, start_new_session=True,
+                preexec_fn=_die_with_parent)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    def check_running(self) -> None:
+        if not self.running():
+            raise RuntimeError(f"{self.command[0]} ended with {self.process.returncode}; its log ends with:\n"
+                               f"{self.log_tail()}")
+
+    def log_tail(self, lines: int = 30) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def stop(self, grace_seconds: float = 20) -> int:
+        """SIGTERM, then after the grace SIGKILL to the whole group; returns the exit status."""
+        if self.running():
+            self.process.terminate()
+            try:
+                self.process.wait(grace_seconds)
+            except subprocess.TimeoutExpired:
+                pass
+        self.kill()
+        return self.process.returncode
+
+    def kill(self) -> None:
+        """SIGKILL to the whole group, at once."""
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()

@@ -1,4 +1,5 @@
-"""The brokers that test cases ask for by the fixture `broker`: weft, the real Apache Pulsar, or both (--broker)."""
+"""The brokers that test cases ask for by the fixture `broker`: weft, the real Apache Pulsar, or both
+(--broker)."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -21,8 +22,12 @@ _STARTERS: dict[str, Callable[[Path], Broker]] = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--broker", choices=[*_STARTERS, "both"], default="weft",
-                     help="the broker that cases with the fixture `broker` run against")
+    parser.addoption(
+        "--broker",
+        choices=[*_STARTERS, "both"],
+        default="weft",
+        help="the broker that cases with the fixture `broker` run against",
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

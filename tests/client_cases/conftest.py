@@ -1,20 +1,21 @@
 """A client of PyPI's pulsar-client, and a fresh topic, for each case."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pulsar
 import pytest
 
 from harness.broker import Broker
 
-Subscribe = Callable[..., pulsar.Consumer]
-
 
 @pytest.fixture
 def client(broker: Broker) -> Iterator[pulsar.Client]:
-    opened = pulsar.Client(broker.address.service_url, operation_timeout_seconds=20,
-                           logger=pulsar.ConsoleLogger(pulsar.LoggerLevel.Error))
+    opened = pulsar.Client(
+        broker.address.service_url,
+        operation_timeout_seconds=20,
+        logger=pulsar.ConsoleLogger(pulsar.LoggerLevel.Error),
+    )
     yield opened
     opened.close()
 

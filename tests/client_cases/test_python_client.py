@@ -1,6 +1,7 @@
 """PyPI's pulsar-client, unchanged, against a broker: what an application relies on.
 
-The same cases pass on Apache Pulsar 4.0.8 (`pytest --broker pulsar`), which says that they ask for nothing else.
+The same cases pass on Apache Pulsar 4.0.8 (`pytest --broker pulsar`), which says that they ask for nothing
+else.
 """
 
 import os
@@ -15,26 +16,47 @@ from pulsar.schema import Integer, JsonSchema, Record, String, StringSchema
 from harness.broker import Broker
 
 RECEIVE_MS = 15_000
-COMPRESSIONS = {"none": CompressionType.NONE, "lz4": CompressionType.LZ4, "zlib": CompressionType.ZLib,
-                "zstd": CompressionType.ZSTD, "snappy": CompressionType.SNAPPY}
+COMPRESSIONS = {
+    "none": CompressionType.NONE,
+    "lz4": CompressionType.LZ4,
+    "zlib": CompressionType.ZLib,
+    "zstd": CompressionType.ZSTD,
+    "snappy": CompressionType.SNAPPY,
+}
 BATCHING = {"batched": True, "single": False}
 
 
-def subscribe(client: pulsar.Client, topic: str, kind: ConsumerType = ConsumerType.Exclusive,
-              subscription: str = "sub", **options: object) -> pulsar.Consumer:
-    return client.subscribe(topic, subscription, consumer_type=kind, initial_position=InitialPosition.Earliest, **options)
+def subscribe(
+    client: pulsar.Client,
+    topic: str,
+    kind: ConsumerType = ConsumerType.Exclusive,
+    subscription: str = "sub",
+    **options: object,
+) -> pulsar.Consumer:
+    return client.subscribe(
+        topic, subscription, consumer_type=kind, initial_position=InitialPosition.Earliest, **options
+    )
 
 
-def produce(client: pulsar.Client, topic: str, payloads: Iterable[bytes], batched: bool = True,
-            **options: object) -> list[MessageId]:
-    """Sends without waiting in between, then waits; with batching on, all of it in one batch where it fits."""
-    producer = client.create_producer(topic, batching_enabled=batched, batching_max_publish_delay_ms=1000,
-                                      block_if_queue_full=True, **options)
+def produce(
+    client: pulsar.Client, topic: str, payloads: Iterable[bytes], batched: bool = True, **options: object
+) -> list[MessageId]:
+    """Sends without waiting in between, then waits; with batching on, all of it in one batch where it
+    fits."""
+    producer = client.create_producer(
+        topic,
+        batching_enabled=batched,
+        batching_max_publish_delay_ms=1000,
+        block_if_queue_full=True,
+        **options,
+    )
     ids: list[MessageId] = []
     failures: list[object] = []
 
     def stored(result: object, message_id: MessageId) -> None:
-        (ids if result == pulsar.Result.Ok else failures).append(message_id if result == pulsar.Result.Ok else result)
+        (ids if result == pulsar.Result.Ok else failures).append(
+            message_id if result == pulsar.Result.Ok else result
+        )
 
     for payload in payloads:
         producer.send_async(payload, stored)
@@ -55,6 +77,10 @@ def receive(consumer: pulsar.Consumer, count: int, ack: bool = True) -> list[pul
 
 def data(messages: Iterable[pulsar.Message]) -> list[bytes]:
     return [message.data() for message in messages]
+
+
+def position(message_id: MessageId) -> tuple[int, int, int]:
+    return message_id.ledger_id(), message_id.entry_id(), message_id.batch_index()
 
 
 def numbered(count: int, start: int = 0) -> list[bytes]:
@@ -85,20 +111,33 @@ def expect_nothing(consumer: pulsar.Consumer, milliseconds: int = 300) -> None:
         consumer.receive(milliseconds)
 
 
-# --- what a message carries --------------------------------------------------------------------------------------
+# --- what a message carries --------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("batched", BATCHING.values(), ids=BATCHING)
 @pytest.mark.parametrize("compression", COMPRESSIONS.values(), ids=COMPRESSIONS)
-def test_message_arrives_as_it_was_sent(client: pulsar.Client, topic: str, compression: CompressionType,
-                                        batched: bool) -> None:
+def test_message_arrives_as_it_was_sent(
+    client: pulsar.Client, topic: str, compression: CompressionType, batched: bool
+) -> None:
     count = 300
-    producer = client.create_producer(topic, compression_type=compression, batching_enabled=batched,
-                                      batching_max_messages=100, properties={"origin": "case"})
+    producer = client.create_producer(
+        topic,
+        compression_type=compression,
+        batching_enabled=batched,
+        batching_max_messages=100,
+        properties={"origin": "case"},
+    )
     payloads = [(b"%d " % n) * (1 + n % 50) for n in range(count)]
     before = int(time.time() * 1000)
     for n, payload in enumerate(payloads):
-        producer.send_async(payload, None, properties={"n": str(n), "umlaut": "grün"}, partition_key=f"key-{n % 7}",
-                            ordering_key=f"order-{n % 3}", event_timestamp=1000 + n)
+        producer.send_async(
+            payload,
+            None,
+            properties={"n": str(n), "umlaut": "grün"},
+            partition_key=f"key-{n % 7}",
+            ordering_key=f"order-{n % 3}",
+            event_timestamp=1000 + n,
+        )
     producer.flush()
 
     consumer = subscribe(client, topic)
@@ -125,7 +164,9 @@ def test_five_megabytes(client: pulsar.Client, topic: str, compression: Compress
     assert data(receive(consumer, 2)) == [payload, b"after"]
 
 
-def test_message_over_the_limit_is_refused_and_the_producer_goes_on(client: pulsar.Client, topic: str) -> None:
+def test_message_over_the_limit_is_refused_and_the_producer_goes_on(
+    client: pulsar.Client, topic: str
+) -> None:
     producer = client.create_producer(topic)
     with pytest.raises(pulsar.MessageTooBig):
         producer.send(os.urandom(6_000_000))
@@ -162,16 +203,17 @@ def test_json_schema(client: pulsar.Client, topic: str) -> None:
     assert [(trip.carrier, trip.delay) for trip in received] == [("UA", -3), ("B6", 7)]
 
 
-# --- producers ---------------------------------------------------------------------------------------------------
+# --- producers ---------------------------------------------------------------------------------------------
+
 
 def test_receipts_give_ids_in_order(client: pulsar.Client, topic: str) -> None:
     single = produce(client, topic, numbered(5), batched=False)
     batch = produce(client, topic, numbered(5), batched=True)
     assert all(earlier < later for earlier, later in zip(single, single[1:], strict=False))
     assert [message_id.batch_index() for message_id in batch] == list(range(5))
-    assert len({(message_id.ledger_id(), message_id.entry_id()) for message_id in batch}) == 1
+    assert len({position(message_id)[:2] for message_id in batch}) == 1
     received = [message.message_id() for message in receive(subscribe(client, topic), 10)]
-    assert [i.serialize() for i in received] == [i.serialize() for i in single + batch] or received == single + batch
+    assert [position(i) for i in received] == [position(i) for i in single + batch]
 
 
 def test_producer_name_is_unique(client: pulsar.Client, topic: str) -> None:
@@ -193,7 +235,8 @@ def test_sequence_ids_continue_for_a_named_producer(client: pulsar.Client, topic
     producer.close()
 
 
-# --- subscriptions -----------------------------------------------------------------------------------------------
+# --- subscriptions -----------------------------------------------------------------------------------------
+
 
 def test_exclusive_refuses_a_second_consumer(client: pulsar.Client, topic: str) -> None:
     first = subscribe(client, topic)
@@ -272,10 +315,14 @@ def test_slow_consumer_gets_all_through_a_small_queue(client: pulsar.Client, top
     assert data(receive(subscribe(client, topic, receiver_queue_size=3), 500)) == numbered(500)
 
 
-# --- acknowledgements --------------------------------------------------------------------------------------------
+# --- acknowledgements --------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("kind", [ConsumerType.Exclusive, ConsumerType.Shared, ConsumerType.Failover],
-                         ids=["exclusive", "shared", "failover"])
+
+@pytest.mark.parametrize(
+    "kind",
+    [ConsumerType.Exclusive, ConsumerType.Shared, ConsumerType.Failover],
+    ids=["exclusive", "shared", "failover"],
+)
 def test_acked_messages_do_not_come_back(client: pulsar.Client, topic: str, kind: ConsumerType) -> None:
     consumer = subscribe(client, topic, kind)
     produce(client, topic, numbered(10), batched=False)
@@ -288,7 +335,9 @@ def test_acked_messages_do_not_come_back(client: pulsar.Client, topic: str, kind
     expect_nothing(again)
 
 
-@pytest.mark.parametrize("kind", [ConsumerType.Exclusive, ConsumerType.Failover], ids=["exclusive", "failover"])
+@pytest.mark.parametrize(
+    "kind", [ConsumerType.Exclusive, ConsumerType.Failover], ids=["exclusive", "failover"]
+)
 @pytest.mark.parametrize("batched", BATCHING.values(), ids=BATCHING)
 def test_cumulative_ack(client: pulsar.Client, topic: str, kind: ConsumerType, batched: bool) -> None:
     consumer = subscribe(client, topic, kind, batch_index_ack_enabled=True)
@@ -314,10 +363,15 @@ def test_batch_index_ack(client: pulsar.Client, topic: str, kind: ConsumerType) 
     expect_nothing(again)
 
 
-@pytest.mark.parametrize("kind", [ConsumerType.Exclusive, ConsumerType.Shared, ConsumerType.Failover],
-                         ids=["exclusive", "shared", "failover"])
+@pytest.mark.parametrize(
+    "kind",
+    [ConsumerType.Exclusive, ConsumerType.Shared, ConsumerType.Failover],
+    ids=["exclusive", "shared", "failover"],
+)
 @pytest.mark.parametrize("batched", BATCHING.values(), ids=BATCHING)
-def test_negative_ack_redelivers(client: pulsar.Client, topic: str, kind: ConsumerType, batched: bool) -> None:
+def test_negative_ack_redelivers(
+    client: pulsar.Client, topic: str, kind: ConsumerType, batched: bool
+) -> None:
     consumer = subscribe(client, topic, kind, negative_ack_redelivery_delay_ms=100)
     produce(client, topic, numbered(5), batched=batched)
     for message in receive(consumer, 5, ack=False):
@@ -338,7 +392,8 @@ def test_redeliver_unacknowledged(client: pulsar.Client, topic: str) -> None:
     assert data(receive(consumer, 4)) == numbered(4, start=2)
 
 
-# --- readers and seeks -------------------------------------------------------------------------------------------
+# --- readers and seeks -------------------------------------------------------------------------------------
+
 
 def read_all(reader: pulsar.Reader) -> list[bytes]:
     found = []
@@ -352,7 +407,9 @@ def test_reader_from_the_start_and_from_an_id(client: pulsar.Client, topic: str,
     ids = produce(client, topic, numbered(10), batched=batched)
     assert read_all(client.create_reader(topic, MessageId.earliest)) == numbered(10)
     assert read_all(client.create_reader(topic, ids[6])) == numbered(3, start=7)
-    assert read_all(client.create_reader(topic, ids[6], start_message_id_inclusive=True)) == numbered(4, start=6)
+    assert read_all(client.create_reader(topic, ids[6], start_message_id_inclusive=True)) == numbered(
+        4, start=6
+    )
 
 
 def test_reader_from_latest_sees_only_the_new(client: pulsar.Client, topic: str) -> None:
@@ -404,7 +461,8 @@ def test_last_message_id(client: pulsar.Client, topic: str, batched: bool) -> No
     assert found.batch_index() == (3 if batched else -1)
 
 
-# --- topics ------------------------------------------------------------------------------------------------------
+# --- topics ------------------------------------------------------------------------------------------------
+
 
 def test_topic_has_no_partitions_until_told(client: pulsar.Client, topic: str) -> None:
     produce(client, topic, [b"x"])
@@ -421,9 +479,12 @@ def test_non_persistent_or_unknown_namespace_is_an_error_not_silence(client: pul
         client.create_producer("persistent://public/no-such-namespace/x")
 
 
-# --- the broker goes away ------------------------------------------------------------------------------------------
+# --- the broker goes away ----------------------------------------------------------------------------------
 
-def test_producer_consumer_and_reader_survive_a_restart(broker: Broker, client: pulsar.Client, topic: str) -> None:
+
+def test_producer_consumer_and_reader_survive_a_restart(
+    broker: Broker, client: pulsar.Client, topic: str
+) -> None:
     consumer = subscribe(client, topic)
     producer = client.create_producer(topic, block_if_queue_full=True)
     for payload in numbered(50):

@@ -48,6 +48,6 @@ def answers(url: str, timeout_seconds: float = 2) -> bool:
     """Whether a GET is answered with 200."""
     try:
         with urllib.request.urlopen(url, timeout=timeout_seconds) as answer:
-            return answer.status == 200
+            return int(answer.status) == 200
     except (urllib.error.URLError, OSError):
         return False

@@ -16,12 +16,15 @@ def weft_binary() -> Path:
     """The weft program under test: WEFT_BIN, or the release build of this checkout."""
     path = Path(os.environ.get("WEFT_BIN", SOURCE_ROOT / "build" / "release" / "bin" / "weft"))
     if not path.is_file():
-        raise FileNotFoundError(f"no weft binary at {path}; build it (ninja -C build/release weft) or set WEFT_BIN")
+        raise FileNotFoundError(
+            f"no weft binary at {path}; build it (ninja -C build/release weft) or set WEFT_BIN"
+        )
     return path
 
 
 def pulsar_home() -> Path:
-    """The unpacked distribution of Apache Pulsar: WEFT_PULSAR_HOME, or what tools/fetch-pulsar left in the cache."""
+    """The unpacked distribution of Apache Pulsar: WEFT_PULSAR_HOME, or what tools/fetch-pulsar left in the
+    cache."""
     default = cache_directory() / f"apache-pulsar-{PULSAR_VERSION}"
     path = Path(os.environ.get("WEFT_PULSAR_HOME", default))
     if not (path / "bin" / "pulsar").is_file():

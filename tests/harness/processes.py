@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -27,17 +27,30 @@ def free_ports(count: int) -> list[int]:
 
 
 class ChildProcess:
-    """A program in a process group of its own, its output in a file. Killed with its group at the latest in stop()."""
+    """A program in a process group of its own, its output in a file. Killed with its group at the latest in
+    stop()."""
 
-    def __init__(self, command: Sequence[str | Path], log: Path, env: Mapping[str, str] | None = None,
-                 cwd: Path | None = None, stdout_pipe: bool = False) -> None:
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        stdout_pipe: bool = False,
+    ) -> None:
         self.log = log
         self.command = [str(part) for part in command]
         with open(log, "ab") as output:
             self.process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE if stdout_pipe else output,
-                stderr=output, env=dict(env) if env is not None else None, cwd=cwd, start_new_session=True,
-                preexec_fn=_die_with_parent)
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE if stdout_pipe else output,
+                stderr=output,
+                env=dict(env) if env is not None else None,
+                cwd=cwd,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
 
     @property
     def pid(self) -> int:
@@ -48,8 +61,10 @@ class ChildProcess:
 
     def check_running(self) -> None:
         if not self.running():
-            raise RuntimeError(f"{self.command[0]} ended with {self.process.returncode}; its log ends with:\n"
-                               f"{self.log_tail()}")
+            raise RuntimeError(
+                f"{self.command[0]} ended with {self.process.returncode}; its log ends with:\n"
+                f"{self.log_tail()}"
+            )
 
     def log_tail(self, lines: int = 30) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
@@ -58,19 +73,15 @@ class ChildProcess:
         """SIGTERM, then after the grace SIGKILL to the whole group; returns the exit status."""
         if self.running():
             self.process.terminate()
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self.process.wait(grace_seconds)
-            except subprocess.TimeoutExpired:
-                pass
         self.kill()
         return self.process.returncode
 
     def kill(self) -> None:
         """SIGKILL to the whole group, at once."""
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
         if self.process.stdout is not None:
             self.process.stdout.close()

@@ -23,15 +23,22 @@ READY_SECONDS = 180
 
 
 class PulsarStandalone:
-    """`bin/pulsar standalone` on RocksDB metadata without stream storage. Ready when a message has been stored (and, with a
-    functions worker, when that has a leader)."""
+    """`bin/pulsar standalone` on RocksDB metadata without stream storage. Ready when a message has been
+    stored (and, with a functions worker, when that has a leader)."""
 
     name = "pulsar"
 
-    def __init__(self, directory: Path, *, functions: bool = False, jvm: Mapping[str, str] = MODEST,
-                 settings: Mapping[str, str] | None = None, path_first: Path | None = None) -> None:
-        """`jvm`: environment that says how the JVM is started. `settings`: lines of standalone.conf to change or add. `path_first`: a
-        folder whose programs (the python3 for Python functions) are found first."""
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        functions: bool = False,
+        jvm: Mapping[str, str] = MODEST,
+        settings: Mapping[str, str] | None = None,
+        path_first: Path | None = None,
+    ) -> None:
+        """`jvm`: environment that says how the JVM is started. `settings`: lines of standalone.conf to change
+        or add. `path_first`: a folder whose programs (the python3 for Python functions) are found first."""
         self._home = locations.pulsar_home()
         self._directory = directory
         self._functions = functions
@@ -69,8 +76,12 @@ class PulsarStandalone:
     def _write_configuration(self) -> None:
         """The shipped files with ports, addresses and folders of our own; nothing else is changed."""
         shipped = (self._home / "conf" / "standalone.conf").read_text()
-        values = {"brokerServicePort": self.address.broker_port, "webServicePort": self.address.web_port,
-                  "bindAddress": "127.0.0.1", "advertisedAddress": "127.0.0.1"}
+        values = {
+            "brokerServicePort": self.address.broker_port,
+            "webServicePort": self.address.web_port,
+            "bindAddress": "127.0.0.1",
+            "advertisedAddress": "127.0.0.1",
+        }
         for key, value in values.items():
             shipped, count = re.subn(rf"^{key}=.*$", f"{key}={value}", shipped, flags=re.MULTILINE)
             if count != 1:
@@ -81,8 +92,11 @@ class PulsarStandalone:
 
     def _environment(self) -> dict[str, str]:
         env = {key: value for key, value in os.environ.items() if not key.startswith("PULSAR_")}
-        env |= {"PULSAR_STANDALONE_CONF": str(self._directory / "standalone.conf"),
-                "PULSAR_LOG_DIR": str(self._directory / "logs"), "PULSAR_LOG_APPENDER": "Console"}
+        env |= {
+            "PULSAR_STANDALONE_CONF": str(self._directory / "standalone.conf"),
+            "PULSAR_LOG_DIR": str(self._directory / "logs"),
+            "PULSAR_LOG_APPENDER": "Console",
+        }
         if self._path_first is not None:
             env["PATH"] = f"{self._path_first}{os.pathsep}{env['PATH']}"
         return env | dict(self._jvm)
@@ -90,13 +104,24 @@ class PulsarStandalone:
     def _start(self) -> None:
         data = self._directory / "data"
         command: list[str | Path] = [
-            self._home / "bin" / "pulsar", "standalone", "-nss", "--advertised-address", "127.0.0.1",
-            "--bookkeeper-port", str(self._bookie), "--bookkeeper-dir", data / "bookkeeper",
-            "--metadata-dir", data / "metadata"]
+            self._home / "bin" / "pulsar",
+            "standalone",
+            "-nss",
+            "--advertised-address",
+            "127.0.0.1",
+            "--bookkeeper-port",
+            str(self._bookie),
+            "--bookkeeper-dir",
+            data / "bookkeeper",
+            "--metadata-dir",
+            data / "metadata",
+        ]
         if not self._functions:
             command.append("-nfw")
         begin = time.monotonic()
-        self._child = ChildProcess(command, self._directory / "pulsar.log", self._environment(), self._directory)
+        self._child = ChildProcess(
+            command, self._directory / "pulsar.log", self._environment(), self._directory
+        )
         try:
             self.ready_seconds = self._wait_until_ready(begin + READY_SECONDS) - begin
         except BaseException:
@@ -108,8 +133,12 @@ class PulsarStandalone:
         while True:
             self._child.check_running()
             try:
-                ready = wait_until_stored(self.address.host, self.address.broker_port,
-                                          "persistent://public/default/harness-ready", min(deadline, time.monotonic() + 1))
+                ready = wait_until_stored(
+                    self.address.host,
+                    self.address.broker_port,
+                    "persistent://public/default/harness-ready",
+                    min(deadline, time.monotonic() + 1),
+                )
                 break
             except TimeoutError:
                 if time.monotonic() >= deadline:
@@ -118,6 +147,8 @@ class PulsarStandalone:
         while self._functions and not answers(leader):
             self._child.check_running()
             if time.monotonic() >= deadline:
-                raise TimeoutError(f"no functions worker at {self.address.admin_url}; log: {self._child.log_tail()}")
+                raise TimeoutError(
+                    f"no functions worker at {self.address.admin_url}; log: {self._child.log_tail()}"
+                )
             time.sleep(0.1)  # between two questions to a foreign program
         return ready

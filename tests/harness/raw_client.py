@@ -1,7 +1,7 @@
 """A few commands of Pulsar's binary protocol over a plain socket, written out by hand.
 
-It shares no code with any client library, so it is a witness of its own: it times when a broker serves, and says whether one
-frame was stored. Field numbers are those of Apache Pulsar's PulsarApi.proto.
+It shares no code with any client library, so it is a witness of its own: it times when a broker serves, and
+says whether one frame was stored. Field numbers are those of Apache Pulsar's PulsarApi.proto.
 """
 
 import socket
@@ -76,7 +76,7 @@ def _parse(data: bytes) -> dict[int, int | bytes]:
             fields[number] = varint()
         elif kind == 2:
             size = varint()
-            fields[number] = data[at:at + size]
+            fields[number] = data[at : at + size]
             at += size
         else:
             at += {1: 8, 5: 4}[kind]
@@ -142,8 +142,8 @@ class RawClient:
             (total,) = struct.unpack(">I", self._read(4))
             frame = self._read(total)
             (size,) = struct.unpack(">I", frame[:4])
-            command = _parse(frame[4:4 + size])
-            kind = command[1]
+            command = _parse(frame[4 : 4 + size])
+            kind = int(command[1])
             if kind == _PING:
                 self._socket.sendall(_frame(_command(_PONG, {})))
                 continue
@@ -167,7 +167,9 @@ class RawClient:
         return bytes(data)
 
 
-def send_one(host: str, port: int, topic: str, payload: bytes = b"hello", timeout_seconds: float = 5) -> bytes:
+def send_one(
+    host: str, port: int, topic: str, payload: bytes = b"hello", timeout_seconds: float = 5
+) -> bytes:
     """Connects, looks the topic up, sends one message; returns its receipt's message id."""
     with RawClient(host, port, timeout_seconds) as client:
         client.connect()
@@ -176,8 +178,11 @@ def send_one(host: str, port: int, topic: str, payload: bytes = b"hello", timeou
         return client.send(payload)
 
 
-def wait_until_stored(host: str, port: int, topic: str, deadline: float, retry_seconds: float = 0.005) -> float:
-    """Retries send_one until it has its receipt; returns that moment (time.monotonic()). Raises TimeoutError at the deadline."""
+def wait_until_stored(
+    host: str, port: int, topic: str, deadline: float, retry_seconds: float = 0.005
+) -> float:
+    """Retries send_one until it has its receipt; returns that moment (time.monotonic()). Raises TimeoutError
+    at the deadline."""
     last: Exception | None = None
     while (now := time.monotonic()) < deadline:
         try:

@@ -18,7 +18,9 @@ class WeftStandalone:
 
     name = "weft"
 
-    def __init__(self, directory: Path, *, broker_port: int = 0, web_port: int = 0, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self, directory: Path, *, broker_port: int = 0, web_port: int = 0, options: Sequence[str] = ()
+    ) -> None:
         self._directory = directory
         self._options = list(options)
         directory.mkdir(parents=True, exist_ok=True)
@@ -62,9 +64,19 @@ class WeftStandalone:
         self.stop()
 
     def _start(self) -> None:
-        command = [locations.weft_binary(), "standalone", "--data-dir", self.data_directory, "--bind", self.address.host,
-                   "--broker-port", str(self.address.broker_port), "--web-port", str(self.address.web_port),
-                   *self._options]
+        command: list[str | Path] = [
+            locations.weft_binary(),
+            "standalone",
+            "--data-dir",
+            self.data_directory,
+            "--bind",
+            self.address.host,
+            "--broker-port",
+            str(self.address.broker_port),
+            "--web-port",
+            str(self.address.web_port),
+            *self._options,
+        ]
         begin = time.monotonic()
         self._child = ChildProcess(command, self._directory / "weft.log", stdout_pipe=True)
         try:
@@ -78,13 +90,17 @@ class WeftStandalone:
         pipe = self._child.process.stdout
         assert pipe is not None
         if not select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            raise TimeoutError(f"weft standalone printed no ready line in {READY_SECONDS} s; log:\n{self._child.log_tail()}")
+            raise TimeoutError(
+                f"weft standalone printed no ready line in {READY_SECONDS} s; log:\n{self._child.log_tail()}"
+            )
         line = pipe.readline().decode().strip()
         words = line.split()
         if len(words) != 3 or words[0] != "ready":
             self._child.process.wait(5)
-            raise RuntimeError(f"expected `ready pulsar://HOST:PORT http://HOST:PORT`, got {line!r}; log:\n"
-                               f"{self._child.log_tail()}")
+            raise RuntimeError(
+                f"expected `ready pulsar://HOST:PORT http://HOST:PORT`, got {line!r}; log:\n"
+                f"{self._child.log_tail()}"
+            )
         broker, web = urlparse(words[1]), urlparse(words[2])
         assert broker.port is not None and web.port is not None
         return Address(broker.port, web.port, broker.hostname or "127.0.0.1")

@@ -1,5 +1,6 @@
 #pragma once
-// TopicName: the names a topic has (Pulsar protocol, "Topic names"; only the form without a cluster is taken).
+// TopicName: the names a topic has (Pulsar protocol, "Topic names"; only the form without a cluster is
+// taken).
 
 #include <cstdint>
 #include <optional>
@@ -13,13 +14,14 @@ namespace weft::wire {
 /// A full topic name `persistent://tenant/namespace/local`, made from the full or a short form.
 class TopicName {
   public:
-    /// Takes `local`, `tenant/namespace/local` and `[non-]persistent://tenant/namespace/local`; says what is wrong otherwise.
+    /// Takes `local`, `tenant/namespace/local` and `[non-]persistent://tenant/namespace/local`; says what is
+    /// wrong otherwise.
     static Result<TopicName> parse(std::string_view text);
 
-    const std::string& full() const { return full_; }                 // persistent://t/n/local
+    const std::string& full() const { return full_; }  // persistent://t/n/local
     bool persistent() const { return persistent_; }
     std::string_view tenant() const { return tenant_; }
-    std::string_view namespace_local() const { return namespace_; }    // "n"
+    std::string_view namespace_local() const { return namespace_; }            // "n"
     std::string namespace_full() const { return tenant_ + "/" + namespace_; }  // "t/n"
     std::string_view local() const { return local_; }
     /// N of a name that ends in "-partition-N".

@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/crc32c.h"
 #include "wire/detail/entry_format.h"
 #include "wire/detail/proto_coding.h"
 #include "wire/entry.h"

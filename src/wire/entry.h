@@ -60,11 +60,11 @@ Result<EntryView> read_entry(const Bytes& entry, ChecksumCheck check = ChecksumC
 
 /// One message of an entry; views live as long as the Bytes they were read from.
 struct MessageView {
-    std::string_view payload;
-    std::optional<std::string_view> partition_key;
+    std::string_view payload = {};
+    std::optional<std::string_view> partition_key = {};
     bool partition_key_b64 = false;
-    std::optional<std::string_view> ordering_key;
-    std::span<const Property> properties;
+    std::optional<std::string_view> ordering_key = {};
+    std::span<const Property> properties = {};
     std::uint64_t event_time_ms = 0;
     std::uint64_t sequence_id = 0;
     bool null_value = false;
@@ -95,24 +95,24 @@ class MessageReader {
 
 /// One message to be written. Its payload must be below 2 GiB (the caller has a lower limit anyway).
 struct OutgoingMessage {
-    std::string_view payload;
-    std::optional<std::string_view> partition_key;
+    std::string_view payload = {};
+    std::optional<std::string_view> partition_key = {};
     bool partition_key_b64 = false;
-    std::optional<std::string_view> ordering_key;
-    std::span<const Property> properties;
+    std::optional<std::string_view> ordering_key = {};
+    std::span<const Property> properties = {};
     std::uint64_t event_time_ms = 0;
     bool null_value = false;
-    std::optional<std::uint64_t> sequence_id;  // batch: per message; unset: counted on by the producer
+    std::optional<std::uint64_t> sequence_id = {};  // batch: per message; unset: counted on by the producer
 };
 
 /// What a finished entry needs besides its messages.
 struct EntryHeader {
-    std::string_view producer_name;
+    std::string_view producer_name = {};
     std::uint64_t sequence_id = 0;  // of its first message
     std::uint64_t publish_time_ms = 0;
     Compression compression = Compression::none;
-    std::optional<std::string_view> schema_version;
-    std::optional<std::int64_t> deliver_at_ms;  // unbatched only
+    std::optional<std::string_view> schema_version = {};
+    std::optional<std::int64_t> deliver_at_ms = {};  // unbatched only
 };
 
 /// Collects messages into one buffer in the batch format, then seals it into an entry. Reusable after seal();

@@ -1,5 +1,6 @@
 #include <cstring>
 
+#include "base/crc32c.h"
 #include "wire/detail/entry_format.h"
 #include "wire/detail/proto_coding.h"
 #include "wire/entry.h"

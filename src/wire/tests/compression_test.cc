@@ -4,8 +4,6 @@
 
 #include <random>
 
-#include "wire/detail/crc32c_table.h"
-
 namespace weft::wire {
 namespace {
 
@@ -70,31 +68,6 @@ TEST(CompressionTest, reads_names_in_any_case) {
     EXPECT_EQ(parse_compression("zStd"), Compression::zstd);
     EXPECT_FALSE(parse_compression("brotli"));
     EXPECT_FALSE(parse_compression(""));
-}
-
-TEST(Crc32cTest, known_values) {  // RFC 3720, B.4
-    EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8a9136aaU);
-    EXPECT_EQ(crc32c(std::string(32, '\xff')), 0x62a8ab43U);
-    EXPECT_EQ(crc32c("123456789"), 0xe3069283U);
-    EXPECT_EQ(crc32c(""), 0U);
-    std::string rising(32, ' ');
-    for (std::size_t i = 0; i < rising.size(); ++i) rising[i] = static_cast<char>(i);
-    EXPECT_EQ(crc32c(rising), 0x46dd794eU);
-}
-
-TEST(Crc32cTest, the_fast_way_equals_the_table_at_every_size_and_can_be_continued) {
-    const std::string text = random_text(40'000, 11, 26);
-    const auto by_table = [](std::string_view data) { return ~detail::crc32c_by_table(data, ~0U); };
-    for (std::size_t size = 0; size < 2000; ++size) {
-        ASSERT_EQ(crc32c(std::string_view(text).substr(size % 9, size)),
-                  by_table(std::string_view(text).substr(size % 9, size)))
-            << size;
-    }
-    for (const std::size_t size : {3U * 4096U, 3U * 4096U + 768U, 3U * 4096U - 1U, 39'999U}) {
-        const std::string_view data = std::string_view(text).substr(1, size);
-        ASSERT_EQ(crc32c(data), by_table(data)) << size;
-        EXPECT_EQ(crc32c(data.substr(100), crc32c(data.substr(0, 100))), crc32c(data));
-    }
 }
 
 }  // namespace

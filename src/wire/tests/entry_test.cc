@@ -4,13 +4,16 @@
 
 #include <cstring>
 
+#include "base/crc32c.h"
 #include "wire/detail/proto_coding.h"
 #include "wire/proto/PulsarApi.pb.h"
 
 namespace weft::wire {
 namespace {
 
-// What a test asks a codec's own output to be read with, and the other way round.
+namespace proto = ::pulsar::proto;
+
+// The same by protobuf itself: what we write has to be what it reads, and the other way round.
 proto::MessageMetadata metadata_by_protobuf(const Bytes& entry, std::string* payload = nullptr) {
     const std::size_t size = detail::get_big_endian(entry.data() + 6);
     proto::MessageMetadata metadata;

@@ -17,7 +17,7 @@ TEST(MessageIdTest, prints_as_pulsars_tools) {
 TEST(MessageIdTest, serialized_form_is_that_of_protobuf) {
     for (const MessageId& id : {MessageId{1, 2, -1, -1}, MessageId{1ULL << 40, 300, 3, 0},
                                 MessageId{0, 0, 0, 127}, MessageId::earliest(), MessageId::latest()}) {
-        proto::MessageIdData expected;
+        pulsar::proto::MessageIdData expected;
         expected.set_ledgerid(id.ledger);
         expected.set_entryid(id.entry);
         if (id.partition >= 0) expected.set_partition(id.partition);
@@ -30,7 +30,7 @@ TEST(MessageIdTest, serialized_form_is_that_of_protobuf) {
 }
 
 TEST(MessageIdTest, reads_explicit_defaults_and_skips_unknown_fields) {
-    proto::MessageIdData written;
+    pulsar::proto::MessageIdData written;
     written.set_ledgerid(5);
     written.set_entryid(6);
     written.set_partition(-1);

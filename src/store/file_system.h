@@ -1,6 +1,7 @@
 #pragma once
-// FileSystem: everything the store does with files, narrow enough for a simulation to take its place (one that forgets what was
-// not synced, or fails at the n-th call). Blocking; any thread, one call at a time per File.
+// FileSystem: everything the store does with files, narrow enough for a simulation to take its place (one
+// that forgets what was not synced, or fails at the n-th call). Blocking; any thread, one call at a time per
+// File.
 
 #include <cstdint>
 #include <memory>
@@ -30,7 +31,8 @@ class File {
 class FileSystem {
   public:
     virtual ~FileSystem() = default;
-    virtual Result<std::unique_ptr<File>> open(const std::string& path) = 0;    // for reading and writing; must exist
+    virtual Result<std::unique_ptr<File>> open(
+        const std::string& path) = 0;  // for reading and writing; must exist
     virtual Result<std::unique_ptr<File>> create(const std::string& path) = 0;  // must not exist
     virtual Result<> rename(const std::string& from, const std::string& to) = 0;
     virtual Result<> remove(const std::string& path) = 0;
@@ -38,7 +40,8 @@ class FileSystem {
     virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;  // names, unordered
     /// Makes creations, renames and removals in a directory durable.
     virtual Result<> sync_directory(const std::string& directory) = 0;
-    /// Takes the directory for this process until the result is destroyed; `conflict` if another process has it.
+    /// Takes the directory for this process until the result is destroyed; `conflict` if another process has
+    /// it.
     virtual Result<std::unique_ptr<File>> lock(const std::string& path) = 0;
 };
 

@@ -1,0 +1,266 @@
+#include "store/committer.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <iterator>
+#include <random>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/crc32c.h"
+#include "observe/log.h"
+
+namespace weft::store {
+namespace {
+
+const observe::Logger kLog("store");
+
+// Bodies up to this are copied next to their headers: cheaper than a piece of their own in the gathered
+// write.
+constexpr std::size_t kCopyBytes = 1024;
+// A write ends at a page's end, filled with zeros: a page that is not in memory is then never read before it
+// is written.
+constexpr std::uint64_t kPageBytes = 4096;
+constexpr std::array<char, kPageBytes> kZeros{};
+
+std::uint32_t draw_tag() {
+    std::random_device random;
+    return random();
+}
+
+std::uint64_t microseconds_since(SteadyTime start) {
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(steady_now() - start).count());
+}
+
+}  // namespace
+
+Committer::Committer(Directory& directory, SegmentPool& pool, LogEnd end, Options options)
+    : directory_(directory), pool_(pool), options_(std::move(options)), log_(end) {
+    header_written_ = log_.sequence != 0;
+    thread_ = std::thread([this] {
+        ::pthread_setname_np(::pthread_self(), "weft-commit");
+        run();
+    });
+}
+
+Committer::~Committer() {
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    changed_.notify_one();
+    thread_.join();
+}
+
+void Committer::submit(std::vector<Operation>& operations) {
+    bool wake = false;
+    {
+        const std::lock_guard lock(mutex_);
+        if (pending_.empty()) {
+            pending_.swap(operations);
+        } else {
+            pending_.insert(pending_.end(), std::move_iterator(operations.begin()),
+                            std::move_iterator(operations.end()));
+        }
+        wake = idle_ && !failed_;
+        if (wake) idle_ = false;
+    }
+    operations.clear();
+    if (wake) changed_.notify_one();
+}
+
+std::vector<Operation> Committer::resume_after_failure() {
+    const std::lock_guard lock(mutex_);
+    failed_ = false;
+    return std::exchange(pending_, {});
+}
+
+void Committer::run() {
+    // Makes the first segment before anyone waits for it; an error shows when it is tried again.
+    if (log_.sequence == 0) (void)start_segment();
+    while (wait_for_work()) commit_taken();
+}
+
+bool Committer::wait_for_work() {
+    std::unique_lock lock(mutex_);
+    const auto there = [&] { return stopping_ || (!pending_.empty() && !failed_); };
+    while (!there()) {
+        idle_ = true;
+        changed_.wait(lock);
+    }
+    idle_ = false;
+    if (pending_.empty() || failed_) return false;
+    taken_.clear();
+    taken_.swap(pending_);
+    return true;
+}
+
+// Writes what was taken, group by group. After a failure the rest fails with it.
+void Committer::commit_taken() {
+    for (std::size_t first = 0; first < taken_.size();) {
+        Group group;
+        const std::size_t count = plan_group(first);
+        group.outcome = write_group(std::span(taken_).subspan(first, count), group);
+        group.segment = log_.sequence;
+        group.tag = log_.tag;
+        group.end = log_.end;
+        if (!group.outcome) {
+            after_failure(group.outcome.error());
+            const std::lock_guard lock(mutex_);
+            failed_ = true;
+        }
+        const std::size_t reported = group.outcome ? count : taken_.size() - first;
+        if (reported == taken_.size()) {
+            group.operations.swap(taken_);
+        } else {
+            const auto from = taken_.begin() + static_cast<std::ptrdiff_t>(first);
+            group.operations.assign(std::move_iterator(from),
+                                    std::move_iterator(from + static_cast<std::ptrdiff_t>(reported)));
+        }
+        const bool whole = taken_.empty();
+        options_.report(std::move(group));
+        if (whole) return;
+        first += reported;
+    }
+    taken_.clear();
+}
+
+// How many operations from `first` on go together: within the limit of a group and what is left of the
+// segment.
+std::size_t Committer::plan_group(std::size_t first) {
+    std::uint64_t bytes = 0;
+    std::size_t count = 0;
+    const bool usable = log_.sequence != 0 && !log_.leave && log_.end < options_.segment_bytes;
+    const std::uint64_t room = usable ? options_.segment_bytes - log_.end : 0;
+    const std::uint64_t limit = std::min<std::uint64_t>(kGroupBytesMax, room);
+    for (; first + count < taken_.size(); ++count) {
+        const Operation& operation = taken_[first + count];
+        if (operation.step != Operation::Step::write) continue;
+        const std::uint64_t size = record_bytes(operation.body_bytes());
+        if (count > 0 && bytes + size > limit) break;
+        bytes += size;
+    }
+    return count;
+}
+
+Result<> Committer::ensure_segment(std::uint64_t bytes) {
+    if (log_.sequence != 0 && !log_.leave && log_.end + bytes <= options_.segment_bytes) {
+        if (file_ != nullptr) return {};
+        WEFT_TRY(file_, directory_.files().open(directory_.at(segment_name(log_.sequence))));
+        return {};
+    }
+    return start_segment();
+}
+
+Result<> Committer::start_segment() {
+    // A segment that never got its header durable is begun anew in the same file.
+    const bool unused = log_.sequence != 0 && !header_written_;
+    const std::uint64_t sequence = unused ? log_.sequence : log_.sequence + 1;
+    WEFT_TRY(auto file, pool_.take(sequence));
+    if (!unused) {
+        previous_sequence_ = log_.sequence;
+        previous_end_ = log_.end;
+    }
+    file_ = std::move(file);
+    log_ = {.sequence = sequence, .tag = draw_tag(), .end = kSegmentHeaderBytes, .epoch = 0};
+    header_written_ = false;
+    return {};
+}
+
+Result<> Committer::write_group(std::span<Operation> operations, Group& group) {
+    std::uint64_t bytes = 0;
+    for (const Operation& operation : operations) {
+        if (operation.step == Operation::Step::write) bytes += record_bytes(operation.body_bytes());
+    }
+    if (bytes > 0) WEFT_TRY_VOID(ensure_segment(bytes));
+    std::uint64_t end = log_.end;
+    lay_out(operations, end);
+    if (bytes == 0) return {};
+
+    std::uint64_t begin = log_.end;
+    std::string header;
+    if (!header_written_) {
+        header = encode_segment_header({.tag = log_.tag,
+                                        .sequence = log_.sequence,
+                                        .previous_sequence = previous_sequence_,
+                                        .previous_end = previous_end_});
+        pieces_.front() = header;
+        begin = 0;
+    }
+    if (const std::uint64_t over = end % kPageBytes; over != 0)
+        pieces_.emplace_back(kZeros.data(), kPageBytes - over);
+    const auto pieces = std::span<const std::string_view>(pieces_).subspan(header_written_ ? 1 : 0);
+    const SteadyTime start = steady_now();
+    WEFT_TRY_VOID(file_->write_at(begin, pieces));
+    if (options_.durability == Durability::sync) {
+        WEFT_TRY_VOID(file_->sync());
+        group.sync_us = std::max<std::uint64_t>(microseconds_since(start), 1);
+    }
+    group.written_bytes = end - begin;
+    log_.end = end;
+    header_written_ = true;
+    return {};
+}
+
+// Gives each operation its place and collects the pieces to write; the first piece is left for the segment's
+// header.
+void Committer::lay_out(std::span<Operation> operations, std::uint64_t& end) {
+    std::size_t staged = 0;
+    for (const Operation& operation : operations) {
+        const std::size_t body = operation.body_bytes();
+        const bool copied = body <= kCopyBytes;
+        staged += copied ? record_bytes(body) : kRecordHeaderBytes + operation.key().size() + kRecordAlign;
+    }
+    if (staging_.size() < staged) staging_.resize(staged);
+    pieces_.assign(1, {});
+    char* out = staging_.data();
+    const char* run = out;  // staged bytes not yet in a piece
+    const auto confirmed = static_cast<std::uint32_t>(log_.end);
+    for (Operation& operation : operations) {
+        operation.offset = end;
+        if (operation.step != Operation::Step::write) continue;
+        const std::string_view key = operation.key();
+        const std::string_view body = operation.body.view();
+        const std::size_t size = key.size() + body.size();
+        RecordHeader header{.kind = operation.kind,
+                            .epoch = log_.epoch,
+                            .body_size = static_cast<std::uint32_t>(size),
+                            .body_crc = crc32c(body, crc32c(key)),
+                            .confirmed = confirmed,
+                            .ledger = operation.kind == RecordKind::map_put ? key.size() : operation.ledger,
+                            .entry = operation.entry};
+        encode_record_header(header, log_.tag, out);
+        out += kRecordHeaderBytes;
+        out = std::copy(key.begin(), key.end(), out);
+        if (size <= kCopyBytes) {
+            out = std::copy(body.begin(), body.end(), out);
+        } else {
+            pieces_.emplace_back(run, static_cast<std::size_t>(out - run));
+            pieces_.push_back(body);
+            run = out;
+        }
+        const std::uint64_t taken = record_bytes(size);
+        const std::size_t padding = taken - kRecordHeaderBytes - size;
+        std::memset(out, 0, padding);
+        out += padding;
+        end += taken;
+    }
+    if (out != run) pieces_.emplace_back(run, static_cast<std::size_t>(out - run));
+}
+
+// What the failed group has left behind the confirmed end must never count: what is written there next has a
+// higher epoch. After a failed sync the kernel may take pages for clean that are not on the disk; they all
+// lie behind the confirmed end and are written again, or never read. A file that failed for another reason
+// than a full disk is left.
+void Committer::after_failure(const Error& error) {
+    if (error.code != ErrorCode::disk_full || log_.epoch == UINT16_MAX) log_.leave = true;
+    if (log_.epoch < UINT16_MAX) ++log_.epoch;
+    kLog.error("writing failed; pending operations are refused, later ones tried anew",
+               {{"error", error.message}, {"segment", log_.sequence}, {"offset", log_.end}});
+}
+
+}  // namespace weft::store

@@ -1,0 +1,128 @@
+#pragma once
+// Committer: the thread that makes operations durable. It takes all that wait as one group, writes the group
+// with one gathered write and one sync, and reports it; what arrives meanwhile is the next group. No timer.
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "store/directory.h"
+#include "store/format.h"
+#include "store/snapshot.h"
+#include "store/store.h"
+
+namespace weft::store {
+
+/// One call on its way to the disk and back. The order of operations is the order of their callbacks.
+struct Operation {
+    enum class Step : std::uint8_t {
+        write,     // a record
+        snapshot,  // writes nothing: gives `image` its position
+        refuse,    // writes nothing: reports `refusal` in its turn
+    };
+    struct Rarely {
+        std::string key;              // map operations
+        std::optional<Bytes> before;  // what the map held
+        std::unique_ptr<Snapshot> image;
+        Error refusal;
+    };
+
+    Step step = Step::write;
+    RecordKind kind = RecordKind::entry;
+    LedgerId ledger = 0;
+    EntryId entry = 0;
+    Bytes body;  // the entry, or the map's value
+    std::unique_ptr<Rarely> rarely;
+    Store::Appended done;      // may be empty
+    std::uint64_t offset = 0;  // set by the committer: where the record begins
+
+    std::string_view key() const { return rarely ? std::string_view(rarely->key) : std::string_view(); }
+    std::uint64_t body_bytes() const { return key().size() + body.size(); }
+};
+
+/// Operations that had their outcome together. All of a group lie in one segment.
+struct Group {
+    std::vector<Operation> operations;
+    Result<> outcome;
+    std::uint64_t segment = 0;
+    std::uint32_t tag = 0;
+    std::uint64_t end = 0;      // of the segment's confirmed records
+    std::uint64_t sync_us = 0;  // 0: not synced
+    std::uint64_t written_bytes = 0;
+};
+
+/// Where the log ends and goes on.
+struct LogEnd {
+    std::uint64_t sequence = 0;  // 0: there is no segment yet
+    std::uint32_t tag = 0;
+    std::uint64_t end = kSegmentHeaderBytes;
+    std::uint16_t epoch = 0;
+    bool leave = false;  // go on in another segment
+};
+
+class Committer final {
+  public:
+    /// `report` is called on the committer's thread, in order.
+    struct Options {
+        Durability durability = Durability::sync;
+        std::uint64_t segment_bytes = 0;
+        std::function<void(Group)> report;
+    };
+    Committer(Directory& directory, SegmentPool& pool, LogEnd end, Options options);
+    /// Writes what is pending, then ends the thread.
+    ~Committer();
+    Committer(const Committer&) = delete;
+    Committer& operator=(const Committer&) = delete;
+
+    /// Hands operations over, in order; leaves `operations` empty (with capacity to use again). Any thread.
+    void submit(std::vector<Operation>& operations);
+    /// After a group that failed nothing is written until this is called; it gives back what was submitted
+    /// meanwhile.
+    std::vector<Operation> resume_after_failure();
+
+  private:
+    void run();
+    bool wait_for_work();
+    void commit_taken();
+    std::size_t plan_group(std::size_t first);
+    Result<> ensure_segment(std::uint64_t bytes);
+    Result<> start_segment();
+    Result<> write_group(std::span<Operation> operations, Group& group);
+    void lay_out(std::span<Operation> operations, std::uint64_t& end);
+    void after_failure(const Error& error);
+
+    // fixed after construction
+    Directory& directory_;
+    SegmentPool& pool_;
+    const Options options_;
+
+    // the committer thread's own
+    std::unique_ptr<File> file_;
+    LogEnd log_;
+    std::uint64_t previous_sequence_ = 0;
+    std::uint64_t previous_end_ = 0;
+    bool header_written_ = false;
+    std::vector<Operation> taken_;
+    std::vector<char> staging_;  // headers and small bodies of the group being written
+    std::vector<std::string_view> pieces_;
+
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    // guarded by mutex_
+    std::vector<Operation> pending_;
+    bool idle_ = false;
+    bool failed_ = false;
+    bool stopping_ = false;
+
+    std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace weft::store

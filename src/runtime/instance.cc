@@ -1,0 +1,178 @@
+#include "runtime/instance.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "host/python/python_library.h"
+#include "runtime/record_loop.h"
+#include "wire/proto/InstanceCommunication.pb.h"
+
+namespace weft::runtime {
+namespace {
+constexpr Duration kRetryMin = 100ms, kRetryMax = 10s;
+}
+
+Instance::Instance(FunctionSpec spec)
+    : spec_(std::move(spec)),
+      log_(std::make_unique<FunctionLog>(spec_.fqfn(), spec_.info.instance_id)),
+      settlement_(std::make_shared<Settlement>(stats_, spec_.guarantee == Guarantee::at_most_once
+                                                           ? Settlement::Acks::none
+                                                           : Settlement::Acks::when_stored)) {}
+
+Instance::~Instance() { close(Deadline::after(0s)); }
+
+void Instance::set_state(bool running, std::string why_not) {
+    const std::lock_guard lock(mutex_);
+    running_ = running;
+    why_not_running_ = std::move(why_not);
+}
+
+void Instance::run(const Events& events) {
+    if (const Result<> ran = load_and_run(events); !ran) events.failed(ran.error());
+}
+
+Result<> Instance::load_and_run(const Events& events) {
+    pulsar::ClientOptions options;
+    options.service_url = spec_.info.service_url;
+    WEFT_TRY(client_, pulsar::Client::create(std::move(options)));
+    {
+        const std::lock_guard lock(mutex_);
+        loop_ = std::make_unique<RecordLoop>(
+            RecordLoop::Parts{.spec = spec_, .client = *client_, .stats = stats_, .log = *log_}, settlement_);
+    }
+
+    // Connecting and loading the user's program take their time side by side.
+    Result<> connected;
+    std::jthread connecting([&] { connected = connect(); });
+    auto opened = load_host();
+    if (!opened) {
+        events.failed(opened.error());  // at once: connecting may take a while yet
+        stop(Deadline::after(0s));
+        connecting.join();
+        return {};
+    }
+    connecting.join();
+    host_ = std::move(*opened);
+    if (!connected) {
+        if (connected.error().code == ErrorCode::cancelled) return {};  // stopped before it began
+        return connected;
+    }
+    loop_->set_inputs(std::exchange(inputs_, {}));
+    set_state(true, "");
+    events.running();
+    loop_->run(*host_);
+    set_state(false, "stopped");
+    close(Deadline::after(5s));
+    return {};
+}
+
+Result<std::unique_ptr<host::Host>> Instance::load_host() {
+    std::unique_ptr<host::Host> host;
+    if (spec_.language == Language::python) {
+        WEFT_TRY(host, host::make_python_host(spec_.info.python));
+    } else {
+        host = host::make_native_host();
+    }
+    if (auto opened = host->open(spec_.info, *loop_); !opened) {
+        return std::unexpected(std::move(opened).error());
+    }
+    return host;
+}
+
+Result<> Instance::connect() {
+    for (Duration pause = kRetryMin;; pause = std::min(pause * 2, kRetryMax)) {
+        const Result<> connected = connect_once(Deadline::after(30s));
+        if (connected) return {};
+        {
+            std::unique_lock lock(mutex_);
+            if (stopping_) return fail(ErrorCode::cancelled, "stopped");
+            if (!is_retriable(connected.error().code)) return connected;
+            why_not_running_ = str_cat("not ready, because ", connected.error().message);
+        }
+        wait_before_retry(pause);
+    }
+}
+
+void Instance::wait_before_retry(Duration pause) {
+    std::unique_lock lock(mutex_);
+    stop_asked_.wait_for(lock, pause, [this] { return stopping_; });
+}
+
+Result<> Instance::connect_once(Deadline deadline) {
+    inputs_.clear();
+    if (!spec_.log_topic.empty()) {
+        pulsar::ProducerOptions producer;
+        producer.topic = spec_.log_topic;
+        producer.compression = wire::Compression::lz4;
+        producer.properties = spec_.client_properties;
+        producer.properties["function"] = spec_.fqfn();
+        WEFT_TRY(auto made, client_->create_producer(std::move(producer), deadline));
+        log_->set_producer(std::move(made));
+    }
+    if (!spec_.info.output_topic.empty()) {
+        WEFT_TRY(auto output, OutputTopic::open(*client_,
+                                                {.topic = spec_.info.output_topic,
+                                                 .compression = spec_.output_compression,
+                                                 .properties = spec_.client_properties,
+                                                 .pending_messages_max = spec_.pending_messages_max},
+                                                settlement_, deadline));
+        loop_->set_output(std::move(output));
+    }
+    for (std::uint32_t i = 0; i < spec_.consumers.size(); ++i) WEFT_TRY_VOID(subscribe(i, deadline));
+    return {};
+}
+
+Result<> Instance::subscribe(std::uint32_t input, Deadline deadline) {
+    const pulsar::ConsumerOptions& configured = spec_.consumers[input];
+    WEFT_TRY(const std::uint32_t partitions, client_->partitions_of(configured.topic, deadline));
+    for (std::uint32_t p = 0; p < std::max(partitions, 1U); ++p) {
+        pulsar::ConsumerOptions options = configured;
+        if (partitions > 0) options.topic = str_cat(configured.topic, "-partition-", p);
+        const std::string topic = options.topic;
+        WEFT_TRY(auto consumer, client_->subscribe(std::move(options), deadline));
+        if (spec_.skip_to_latest) {
+            WEFT_TRY_VOID(consumer->seek(wire::MessageId::latest(), deadline));
+        }
+        inputs_.push_back({std::move(consumer), input, topic});
+    }
+    return {};
+}
+
+void Instance::stop(Deadline drain) {
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+        stop_asked_.notify_all();
+        if (loop_) loop_->stop(drain);
+    }
+    settlement_->abandon();
+}
+
+void Instance::close(Deadline deadline) {
+    if (host_) host_->close();
+    host_.reset();
+    log_->close(deadline);
+    settlement_->close();
+    std::unique_ptr<RecordLoop> loop;  // ends outside the lock: it waits for the client's thread
+    {
+        const std::lock_guard lock(mutex_);
+        loop = std::move(loop_);
+    }
+    loop.reset();
+    inputs_.clear();
+    log_->set_producer(nullptr);
+    client_.reset();
+}
+
+void Instance::status(::proto::FunctionStatus& status) const {
+    stats_.fill(status);
+    status.set_instanceid(str_cat(spec_.info.instance_id));
+    status.set_workerid(spec_.worker_id);
+    const std::lock_guard lock(mutex_);
+    status.set_running(running_);
+    if (!running_) status.set_failureexception(why_not_running_);
+}
+
+void Instance::metrics(::proto::MetricsData& metrics) const { stats_.fill(metrics); }
+
+}  // namespace weft::runtime

@@ -1,0 +1,69 @@
+#pragma once
+// Instance: one function at work in this process: its client, consumers, producers, host and record loop.
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "host/host.h"
+#include "pulsar/client.h"
+#include "runtime/function_spec.h"
+#include "runtime/function_stats.h"
+
+namespace weft::runtime {
+
+class FunctionLog;
+class RecordLoop;
+class Settlement;
+
+class Instance final {
+  public:
+    explicit Instance(FunctionSpec spec);
+    ~Instance();
+    Instance(const Instance&) = delete;
+    Instance& operator=(const Instance&) = delete;
+
+    struct Events {
+        std::function<void()> running;             // the first message can come
+        std::function<void(const Error&)> failed;  // the function can't run; told as soon as it is known
+    };
+    /// Loads the function, connects (trying again for as long as the broker is away), and processes until
+    /// stop(). The caller's thread becomes the function thread.
+    void run(const Events& events);
+    /// Any thread, any time: what is under way is finished, until the deadline.
+    void stop(Deadline drain);
+
+    // Any thread.
+    void status(::proto::FunctionStatus& status) const;
+    void metrics(::proto::MetricsData& metrics) const;
+
+  private:
+    Result<> load_and_run(const Events& events);
+    Result<> connect();
+    Result<> connect_once(Deadline deadline);
+    Result<> subscribe(std::uint32_t input, Deadline deadline);
+    void wait_before_retry(Duration pause);
+    Result<std::unique_ptr<host::Host>> load_host();
+    void close(Deadline deadline);
+    void set_state(bool running, std::string why_not);
+
+    const FunctionSpec spec_;
+    FunctionStats stats_;
+    std::unique_ptr<FunctionLog> log_;
+    std::shared_ptr<Settlement> settlement_;  // see Settlement
+    std::unique_ptr<pulsar::Client> client_;
+    std::unique_ptr<RecordLoop> loop_;          // set and reset under mutex_
+    std::vector<struct InputConsumer> inputs_;  // while connecting
+    std::unique_ptr<host::Host> host_;
+
+    mutable std::mutex mutex_;
+    std::condition_variable stop_asked_;
+    // Guarded by mutex_.
+    bool stopping_ = false;
+    bool running_ = false;
+    std::string why_not_running_ = "starting";
+};
+
+}  // namespace weft::runtime

@@ -1,0 +1,145 @@
+#include "runtime/instance_main.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <thread>
+
+#include "observe/log.h"
+#include "runtime/control_frames.h"
+#include "runtime/instance.h"
+#include "runtime/proto/control.pb.h"
+#include "wire/proto/InstanceCommunication.pb.h"
+
+namespace weft::runtime {
+namespace {
+
+const observe::Logger kLog("instance");
+
+/// The instance's end of the control channel.
+class Channel {
+  public:
+    explicit Channel(int fd) : fd_(fd) {}
+
+    /// Waits for the next request; nothing: the supervisor is gone.
+    bool receive(control::Request& request) {
+        for (;;) {
+            std::string message;
+            const auto whole = reader_.next(message);
+            if (!whole) return false;
+            if (*whole) return request.ParseFromString(message);
+            char buffer[16384];
+            const ssize_t n = recv(fd_, buffer, sizeof buffer, 0);
+            if (n == 0 || (n < 0 && errno != EINTR)) return false;
+            if (n > 0) reader_.add({buffer, static_cast<std::size_t>(n)});
+        }
+    }
+    void send(const control::Answer& answer) {
+        const std::lock_guard lock(mutex_);
+        (void)write_all(fd_,
+                        control_frame(answer.SerializeAsString()));  // a lost supervisor ends us by receive()
+    }
+
+  private:
+    const int fd_;
+    ControlFrameReader reader_;  // of the thread that receives
+    std::mutex mutex_;           // one frame at a time
+};
+
+InstanceSpec spec_of(const control::Spec& spec) {
+    return {.function_details = spec.function_details(),
+            .instance_id = spec.instance_id(),
+            .function_id = spec.function_id(),
+            .function_version = spec.function_version(),
+            .language = static_cast<Language>(spec.language()),
+            .package_path = spec.package_path(),
+            .service_url = spec.service_url(),
+            .web_service_url = spec.web_service_url(),
+            .cluster_name = spec.cluster_name(),
+            .worker_id = spec.worker_id(),
+            .python = spec.python(),
+            .scratch_directory = spec.scratch_directory()};
+}
+
+/// Answers the supervisor until it is gone, and then ends the process: an instance without a worker must not
+/// run.
+[[noreturn]] void serve(Channel& channel, Instance& instance) {
+    control::Request request;
+    while (channel.receive(request)) {
+        control::Answer answer;
+        answer.set_id(request.id());
+        switch (request.what_case()) {
+            case control::Request::kStatus: {
+                ::proto::FunctionStatus status;
+                instance.status(status);
+                status.SerializeToString(answer.mutable_status());
+                channel.send(answer);
+                break;
+            }
+            case control::Request::kMetrics: {
+                ::proto::MetricsData metrics;
+                instance.metrics(metrics);
+                metrics.SerializeToString(answer.mutable_metrics());
+                channel.send(answer);
+                break;
+            }
+            case control::Request::kStopWithinMs:
+                instance.stop(Deadline::after(std::chrono::milliseconds(request.stop_within_ms())));
+                break;
+            default:
+                break;
+        }
+    }
+    _exit(1);
+}
+
+// Not past what user code left running.
+[[noreturn]] void leave(int code) {
+    std::fflush(nullptr);
+    _exit(code);
+}
+
+[[noreturn]] void fail_with(Channel& channel, const Error& why) {
+    kLog.error("the function can't run", {{"why", why.message}});
+    control::Answer event;
+    event.set_failed(why.message);
+    channel.send(event);
+    leave(1);
+}
+
+}  // namespace
+
+int run_instance(int control_fd) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    std::signal(SIGPIPE, SIG_IGN);
+    fcntl(control_fd, F_SETFD, FD_CLOEXEC);
+    setvbuf(stdout, nullptr, _IOLBF, 0);  // what user code prints shows line by line
+
+    Channel channel(control_fd);
+    control::Request request;
+    if (!channel.receive(request) || !request.has_start()) return 1;
+    const InstanceSpec given = spec_of(request.start());
+    if (!given.scratch_directory.empty() && chdir(given.scratch_directory.c_str()) != 0) {
+        fail_with(channel,
+                  {ErrorCode::io, "can't enter the instance's directory " + given.scratch_directory});
+    }
+    auto spec = FunctionSpec::from(given);
+    if (!spec) fail_with(channel, spec.error());
+
+    Instance instance(std::move(*spec));
+    std::thread([&] { serve(channel, instance); }).detach();  // ends with the process
+    instance.run({.running =
+                      [&channel] {
+                          control::Answer event;
+                          event.set_running(true);
+                          channel.send(event);
+                      },
+                  .failed = [&channel](const Error& why) { fail_with(channel, why); }});
+    leave(0);
+}
+
+}  // namespace weft::runtime

@@ -1,0 +1,117 @@
+#include "runtime/spawn.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+
+#include "runtime/instance_main.h"
+
+extern char** environ;
+
+namespace weft::runtime {
+namespace {
+
+/// Closes a descriptor unless it was released.
+class Fd {
+  public:
+    explicit Fd(int fd = -1) : fd_(fd) {}
+    ~Fd() {
+        if (fd_ >= 0) close(fd_);
+    }
+    Fd(const Fd&) = delete;
+    Fd& operator=(const Fd&) = delete;
+    int get() const { return fd_; }
+    int release() { return std::exchange(fd_, -1); }
+
+  private:
+    int fd_;
+};
+
+std::unexpected<Error> failed(const char* what) {
+    return fail(ErrorCode::io, "can't start an instance: ", what, ": ", std::strerror(errno));
+}
+
+/// posix_spawn's two lists of things to do in the child.
+struct SpawnPlan {
+    SpawnPlan(int control, int output) {
+        posix_spawn_file_actions_init(&actions);
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+        posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+        posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
+        posix_spawn_file_actions_adddup2(&actions, control, kControlFd);
+        posix_spawnattr_init(&attributes);
+        sigset_t none, all;
+        sigemptyset(&none);
+        sigfillset(&all);
+        posix_spawnattr_setsigmask(&attributes, &none);
+        posix_spawnattr_setsigdefault(&attributes, &all);
+        // A group of its own: Ctrl-C in the worker's terminal is the worker's, which then stops its instances
+        // in order.
+        posix_spawnattr_setpgroup(&attributes, 0);
+        posix_spawnattr_setflags(&attributes,
+                                 POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    }
+    ~SpawnPlan() {
+        posix_spawn_file_actions_destroy(&actions);
+        posix_spawnattr_destroy(&attributes);
+    }
+    SpawnPlan(const SpawnPlan&) = delete;
+    SpawnPlan& operator=(const SpawnPlan&) = delete;
+
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+};
+
+}  // namespace
+
+Result<Child> spawn_instance(const std::string& name) {
+    int pair[2], pipe_ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return failed("socketpair");
+    Fd ours(pair[0]), theirs(pair[1]);
+    if (pipe2(pipe_ends, O_CLOEXEC) != 0) return failed("pipe");
+    Fd output_read(pipe_ends[0]), output_write(pipe_ends[1]);
+    // dup2 onto itself would leave close-on-exec set; no other use of 3 can be in the way, as the child's
+    // copies win.
+    Fd moved(theirs.get() <= kControlFd ? fcntl(theirs.get(), F_DUPFD_CLOEXEC, kControlFd + 1) : -1);
+    const int control = moved.get() >= 0 ? moved.get() : theirs.get();
+    Fd moved_output(
+        output_write.get() <= kControlFd ? fcntl(output_write.get(), F_DUPFD_CLOEXEC, kControlFd + 1) : -1);
+    const int output = moved_output.get() >= 0 ? moved_output.get() : output_write.get();
+
+    const SpawnPlan plan(control, output);
+    std::string program = "weft", command = "instance", shown = name;
+    char* const arguments[] = {program.data(), command.data(), shown.data(), nullptr};
+    Child child;
+    const int error =
+        posix_spawn(&child.pid, "/proc/self/exe", &plan.actions, &plan.attributes, arguments, environ);
+    if (error != 0) {
+        errno = error;
+        return failed("posix_spawn");
+    }
+    child.pidfd = static_cast<int>(syscall(SYS_pidfd_open, child.pid, 0));
+    if (child.pidfd < 0) {
+        const auto why = failed("pidfd_open");
+        kill(child.pid, SIGKILL);
+        waitpid(child.pid, nullptr, 0);
+        return why;
+    }
+    for (const int fd : {ours.get(), output_read.get()}) fcntl(fd, F_SETFL, O_NONBLOCK);
+    child.control = ours.release();
+    child.output = output_read.release();
+    return child;
+}
+
+std::string reap(const Child& child) {
+    siginfo_t info{};
+    if (waitid(P_PID, static_cast<id_t>(child.pid), &info, WEXITED) != 0) return "unknown end";
+    if (info.si_code == CLD_EXITED) return str_cat("exit code ", info.si_status);
+    return str_cat("killed by signal ", info.si_status, " (", strsignal(info.si_status), ")");
+}
+
+}  // namespace weft::runtime

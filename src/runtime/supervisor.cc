@@ -1,0 +1,386 @@
+#include "runtime/supervisor.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <csignal>
+#include <deque>
+#include <map>
+#include <optional>
+
+#include "async/call.h"
+#include "async/loop.h"
+#include "base/check.h"
+#include "observe/log.h"
+#include "runtime/control_frames.h"
+#include "runtime/proto/control.pb.h"
+#include "runtime/restart_policy.h"
+#include "runtime/spawn.h"
+#include "wire/proto/Function.pb.h"
+#include "wire/proto/InstanceCommunication.pb.h"
+
+namespace weft::runtime {
+namespace {
+
+constexpr std::size_t kOutputLinesKept = 20;
+constexpr std::size_t kOutputLineBytesMax = 4096;
+
+/// Watches one descriptor on a loop, and owns it.
+class FdWatch {
+  public:
+    FdWatch(async::Loop& loop, int fd, std::function<void()> readable)
+        : descriptor_(loop.context(), fd),
+          readable_(std::move(readable)),
+          alive_(std::make_shared<bool>(true)) {
+        arm();
+    }
+    ~FdWatch() { *alive_ = false; }
+    FdWatch(const FdWatch&) = delete;
+    FdWatch& operator=(const FdWatch&) = delete;
+    int fd() { return descriptor_.native_handle(); }
+    void stop() { *alive_ = false; }
+
+  private:
+    void arm() {
+        descriptor_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                               [this, alive = alive_](const boost::system::error_code& error) {
+                                   if (!*alive || error) return;
+                                   const auto readable = readable_;  // it may end this watch
+                                   readable();
+                                   if (*alive) arm();
+                               });
+    }
+    boost::asio::posix::stream_descriptor descriptor_;
+    std::function<void()> readable_;
+    std::shared_ptr<bool> alive_;  // shared with the wait under way, which may end after this is gone
+};
+
+/// Cuts the child's output into lines, and keeps the last ones.
+class OutputLines {
+  public:
+    template <class OnLine>
+    void add(std::string_view text, const OnLine& on_line) {
+        for (const char c : text) {
+            if (c != '\n' && partial_.size() < kOutputLineBytesMax) {
+                partial_.push_back(c);
+                continue;
+            }
+            on_line(partial_);
+            if (lines_.size() == kOutputLinesKept) lines_.pop_front();
+            lines_.push_back(std::exchange(partial_, {}));
+            if (c != '\n') partial_.push_back(c);
+        }
+    }
+    std::string tail() const {
+        std::string text;
+        for (const std::string& line : lines_) str_append(text, "\n", line);
+        if (!partial_.empty()) str_append(text, "\n", partial_);
+        return text;
+    }
+
+  private:
+    std::deque<std::string> lines_;
+    std::string partial_;
+};
+
+control::Spec message_of(const InstanceSpec& spec) {
+    control::Spec message;
+    message.set_function_details(spec.function_details);
+    message.set_instance_id(spec.instance_id);
+    message.set_function_id(spec.function_id);
+    message.set_function_version(spec.function_version);
+    message.set_language(static_cast<std::int32_t>(spec.language));
+    message.set_package_path(spec.package_path);
+    message.set_service_url(spec.service_url);
+    message.set_web_service_url(spec.web_service_url);
+    message.set_cluster_name(spec.cluster_name);
+    message.set_worker_id(spec.worker_id);
+    message.set_python(spec.python);
+    message.set_scratch_directory(spec.scratch_directory);
+    return message;
+}
+
+std::string display_name(const InstanceSpec& spec) {
+    ::proto::FunctionDetails details;
+    details.ParseFromString(spec.function_details);
+    return str_cat(details.tenant(), "/", details.namespace_(), "/", details.name(), ":", spec.instance_id);
+}
+
+/// One instance and its children, one after the other. On the loop only.
+class Keeper {
+  public:
+    using Answered = std::move_only_function<void(Result<control::Answer>)>;
+
+    Keeper(async::Loop& loop, InstanceSpec spec, RestartPolicy policy)
+        : loop_(loop),
+          spec_(std::move(spec)),
+          name_(display_name(spec_)),
+          log_("supervisor", name_),
+          function_log_("instance", name_),
+          schedule_(policy) {}
+    ~Keeper() { WEFT_CHECK(!run_, "the child is gone before its keeper"); }
+    Keeper(const Keeper&) = delete;
+    Keeper& operator=(const Keeper&) = delete;
+
+    Result<> start_child() {
+        auto child = spawn_instance(name_);
+        if (!child) return std::unexpected(std::move(child).error());
+        run_ = std::make_unique<Run>();
+        run_->child = *child;
+        run_->started = steady_now();
+        run_->ended = std::make_unique<FdWatch>(loop_, child->pidfd, [this] { child_ended(); });
+        run_->control = std::make_unique<FdWatch>(loop_, child->control, [this] { read_control(); });
+        run_->output = std::make_unique<FdWatch>(loop_, child->output, [this] { read_output(); });
+        control::Request request;
+        *request.mutable_start() = message_of(spec_);
+        return send(request);
+    }
+
+    /// Asks the child; without one the answer is `unavailable`.
+    void ask(control::Request request, Answered answered) {
+        if (!run_) return answered(fail(ErrorCode::unavailable, why_not_running_));
+        const std::uint64_t id = ++last_request_;
+        request.set_id(id);
+        run_->waiting.emplace(id, std::move(answered));
+        if (const auto sent = send(request); !sent) finish(id, std::unexpected(sent.error()));
+    }
+
+    /// Asks the child to finish; `gone` is called when it is. Killed after the time given.
+    void stop(Duration within, std::move_only_function<void()> gone) {
+        stopping_ = true;
+        if (restart_timer_ != 0) loop_.cancel(std::exchange(restart_timer_, 0));
+        if (!run_) return gone();
+        gone_.push_back(std::move(gone));
+        control::Request request;
+        const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(within * 9 / 10).count();
+        request.set_stop_within_ms(static_cast<std::uint64_t>(std::max<std::int64_t>(ms, 0)));
+        (void)send(request);
+        if (kill_timer_ == 0) kill_timer_ = loop_.after(within, [this] { kill_child(); });
+    }
+
+    std::int32_t pid() const { return run_ ? run_->child.pid : -1; }
+    std::int64_t restarts() const { return restarts_; }
+    const std::string& why_not_running() const { return why_not_running_; }
+    const InstanceSpec& spec() const { return spec_; }
+
+  private:
+    /// One child, from start to end.
+    struct Run {
+        Child child;
+        SteadyTime started;
+        std::unique_ptr<FdWatch> ended, control, output;
+        ControlFrameReader reader;
+        OutputLines lines;
+        std::string failure;  // as the child told it
+        std::map<std::uint64_t, Answered> waiting;
+    };
+
+    Result<> send(const control::Request& request) {
+        return write_all(run_->child.control, control_frame(request.SerializeAsString()));
+    }
+    void kill_child() {
+        kill_timer_ = 0;
+        if (!run_) return;
+        log_.warn("the instance did not end in time and is killed");
+        kill(run_->child.pid, SIGKILL);
+    }
+    void finish(std::uint64_t id, Result<control::Answer> answer) {
+        const auto it = run_->waiting.find(id);
+        if (it == run_->waiting.end()) return;
+        Answered answered = std::move(it->second);
+        run_->waiting.erase(it);
+        answered(std::move(answer));
+    }
+    void read_control() {
+        char buffer[16384];
+        const ssize_t n = recv(run_->child.control, buffer, sizeof buffer, 0);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+        if (n <= 0) return run_->control->stop();  // the end of the process follows
+        run_->reader.add({buffer, static_cast<std::size_t>(n)});
+        for (std::string message;;) {
+            const auto whole = run_->reader.next(message);
+            control::Answer answer;
+            if (!whole || (*whole && !answer.ParseFromString(message))) {
+                log_.error("the instance sends nonsense and is killed");
+                kill(run_->child.pid, SIGKILL);
+                return run_->control->stop();
+            }
+            if (!*whole) return;
+            if (answer.id() != 0) {
+                finish(answer.id(), std::move(answer));
+            } else if (answer.running()) {
+                const auto after =
+                    std::chrono::duration_cast<std::chrono::milliseconds>(steady_now() - run_->started);
+                log_.info("running", {{"pid", run_->child.pid}, {"after_ms", after.count()}});
+            } else {
+                run_->failure = answer.failed();
+            }
+        }
+    }
+    void read_output() {
+        char buffer[16384];
+        const ssize_t n = read(run_->child.output, buffer, sizeof buffer);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+        if (n <= 0) return run_->output->stop();
+        run_->lines.add({buffer, static_cast<std::size_t>(n)},
+                        [this](const std::string& line) { function_log_.info(line); });
+    }
+    void drain_output() {
+        char buffer[16384];
+        for (std::size_t total = 0; total < (1U << 20);) {  // others may hold the pipe and go on writing
+            const ssize_t n = read(run_->child.output, buffer, sizeof buffer);
+            if (n <= 0) return;
+            total += static_cast<std::size_t>(n);
+            run_->lines.add({buffer, static_cast<std::size_t>(n)},
+                            [this](const std::string& line) { function_log_.info(line); });
+        }
+    }
+    void child_ended() {
+        drain_output();
+        const std::string end = reap(run_->child);
+        const Duration ran = steady_now() - run_->started;
+        why_not_running_ =
+            run_->failure.empty() ? str_cat("the instance ended: ", end, run_->lines.tail()) : run_->failure;
+        if (kill_timer_ != 0) loop_.cancel(std::exchange(kill_timer_, 0));
+        const std::unique_ptr<Run> over = std::move(run_);
+        over->ended->stop();
+        for (auto& [id, answered] : over->waiting) answered(fail(ErrorCode::unavailable, why_not_running_));
+        if (stopping_) {
+            why_not_running_ = "stopped";
+            for (auto& gone : std::exchange(gone_, {})) gone();
+            return;
+        }
+        const Duration pause = schedule_.next(ran);
+        log_.warn(
+            "the instance ended and is started again",
+            {{"end", end}, {"in_ms", std::chrono::duration_cast<std::chrono::milliseconds>(pause).count()}});
+        restart_timer_ = loop_.after(pause, [this] { restart(); });
+    }
+    void restart() {
+        restart_timer_ = 0;
+        ++restarts_;
+        const auto started = start_child();
+        if (started || run_) return;
+        why_not_running_ = started.error().message;
+        restart_timer_ = loop_.after(schedule_.next(0s), [this] { restart(); });
+    }
+
+    async::Loop& loop_;
+    const InstanceSpec spec_;
+    const std::string name_;
+    const observe::Logger log_, function_log_;
+    RestartSchedule schedule_;
+    std::unique_ptr<Run> run_;  // null: none runs now
+    std::uint64_t last_request_ = 0;
+    std::int64_t restarts_ = 0;
+    std::string why_not_running_ = "starting";
+    bool stopping_ = false;
+    async::TimerId restart_timer_ = 0, kill_timer_ = 0;
+    std::vector<std::move_only_function<void()>> gone_;
+};
+
+/// The one thread of all supervisors of this process: it goes with the last of them. It must be one that
+/// lives long: a child is killed when the thread that started it ends.
+std::shared_ptr<async::LoopThread> shared_thread() {
+    static std::mutex mutex;
+    static std::weak_ptr<async::LoopThread> running;  // owned by the supervisors together
+    const std::lock_guard lock(mutex);
+    auto thread = running.lock();
+    if (!thread) running = thread = std::make_shared<async::LoopThread>("supervisor");
+    return thread;
+}
+
+class ProcessSupervisor final : public Supervisor {
+  public:
+    static Result<std::unique_ptr<Supervisor>> start(InstanceSpec spec, RestartPolicy policy) {
+        auto supervisor = std::make_unique<ProcessSupervisor>(std::move(spec), policy);
+        WEFT_TRY_VOID(supervisor->call<bool>(Deadline::never(), [](auto& keeper, auto done) {
+            const Result<> started = keeper.start_child();
+            if (started) return done(true);
+            done(std::unexpected(started.error()));
+        }));
+        return supervisor;
+    }
+
+    ProcessSupervisor(InstanceSpec spec, RestartPolicy policy)
+        : thread_(shared_thread()),
+          keeper_(std::make_shared<Keeper>(thread_->loop(), std::move(spec), policy)) {}
+
+    ~ProcessSupervisor() override { (void)stop(Deadline::after(0s)); }
+
+    Result<void> status(::proto::FunctionStatus& status, Deadline deadline) override {
+        control::Request request;
+        request.set_status(true);
+        auto answer = ask(std::move(request), deadline);
+        if (answer) {
+            if (!status.ParseFromString(answer->status()))
+                return fail(ErrorCode::corrupt, "the status does not parse");
+        } else if (answer.error().code == ErrorCode::unavailable) {
+            status.set_running(false);
+            status.set_failureexception(answer.error().message);
+        } else {
+            return std::unexpected(std::move(answer).error());
+        }
+        WEFT_TRY(const auto facts, call<Facts>(deadline, [](auto& keeper, auto done) {
+                     done(Facts{keeper.restarts(), keeper.spec().instance_id, keeper.spec().worker_id});
+                 }));
+        status.set_numrestarts(facts.restarts);
+        status.set_instanceid(str_cat(facts.instance_id));
+        status.set_workerid(facts.worker_id);
+        return {};
+    }
+
+    Result<void> metrics(::proto::MetricsData& metrics, Deadline deadline) override {
+        control::Request request;
+        request.set_metrics(true);
+        WEFT_TRY(const auto answer, ask(std::move(request), deadline));
+        if (!metrics.ParseFromString(answer.metrics()))
+            return fail(ErrorCode::corrupt, "the metrics do not parse");
+        return {};
+    }
+
+    Result<void> stop(Deadline deadline) override {
+        const Duration within = deadline.left();
+        WEFT_TRY_VOID(call<bool>(Deadline::never(), [within](auto& keeper, auto done) {
+            keeper.stop(within, [done = std::move(done)]() mutable { done(true); });
+        }));
+        return {};
+    }
+
+    std::int32_t pid() const override {
+        return call<std::int32_t>(Deadline::never(), [](auto& keeper, auto done) { done(keeper.pid()); })
+            .value_or(-1);
+    }
+
+  private:
+    struct Facts {
+        std::int64_t restarts = 0;
+        std::int32_t instance_id = 0;
+        std::string worker_id;
+    };
+    template <class T, class Work>
+    Result<T> call(Deadline deadline, Work work) const {
+        return async::call_on<T>(thread_->loop(), deadline,
+                                 [keeper = keeper_, work = std::move(work)](auto done) mutable {
+                                     work(*keeper, std::move(done));
+                                 });
+    }
+    Result<control::Answer> ask(control::Request request, Deadline deadline) {
+        return call<control::Answer>(deadline,
+                                     [request = std::move(request)](auto& keeper, auto done) mutable {
+                                         keeper.ask(std::move(request), std::move(done));
+                                     });
+    }
+
+    const std::shared_ptr<async::LoopThread> thread_;  // see shared_thread()
+    const std::shared_ptr<Keeper> keeper_;             // shared with calls under way on the loop
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Supervisor>> Supervisor::start(InstanceSpec spec, RestartPolicy policy) {
+    return ProcessSupervisor::start(std::move(spec), policy);
+}
+
+}  // namespace weft::runtime

@@ -1,9 +1,10 @@
-/* The C interface between Weft and a function in a shared library. C++ programs use function.hpp, which stands on it.
+/* The C interface between Weft and a function in a shared library. C++ programs use function.hpp, which
+ * stands on it.
  *
- * A library exports one symbol, `weft_function_v1`. Messages come in batches; what a function has to say about message
- * i of the batch (results, failures) names i. Text is {pointer, size}, never zero-terminated, and lives until the call
- * that handed it over returns. No exception may leave a function of the library. All calls come from one thread.
- * Structs only ever grow at their end, inside one version of the interface. */
+ * A library exports one symbol, `weft_function_v1`. Messages come in batches; what a function has to say
+ * about message i of the batch (results, failures) names i. Text is {pointer, size}, never zero-terminated,
+ * and lives until the call that handed it over returns. No exception may leave a function of the library. All
+ * calls come from one thread. Structs only ever grow at their end, inside one version of the interface. */
 #ifndef WEFT_FUNCTION_H
 #define WEFT_FUNCTION_H
 
@@ -84,15 +85,17 @@ typedef struct weft_info {
     int32_t num_instances;
 } weft_info;
 
-/* What a function can ask of Weft. `self` is handed back with each call. log and record_metric may be called from any
- * thread and at any time; the others only inside process(). */
+/* What a function can ask of Weft. `self` is handed back with each call. log and record_metric may be called
+ * from any thread and at any time; the others only inside process(). */
 typedef struct weft_core {
     size_t size; /* of this struct, in the Weft that made it */
     void* self;
     const weft_info* info;
-    /* A result of message `input`, to the function's output topic (dropped if there is none). Any number of times. */
+    /* A result of message `input`, to the function's output topic (dropped if there is none). Any number of
+     * times. */
     void (*emit)(void* self, uint32_t input, const weft_output* output);
-    /* A message to another topic, on behalf of message `input`, which is acknowledged only when this is stored too. */
+    /* A message to another topic, on behalf of message `input`, which is acknowledged only when this is
+     * stored too. */
     void (*publish)(void* self, uint32_t input, weft_text topic, const weft_output* output);
     /* Message `input` failed: it is counted, logged with its stack, and delivered again. */
     void (*fail)(void* self, uint32_t input, weft_text what, weft_text stack);
@@ -109,8 +112,8 @@ typedef struct weft_function {
     void (*destroy)(void* function);
 } weft_function;
 
-/* Gives the program of the class named; with an empty name, of the library's only class. NULL: no such class; the
- * reason is then written to `error`. */
+/* Gives the program of the class named; with an empty name, of the library's only class. NULL: no such class;
+ * the reason is then written to `error`. */
 WEFT_EXPORT const weft_function* weft_function_v1(weft_text class_name, char* error, size_t error_size);
 
 #ifdef __cplusplus

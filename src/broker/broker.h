@@ -1,6 +1,7 @@
 #pragma once
-// Broker: the embedded broker of `weft standalone`. It speaks Pulsar's binary protocol to unchanged clients, keeps topics, cursors
-// and schemas in a store::Store, and answers the admin REST. One node, durable: a send receipt leaves after the store's `done`.
+// Broker: the embedded broker of `weft standalone`. It speaks Pulsar's binary protocol to unchanged clients,
+// keeps topics, cursors and schemas in a store::Store, and answers the admin REST. One node, durable: a send
+// receipt leaves after the store's `done`.
 //
 // Everything runs on one Loop, the store's. The routes hop to it by themselves.
 
@@ -18,25 +19,30 @@ namespace weft::broker {
 
 struct BrokerOptions {
     std::string bind_address = "127.0.0.1";
-    std::uint16_t port = 6650;                       // 0 takes a free one
-    std::string advertised_address;                  // what lookups name; empty: bind_address, or localhost if that is 0.0.0.0
+    std::uint16_t port = 6650;  // 0 takes a free one
+    std::string
+        advertised_address;  // what lookups name; empty: bind_address, or localhost if that is 0.0.0.0
     std::string cluster = "standalone";
-    std::string metadata_store_url;                  // what brokers/internal-configuration names, for Java workers; empty: none
-    std::uint32_t message_bytes_max = 5U << 20;      // larger entries are refused
-    std::uint32_t unacked_per_consumer_max = 50'000;       // messages; over it a Shared consumer gets nothing new
+    std::string
+        metadata_store_url;  // what brokers/internal-configuration names, for Java workers; empty: none
+    std::uint32_t message_bytes_max = 5U << 20;       // larger entries are refused
+    std::uint32_t unacked_per_consumer_max = 50'000;  // messages; over it a Shared consumer gets nothing new
     std::uint32_t unacked_per_subscription_max = 200'000;  // messages
-    std::uint64_t pending_publish_bytes_max = 32U << 20;   // over it connections that publish are not read; keep it well under
-                                                           // StoreOptions::pending_bytes_max
+    std::uint64_t pending_publish_bytes_max = 32U
+                                              << 20;  // over it connections that publish are not read; keep
+                                                      // it well under StoreOptions::pending_bytes_max
     std::uint32_t connections_max = 10'000;
-    Duration keep_alive = 30s;                       // PING after so long without a frame; closed after twice as long
-    Duration cursor_flush = 1s;                      // acks are on disk after about this long
+    Duration keep_alive = 30s;   // PING after so long without a frame; closed after twice as long
+    Duration cursor_flush = 1s;  // acks are on disk after about this long
 };
 
 class Broker {
   public:
-    /// Recovers what the store holds, makes public/default and public/functions when they are missing, and listens. Call before
-    /// the loop runs, or on it. The store and the loop must outlive the broker. An address in use is `conflict`.
-    static Result<std::unique_ptr<Broker>> create(async::Loop& loop, store::Store& store, BrokerOptions options);
+    /// Recovers what the store holds, makes public/default and public/functions when they are missing, and
+    /// listens. Call before the loop runs, or on it. The store and the loop must outlive the broker. An
+    /// address in use is `conflict`.
+    static Result<std::unique_ptr<Broker>> create(async::Loop& loop, store::Store& store,
+                                                  BrokerOptions options);
     /// Stops. On the loop, or after it has stopped running.
     virtual ~Broker() = default;
 
@@ -50,11 +56,12 @@ class Broker {
     /// Takes a connection that didn't come through the port (the in-process transport). On the loop.
     virtual void accept(std::unique_ptr<async::FrameChannel> channel) = 0;
 
-    /// Adds the admin REST (/admin/v2/..., /lookup/v2/..., /metrics, /status.html). The broker must outlive the HTTP server.
+    /// Adds the admin REST (/admin/v2/..., /lookup/v2/..., /metrics, /status.html). The broker must outlive
+    /// the HTTP server.
     virtual void add_routes(http::Router& router) = 0;
 
-    /// Closes connections and writes the cursors that changed; what was acked before is on disk when the store is closed.
-    /// On the loop; later calls do nothing.
+    /// Closes connections and writes the cursors that changed; what was acked before is on disk when the
+    /// store is closed. On the loop; later calls do nothing.
     virtual void stop() = 0;
 };
 

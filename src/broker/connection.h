@@ -1,0 +1,143 @@
+#pragma once
+// Connection: one client's connection. Takes frames apart and calls topics and subscriptions; writes their
+// answers. On the loop.
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "async/frames.h"
+#include "broker/consumer.h"
+#include "broker/producer.h"
+#include "broker/subscription.h"
+#include "broker/topic.h"
+#include "wire/topic_name.h"
+
+namespace pulsar::proto {
+class BaseCommand;
+class CommandAck;
+class CommandConnect;
+class CommandGetSchema;
+class CommandGetOrCreateSchema;
+class CommandLookupTopic;
+class CommandPartitionedTopicMetadata;
+class CommandProducer;
+class CommandRedeliverUnacknowledgedMessages;
+class CommandSeek;
+class CommandSend;
+class CommandSubscribe;
+class CommandUnsubscribe;
+class MessageIdData;
+}  // namespace pulsar::proto
+
+namespace weft::broker {
+
+namespace proto = ::pulsar::proto;
+class Engine;
+
+class Connection final : public async::FrameHandler, public ConsumerSink, public ProducerSink {
+  public:
+    Connection(Engine& engine, std::unique_ptr<async::FrameChannel> channel);
+    ~Connection() override;
+    void start();
+    /// Lets go of all producers and consumers, without a word to the client.
+    void detach();
+    /// Publishing may go on.
+    void resume();
+    /// Called once per keep-alive interval: PING when nothing came, the end when nothing came for two.
+    void check_keep_alive();
+
+    // async::FrameHandler
+    void on_frame(Bytes frame) override;
+    void on_writable() override;
+    void on_closed(const Error& why) override;
+
+    // ConsumerSink
+    void send_entry(const Consumer& consumer, const Delivery& delivery) override;
+    bool has_room() const override { return !channel_->over_high_mark(); }
+    void send_active_change(Consumer& consumer, bool active) override;
+    void close_consumer(Consumer& consumer) override;
+
+    // ProducerSink
+    void send_receipt(const Producer& producer, std::uint64_t sequence_id, store::LedgerId ledger,
+                      store::EntryId entry) override;
+    void publish_failed(Producer& producer, std::uint64_t sequence_id, const Refusal& why) override;
+    void publishes_done(Producer& producer) override;
+    void producer_ready(const Producer& producer) override;
+    void close_producer(Producer& producer) override;
+
+  private:
+    static constexpr std::uint64_t kNoAnswer = ~0ULL;  // instead of a request's number: nobody waits
+    void handle(proto::BaseCommand& command, Bytes entry);
+    void handle_request(proto::BaseCommand& command);
+    // connection.cc
+    void connect(const proto::CommandConnect& command);
+    void refuse_unserved(const proto::BaseCommand& command);
+    // connection_lookup.cc
+    void partitioned_metadata(const proto::CommandPartitionedTopicMetadata& command);
+    void lookup(const proto::CommandLookupTopic& command);
+    void topics_of_namespace(std::uint64_t request, const std::string& ns);
+    void get_schema(const proto::CommandGetSchema& command);
+    void get_or_create_schema(const proto::CommandGetOrCreateSchema& command);
+    // connection_produce.cc
+    void open_producer(const proto::CommandProducer& command);
+    Answer<ProducerSet::Ptr> make_producer(const proto::CommandProducer& command);
+    void send(const proto::CommandSend& command, Bytes entry);
+    void send_producer_success(const Producer& producer, std::uint64_t request);
+    void end_producer(std::uint64_t id, std::uint64_t request);
+    void send_error(std::uint64_t producer, std::uint64_t sequence_id, const Refusal& why);
+    // connection_consume.cc
+    void subscribe(const proto::CommandSubscribe& command);
+    Answer<std::unique_ptr<Consumer>> make_consumer(const proto::CommandSubscribe& command);
+    Answer<> subscribe_to(Topic& topic, const proto::CommandSubscribe& command,
+                          std::unique_ptr<Consumer> consumer);
+    void acknowledge(const proto::CommandAck& command);
+    void redeliver(const proto::CommandRedeliverUnacknowledgedMessages& command);
+    void unsubscribe(const proto::CommandUnsubscribe& command);
+    void seek(const proto::CommandSeek& command);
+    void last_message_id(std::uint64_t consumer, std::uint64_t request);
+    void consumer_stats(std::uint64_t consumer, std::uint64_t request);
+    void end_consumer(std::uint64_t id, std::uint64_t request);
+    void confirm(std::uint64_t consumer, std::uint64_t request);
+    Consumer* find_consumer(std::uint64_t id);
+    Consumer* subscribed_consumer(std::uint64_t id, std::uint64_t request);
+
+    void write(const proto::BaseCommand& command);
+    void succeed(std::uint64_t request);
+    void fail_request(std::uint64_t request, const Refusal& why);
+    /// A callback for work that comes back later: dropped when the connection is gone.
+    template <class Action>
+    auto later(Action action) {
+        return [self = std::weak_ptr(self_), action = std::move(action)](auto&&... answers) mutable {
+            if (const auto here = self.lock()) action(**here, std::forward<decltype(answers)>(answers)...);
+        };
+    }
+
+    // Fixed after construction.
+    Engine& engine_;
+    const std::unique_ptr<async::FrameChannel> channel_;
+    const std::string peer_;
+    const std::string since_;
+    // On the loop.
+    const std::unique_ptr<proto::BaseCommand>
+        command_;  // reused: parsing into it allocates nothing in the long run
+    std::string client_version_;
+    bool connected_ = false;
+    bool closed_ = false;
+    bool heard_ = true;  // since the last keep-alive check
+    bool pinged_ = false;
+    std::unordered_map<std::uint64_t, ProducerSet::Ptr> producers_;
+    std::unordered_map<std::uint64_t, std::uint64_t>
+        ending_;  // producers that wait for their last receipts: close request
+    std::unordered_map<std::uint64_t, std::unique_ptr<Consumer>> consumers_;
+    std::vector<Ack> acks_;         // scratch
+    std::vector<EntryId> entries_;  // scratch
+    // Shared with work under way: tells it that the connection is gone.
+    std::shared_ptr<Connection*> self_ = std::make_shared<Connection*>(this);
+};
+
+/// "2026-11-22T13:40:05.123Z", for statistics.
+std::string timestamp_text(std::uint64_t wall_clock_ms);
+
+}  // namespace weft::broker

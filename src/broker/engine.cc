@@ -1,0 +1,253 @@
+#include "broker/engine.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "broker/connection.h"
+#include "observe/log.h"
+
+namespace weft::broker {
+namespace {
+
+const observe::Logger kLog("broker");
+constexpr std::string_view kStartNumberKey = "broker/starts";
+
+void log_failure(Result<> written) {
+    if (!written) kLog.error("metadata can't be written", {{"error", written.error().message}});
+}
+
+std::string advertised(const BrokerOptions& options) {
+    if (!options.advertised_address.empty()) return options.advertised_address;
+    return options.bind_address == "0.0.0.0" || options.bind_address == "::" ? "localhost"
+                                                                             : options.bind_address;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Broker>> Broker::create(async::Loop& loop, store::Store& store,
+                                               BrokerOptions options) {
+    auto engine = std::make_unique<Engine>(loop, store, std::move(options));
+    WEFT_TRY_VOID(engine->start());
+    return engine;
+}
+
+Engine::Engine(async::Loop& loop, store::Store& store, BrokerOptions options)
+    : loop_(loop), store_(store), options_(std::move(options)), metadata_(store), schemas_(store) {}
+
+Engine::~Engine() { stop(); }
+
+Result<> Engine::start() {
+    metadata_.make_defaults(options_.cluster);
+    const auto known = store_.map().find(kStartNumberKey);
+    if (known != store_.map().end()) {
+        const auto text = known->second.view();
+        std::from_chars(text.data(), text.data() + text.size(), start_number_);
+        ++start_number_;
+    }
+    store_.put(std::string(kStartNumberKey), Bytes::from(str_cat(start_number_)), log_failure);
+    WEFT_TRY(acceptor_, async::FrameAcceptor::listen(loop_, options_.bind_address, options_.port,
+                                                     [this](auto channel) { accept(std::move(channel)); }));
+    port_ = acceptor_->port();
+    return {};
+}
+
+std::string Engine::service_url() const { return str_cat("pulsar://", advertised(options_), ":", port_); }
+
+void Engine::accept(std::unique_ptr<async::FrameChannel> channel) {
+    if (stopped_ || connections_.size() >= options_.connections_max) {
+        kLog.warn("a connection is refused: there are too many",
+                  {{"peer", channel->peer()}, {"limit", options_.connections_max}});
+        return;
+    }
+    auto connection = std::make_unique<Connection>(*this, std::move(channel));
+    auto& made = *connection;
+    connections_.emplace(&made, std::move(connection));
+    made.start();
+    if (keep_alive_timer_ == 0) {
+        keep_alive_timer_ = loop_.after(options_.keep_alive, [this] { check_keep_alive(); });
+    }
+}
+
+void Engine::connection_closed(Connection& connection) {
+    std::erase(paused_, &connection);
+    const auto it = connections_.find(&connection);
+    if (it == connections_.end()) return;
+    // Destroyed later: its channel may be on the stack.
+    loop_.post([gone = std::move(it->second)]() mutable { gone.reset(); });
+    connections_.erase(it);
+}
+
+void Engine::check_keep_alive() {
+    keep_alive_timer_ = 0;
+    for (const auto& [raw, connection] : connections_) connection->check_keep_alive();
+    if (!connections_.empty() && !stopped_) {
+        keep_alive_timer_ = loop_.after(options_.keep_alive, [this] { check_keep_alive(); });
+    }
+}
+
+void Engine::stop() {
+    if (stopped_) return;
+    stopped_ = true;
+    acceptor_.reset();
+    for (auto* timer : {&flush_timer_, &keep_alive_timer_}) {
+        if (*timer != 0) loop_.cancel(*timer);
+        *timer = 0;
+    }
+    for (const auto& [raw, connection] : connections_) connection->detach();
+    connections_.clear();
+    for (auto* subscription : dirty_) write_cursor(*subscription);
+    dirty_.clear();
+    waiting_.clear();
+    topics_.clear();
+}
+
+void Engine::entries_arrived(Topic& topic) {
+    if (topic.waits_for_dispatch) return;
+    topic.waits_for_dispatch = true;
+    waiting_.push_back(&topic);
+    if (waiting_.size() > 1) return;
+    loop_.post([this, here = alive()] {
+        if (!here.expired()) dispatch_waiting();
+    });
+}
+
+void Engine::dispatch_waiting() {
+    while (!waiting_.empty()) {
+        auto* const topic = waiting_.back();
+        waiting_.pop_back();
+        topic->waits_for_dispatch = false;
+        topic->dispatch();
+        if (topic->subscriptions().empty()) topic->trim();
+    }
+}
+
+void Engine::cursor_changed(Subscription& subscription) {
+    if (subscription.dirty || stopped_) return;
+    subscription.dirty = true;
+    dirty_.push_back(&subscription);
+    if (flush_timer_ == 0) flush_timer_ = loop_.after(options_.cursor_flush, [this] { flush_cursors(); });
+}
+
+void Engine::subscription_dropped(Subscription& subscription) {
+    if (subscription.dirty) std::erase(dirty_, &subscription);
+}
+
+void Engine::write_cursor(Subscription& subscription) {
+    subscription.dirty = false;
+    metadata_.put_cursor(subscription.topic().name(), subscription.name(),
+                         {subscription.cursor(), subscription.properties()}, log_failure);
+}
+
+void Engine::flush_cursors() {
+    flush_timer_ = 0;
+    std::vector<Topic*> touched;
+    for (auto* subscription : std::exchange(dirty_, {})) {
+        write_cursor(*subscription);
+        if (std::ranges::find(touched, &subscription->topic()) == touched.end())
+            touched.push_back(&subscription->topic());
+    }
+    for (auto* topic : touched) topic->trim();
+}
+
+void Engine::pending_bytes_changed(std::int64_t by) {
+    pending_bytes_ += by;
+    if (paused_.empty() || pending_bytes_ > static_cast<std::int64_t>(options_.pending_publish_bytes_max / 2))
+        return;
+    for (auto* connection : std::exchange(paused_, {})) connection->resume();
+}
+
+bool Engine::publishers_must_wait(Connection& connection) {
+    if (pending_bytes_ <= static_cast<std::int64_t>(options_.pending_publish_bytes_max)) return false;
+    if (std::ranges::find(paused_, &connection) == paused_.end()) paused_.push_back(&connection);
+    return true;
+}
+
+Topic* Engine::find_open(std::string_view full_name) const {
+    const auto it = topics_.find(full_name);
+    return it == topics_.end() ? nullptr : it->second.get();
+}
+
+bool Engine::knows_topic(const wire::TopicName& name) const {
+    return topics_.contains(name.full()) || metadata_.topic(name).has_value() ||
+           metadata_.partitions(name) != 0;
+}
+
+Answer<Topic*> Engine::open_topic(const wire::TopicName& name, Missing missing) {
+    if (!name.persistent()) {
+        return refuse(ServerError::not_allowed, "Weft's embedded broker has persistent topics only, not ",
+                      name.full());
+    }
+    if (auto* const open = find_open(name.full())) return open;
+    if (const auto record = metadata_.topic(name)) return &load(name, *record);
+    if (metadata_.partitions(name) != 0) {
+        return refuse(ServerError::not_allowed, name.full(), " is a partitioned topic: use its partitions");
+    }
+    if (missing == Missing::refuse)
+        return refuse(ServerError::topic_not_found, "Topic not found ", name.full());
+    if (!metadata_.has_namespace(name.namespace_full())) {
+        return refuse(ServerError::metadata, "Policies not found for ", name.namespace_full(), " namespace");
+    }
+    TopicRecord record{store_.create_ledger(), {}, {}};
+    metadata_.put_topic(name, record, log_failure);
+    kLog.info("topic created", {{"topic", name.full()}, {"ledger", record.ledger}});
+    return &load(name, record);
+}
+
+Topic& Engine::load(const wire::TopicName& name, const TopicRecord& record) {
+    auto made = std::make_unique<Topic>(*this, name, record.ledger);
+    auto& topic = *made;
+    topics_.emplace(name.full(), std::move(made));
+    topic.producers().epoch = record.epoch;
+    topic.properties = record.properties;
+    topic.retention = metadata_.retention(name.namespace_full());
+    const auto first = topic.first();
+    for (auto& [subscription, stored] : metadata_.cursors(name)) {
+        auto cursor = stored.cursor;
+        cursor.ack_below(first);
+        if (cursor.position() > topic.end()) cursor.reset(topic.end());
+        topic.add_subscription(subscription, Subscription::Kind::durable, std::move(cursor)).properties() =
+            stored.properties;
+    }
+    return topic;
+}
+
+void Engine::delete_topic(const wire::TopicName& name, Metadata::Done done) {
+    if (const auto it = topics_.find(name.full()); it != topics_.end()) {
+        const auto topic = std::move(it->second);
+        topics_.erase(it);
+        if (topic->waits_for_dispatch) std::erase(waiting_, topic.get());
+        topic->disconnect_all();
+        store_.erase_ledger(topic->ledger());
+    } else if (const auto record = metadata_.topic(name)) {
+        store_.erase_ledger(record->ledger);
+    }
+    metadata_.erase_topic(name, std::move(done));
+}
+
+void Engine::write_topic_record(Topic& topic) {
+    metadata_.put_topic(topic.name(), {topic.ledger(), topic.producers().epoch, topic.properties},
+                        log_failure);
+}
+
+Subscription& Engine::create_subscription(Topic& topic, const std::string& name, Cursor cursor,
+                                          Subscription::Properties properties, Metadata::Done done) {
+    auto& subscription = topic.add_subscription(name, Subscription::Kind::durable, cursor);
+    subscription.properties() = properties;
+    metadata_.put_cursor(topic.name(), name, {std::move(cursor), std::move(properties)}, std::move(done));
+    return subscription;
+}
+
+void Engine::delete_subscription(Topic& topic, const std::string& name, Metadata::Done done) {
+    auto* const subscription = topic.find_subscription(name);
+    const bool durable = subscription != nullptr && subscription->durable();
+    if (subscription != nullptr) topic.drop_subscription(*subscription);
+    if (!durable) return done({});
+    metadata_.erase_cursor(topic.name(), name, std::move(done));
+    topic.trim();
+}
+
+std::string Engine::next_producer_name() {
+    return str_cat(options_.cluster, "-", start_number_, "-", producers_named_++);
+}
+
+}  // namespace weft::broker

@@ -1,0 +1,105 @@
+#pragma once
+// Engine: the broker itself. It owns topics and connections, and gives them what they share (Hub). On the
+// loop.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/broker.h"
+#include "broker/hub.h"
+#include "broker/metadata.h"
+#include "broker/schema_registry.h"
+#include "broker/topic.h"
+
+namespace weft::broker {
+
+class Connection;
+
+class Engine final : public Broker, public Hub {
+  public:
+    Engine(async::Loop& loop, store::Store& store, BrokerOptions options);
+    ~Engine() override;
+    Result<> start();
+
+    // Broker
+    std::uint16_t port() const override { return port_; }
+    std::string service_url() const override;
+    void set_web_url(std::string url) override { web_url_ = std::move(url); }
+    void accept(std::unique_ptr<async::FrameChannel> channel) override;
+    void add_routes(http::Router& router) override;
+    void stop() override;
+
+    // Hub
+    std::weak_ptr<Hub*> alive() const override { return self_; }
+    async::Loop& loop() override { return loop_; }
+    store::Store& store() override { return store_; }
+    const BrokerOptions& options() const override { return options_; }
+    void entries_arrived(Topic& topic) override;
+    void cursor_changed(Subscription& subscription) override;
+    void subscription_dropped(Subscription& subscription) override;
+    void pending_bytes_changed(std::int64_t by) override;
+
+    // For connections and routes.
+    Metadata& metadata() { return metadata_; }
+    SchemaRegistry& schemas() { return schemas_; }
+    const std::string& web_url() const { return web_url_; }
+    enum class Missing : std::uint8_t { create, refuse };
+    /// The topic, made or taken from the store when it isn't open.
+    Answer<Topic*> open_topic(const wire::TopicName& name, Missing missing);
+    /// Whether the topic exists, open or not, itself or as a partitioned one.
+    bool knows_topic(const wire::TopicName& name) const;
+    /// Disconnects everyone and forgets the topic, its cursors and its entries.
+    void delete_topic(const wire::TopicName& name, Metadata::Done done);
+    /// Writes the topic's epoch and properties.
+    void write_topic_record(Topic& topic);
+    /// Makes a durable subscription and its record. `done` when it is on disk.
+    Subscription& create_subscription(Topic& topic, const std::string& name, Cursor cursor,
+                                      Subscription::Properties properties, Metadata::Done done);
+    void delete_subscription(Topic& topic, const std::string& name, Metadata::Done done);
+    /// "standalone-<start>-<number>": not given before.
+    std::string next_producer_name();
+    void connection_closed(Connection& connection);
+    /// Whether publishing connections should stop reading; the connection is told by resume() when it is
+    /// over.
+    bool publishers_must_wait(Connection& connection);
+    const std::map<std::string, std::unique_ptr<Topic>, std::less<>>& open_topics() const { return topics_; }
+    std::size_t connection_count() const { return connections_.size(); }
+    Topic* find_open(std::string_view full_name) const;
+
+  private:
+    Topic& load(const wire::TopicName& name, const TopicRecord& record);
+    void dispatch_waiting();
+    void flush_cursors();
+    void write_cursor(Subscription& subscription);
+    void check_keep_alive();
+
+    // Fixed after construction.
+    async::Loop& loop_;
+    store::Store& store_;
+    const BrokerOptions options_;
+    std::uint16_t port_ = 0;
+    // On the loop.
+    std::string web_url_;
+    Metadata metadata_;
+    SchemaRegistry schemas_;
+    std::unique_ptr<async::FrameAcceptor> acceptor_;
+    std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
+    std::map<std::string, std::unique_ptr<Topic>, std::less<>> topics_;
+    std::vector<Topic*> waiting_;       // have new entries
+    std::vector<Subscription*> dirty_;  // their cursors are to be written
+    async::TimerId flush_timer_ = 0;
+    async::TimerId keep_alive_timer_ = 0;
+    std::int64_t pending_bytes_ = 0;
+    std::vector<Connection*> paused_;
+    std::uint64_t start_number_ = 0;
+    std::uint64_t producers_named_ = 0;
+    bool stopped_ = false;
+    // Shared with work under way: tells it that the engine is gone.
+    std::shared_ptr<Hub*> self_ = std::make_shared<Hub*>(this);
+};
+
+}  // namespace weft::broker

@@ -1,0 +1,31 @@
+#pragma once
+// Hub: what topics and subscriptions share of the broker. On the loop.
+
+#include "async/loop.h"
+#include "broker/broker.h"
+#include "store/store.h"
+
+namespace weft::broker {
+
+class Subscription;
+class Topic;
+
+class Hub {
+  public:
+    virtual ~Hub() = default;
+    /// For work that comes back later: empty once the hub is gone.
+    virtual std::weak_ptr<Hub*> alive() const = 0;
+    virtual async::Loop& loop() = 0;
+    virtual store::Store& store() = 0;
+    virtual const BrokerOptions& options() const = 0;
+    /// Dispatches the topic's subscriptions once, at the end of what the loop does now.
+    virtual void entries_arrived(Topic& topic) = 0;
+    /// Writes the subscription's cursor soon.
+    virtual void cursor_changed(Subscription& subscription) = 0;
+    /// The subscription is about to be destroyed: its cursor isn't to be written any more.
+    virtual void subscription_dropped(Subscription& subscription) = 0;
+    /// Bytes that were handed to the store and are not durable yet went up (or down).
+    virtual void pending_bytes_changed(std::int64_t by) = 0;
+};
+
+}  // namespace weft::broker

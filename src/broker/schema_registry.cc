@@ -1,0 +1,141 @@
+#include "broker/schema_registry.h"
+
+#include <array>
+
+#include "base/clock.h"
+#include "observe/log.h"
+#include "wire/frame.h"
+#include "wire/proto/PulsarApi.pb.h"
+
+namespace weft::broker {
+namespace {
+
+namespace proto = ::pulsar::proto;
+
+const observe::Logger kLog("broker");
+constexpr std::size_t kTimestampBytes = 8;
+
+std::string key_prefix(const wire::TopicName& topic) { return str_cat("schema/", topic.full(), "/"); }
+
+std::string key_of(const wire::TopicName& topic, std::uint64_t version) {
+    const auto digits = str_cat(version);
+    return str_cat(key_prefix(topic), std::string(20 - digits.size(), '0'), digits);
+}
+
+std::string to_record(const Schema& schema) {
+    proto::Schema message;
+    message.set_name(schema.name);
+    message.set_schema_data(schema.data);
+    message.set_type(static_cast<proto::Schema::Type>(schema.type));
+    for (const auto& [key, value] : schema.properties) {
+        auto* property = message.add_properties();
+        property->set_key(key);
+        property->set_value(value);
+    }
+    return SchemaRegistry::encode_version(schema.timestamp_ms) + message.SerializeAsString();
+}
+
+std::optional<Schema> from_record(std::string_view record) {
+    const auto timestamp = SchemaRegistry::decode_version(record.substr(0, kTimestampBytes));
+    proto::Schema message;
+    if (!timestamp || !message.ParseFromArray(record.data() + kTimestampBytes,
+                                              static_cast<int>(record.size() - kTimestampBytes))) {
+        return std::nullopt;
+    }
+    Schema schema{message.type(), message.name(), message.schema_data(), {}, *timestamp};
+    for (const auto& property : message.properties()) schema.properties[property.key()] = property.value();
+    return schema;
+}
+
+}  // namespace
+
+std::string_view schema_type_name(std::int32_t type) {
+    static constexpr std::array<std::string_view, 23> kNames{"NONE",
+                                                             "STRING",
+                                                             "JSON",
+                                                             "PROTOBUF",
+                                                             "AVRO",
+                                                             "BOOLEAN",
+                                                             "INT8",
+                                                             "INT16",
+                                                             "INT32",
+                                                             "INT64",
+                                                             "FLOAT",
+                                                             "DOUBLE",
+                                                             "DATE",
+                                                             "TIME",
+                                                             "TIMESTAMP",
+                                                             "KEY_VALUE",
+                                                             "INSTANT",
+                                                             "LOCAL_DATE",
+                                                             "LOCAL_TIME",
+                                                             "LOCAL_DATE_TIME",
+                                                             "PROTOBUF_NATIVE",
+                                                             "AUTO_CONSUME",
+                                                             "EXTERNAL"};
+    const auto index = static_cast<std::size_t>(type);
+    return type >= 0 && index < kNames.size() ? kNames[index] : kNames[0];
+}
+
+std::string SchemaRegistry::encode_version(std::uint64_t version) {
+    std::string bytes;
+    for (int shift = 56; shift >= 0; shift -= 8) bytes.push_back(static_cast<char>(version >> shift));
+    return bytes;
+}
+
+std::optional<std::uint64_t> SchemaRegistry::decode_version(std::string_view bytes) {
+    if (bytes.size() != 8) return std::nullopt;
+    std::uint64_t version = 0;
+    for (const char c : bytes) version = version << 8 | static_cast<unsigned char>(c);
+    return version;
+}
+
+Answer<std::uint64_t> SchemaRegistry::get_or_create(const wire::TopicName& topic, Schema schema) {
+    if (schema.data.size() > kSchemaBytesMax) {
+        return refuse(ServerError::incompatible_schema, "the schema of ", topic.full(), " has ",
+                      schema.data.size(), " bytes, more than ", kSchemaBytesMax);
+    }
+    const auto newest = latest(topic);
+    if (newest && newest->schema.type != schema.type) {
+        return refuse(ServerError::incompatible_schema, "Incompatible schema: exists schema type ",
+                      schema_type_name(newest->schema.type), ", new schema type ",
+                      schema_type_name(schema.type));
+    }
+    if (newest && newest->schema.same_as(schema)) return newest->version;
+    const auto prefix = key_prefix(topic);
+    const auto& map = store_.map();
+    std::uint64_t next = 0;
+    for (auto it = map.lower_bound(prefix); it != map.end() && it->first.starts_with(prefix); ++it, ++next) {
+        const auto known = from_record(it->second.view());
+        if (known && known->same_as(schema)) return next;
+    }
+    if (newest) next = newest->version + 1;
+    schema.timestamp_ms = wall_clock_ms();
+    store_.put(key_of(topic, next), Bytes::from(to_record(schema)), [](Result<> written) {
+        if (!written) kLog.error("a schema can't be written", {{"error", written.error().message}});
+    });
+    return next;
+}
+
+std::optional<SchemaRegistry::Version> SchemaRegistry::latest(const wire::TopicName& topic) const {
+    const auto prefix = key_prefix(topic);
+    const auto& map = store_.map();
+    auto it = map.lower_bound(str_cat(prefix, ":"));  // ':' is behind '9'
+    if (it == map.begin()) return std::nullopt;
+    --it;
+    if (!it->first.starts_with(prefix)) return std::nullopt;
+    std::uint64_t version = 0;
+    std::from_chars(it->first.data() + prefix.size(), it->first.data() + it->first.size(), version);
+    return find(topic, version);
+}
+
+std::optional<SchemaRegistry::Version> SchemaRegistry::find(const wire::TopicName& topic,
+                                                            std::uint64_t version) const {
+    const auto it = store_.map().find(key_of(topic, version));
+    if (it == store_.map().end()) return std::nullopt;
+    auto schema = from_record(it->second.view());
+    if (!schema) return std::nullopt;
+    return Version{version, std::move(*schema)};
+}
+
+}  // namespace weft::broker

@@ -1,0 +1,170 @@
+#include "broker/topic.h"
+
+#include <algorithm>
+
+#include "broker/entry_facts.h"
+#include "observe/log.h"
+
+namespace weft::broker {
+namespace {
+
+const observe::Logger kLog("broker");
+
+Refusal refusal_of(const Error& error) {
+    return {ServerError::persistence, str_cat("the message could not be stored: ", error.message)};
+}
+
+}  // namespace
+
+Topic::Topic(Hub& hub, wire::TopicName name, store::LedgerId ledger)
+    : hub_(hub), name_(std::move(name)), ledger_(ledger), end_(info().end) {
+    marks_.note(steady_now(), end_, 0);
+}
+
+store::LedgerInfo Topic::info() const { return hub_.store().info(ledger_).value_or(store::LedgerInfo{}); }
+
+EntryId Topic::first() const { return info().first; }
+
+void Topic::publish(const ProducerSet::Ptr& producer, std::uint64_t sequence_id, std::uint32_t messages,
+                    Bytes entry) {
+    const auto size = entry.size();
+    ++producer->under_way;
+    producer->messages_in.add(messages);
+    producer->bytes_in.add(size);
+    messages_in.add(messages);
+    bytes_in.add(size);
+    hub_.pending_bytes_changed(static_cast<std::int64_t>(size));
+    hub_.store().append(
+        ledger_, std::move(entry),
+        [hub = hub_.alive(), topic = alive(), producer, sequence_id, size](Result<EntryId> appended) {
+            if (const auto here = hub.lock()) {
+                (*here)->pending_bytes_changed(-static_cast<std::int64_t>(size));
+            }
+            const auto there = topic.lock();
+            if (there != nullptr) (*there)->on_appended(producer, sequence_id, std::move(appended));
+        });
+}
+
+void Topic::on_appended(const ProducerSet::Ptr& producer, std::uint64_t sequence_id,
+                        Result<EntryId> appended) {
+    const bool last = --producer->under_way == 0;
+    if (!appended) {
+        kLog.warn("a message could not be stored",
+                  {{"topic", name_.full()}, {"error", appended.error().message}});
+        if (producer->sink != nullptr)
+            producer->sink->publish_failed(*producer, sequence_id, refusal_of(appended.error()));
+        return;
+    }
+    end_ = std::max(end_, *appended + 1);
+    if (producer->sink != nullptr) producer->sink->send_receipt(*producer, sequence_id, ledger_, *appended);
+    if (last && producer->sink != nullptr) producer->sink->publishes_done(*producer);
+    marks_.note(steady_now(), end_, bytes_in.total());
+    hub_.entries_arrived(*this);
+}
+
+void Topic::remove_producer(Producer& producer) {
+    if (producer.topic != this) return;
+    producer.topic = nullptr;
+    const auto next = producers_.remove(producer);
+    if (next != nullptr && next->sink != nullptr) next->sink->producer_ready(*next);
+}
+
+Subscription* Topic::find_subscription(std::string_view name) {
+    const auto it = subscriptions_.find(name);
+    return it == subscriptions_.end() ? nullptr : it->second.get();
+}
+
+Subscription& Topic::add_subscription(std::string name, Subscription::Kind kind, Cursor cursor) {
+    auto made = std::make_unique<Subscription>(hub_, *this, name, kind, std::move(cursor));
+    return *subscriptions_.insert_or_assign(std::move(name), std::move(made)).first->second;
+}
+
+void Topic::drop_subscription(Subscription& subscription) {
+    const auto it = subscriptions_.find(subscription.name());
+    if (it == subscriptions_.end() || it->second.get() != &subscription) return;
+    const auto gone = std::move(it->second);
+    subscriptions_.erase(it);
+    gone->disconnect_all();
+    hub_.subscription_dropped(*gone);
+}
+
+EntryId Topic::resolve(std::uint64_t ledger, std::uint64_t entry) const {
+    const auto kept = info();
+    if (static_cast<std::int64_t>(ledger) < 0 || ledger < ledger_) return kept.first;
+    if (ledger > ledger_) return end_;
+    if (static_cast<std::int64_t>(entry) < 0) return kept.first;
+    return std::clamp(entry, std::min(kept.first, end_), end_);
+}
+
+void Topic::find_by_time(std::uint64_t publish_time_ms, std::function<void(EntryId)> found) {
+    search_time(first(), end_, publish_time_ms, std::move(found));
+}
+
+// Binary search in [low, high): the answer is the first entry that is not older than `time`, or `high`.
+void Topic::search_time(EntryId low, EntryId high, std::uint64_t time, std::function<void(EntryId)> found) {
+    if (low >= high) return found(low);
+    const auto middle = low + (high - low) / 2;
+    hub_.store().read(
+        ledger_, middle, 1, 1,
+        [topic = alive(), low, high, middle, time, found = std::move(found)](auto read) mutable {
+            const auto there = topic.lock();
+            if (there == nullptr) return;
+            if (!read || read->empty()) return found(low);
+            const auto& entry = read->front();
+            if (entry_facts(entry.data.view()).publish_time_ms < time) {
+                (*there)->search_time(std::max(entry.id, middle) + 1, high, time, std::move(found));
+            } else {
+                (*there)->search_time(low, middle, time, std::move(found));
+            }
+        });
+}
+
+void Topic::last_message(std::function<void(std::optional<wire::MessageId>)> found) {
+    const auto kept = info();
+    if (kept.first >= end_) return found(std::nullopt);
+    hub_.store().read(ledger_, end_ - 1, 1, 1,
+                      [ledger = ledger_, last = end_ - 1, found = std::move(found)](auto read) {
+                          wire::MessageId id{ledger, last, -1, -1};
+                          if (read && !read->empty()) {
+                              const auto facts = entry_facts(read->front().data.view());
+                              if (facts.batched)
+                                  id.batch_index = static_cast<std::int32_t>(facts.num_messages) - 1;
+                          }
+                          found(id);
+                      });
+}
+
+void Topic::dispatch() {
+    // A subscription may vanish while it dispatches to a consumer whose connection breaks: go by name.
+    for (auto it = subscriptions_.begin(); it != subscriptions_.end();) {
+        auto& subscription = *(it++)->second;
+        subscription.dispatch();
+    }
+}
+
+void Topic::trim() {
+    RetentionInput input{
+        .now = steady_now(), .end = end_, .bytes = bytes_in.total(), .acked_by_all = {}, .policy = retention};
+    for (const auto& [name, subscription] : subscriptions_) {
+        if (!subscription->durable()) continue;
+        input.acked_by_all = std::min(input.acked_by_all.value_or(end_), subscription->cursor().position());
+    }
+    const auto point = std::min(trim_point(marks_, input), end_);
+    if (point > first()) hub_.store().trim(ledger_, point);
+}
+
+void Topic::disconnect_all() {
+    while (!subscriptions_.empty()) {
+        const auto gone = std::move(subscriptions_.begin()->second);
+        subscriptions_.erase(subscriptions_.begin());
+        gone->disconnect_all();
+        hub_.subscription_dropped(*gone);
+    }
+    while (!producers_.all().empty()) {
+        const auto producer = producers_.all().begin()->second;
+        remove_producer(*producer);
+        if (producer->sink != nullptr) producer->sink->close_producer(*producer);
+    }
+}
+
+}  // namespace weft::broker

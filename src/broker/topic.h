@@ -1,0 +1,86 @@
+#pragma once
+// Topic: a ledger of entries, the producers that append to it and the subscriptions that read it. On the
+// loop.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/hub.h"
+#include "broker/producer.h"
+#include "broker/retention.h"
+#include "broker/subscription.h"
+#include "wire/message_id.h"
+#include "wire/topic_name.h"
+
+namespace weft::broker {
+
+class Topic final {
+  public:
+    Topic(Hub& hub, wire::TopicName name, store::LedgerId ledger);
+    Topic(const Topic&) = delete;
+    Topic& operator=(const Topic&) = delete;
+
+    const wire::TopicName& name() const { return name_; }
+    store::LedgerId ledger() const { return ledger_; }
+    /// The oldest entry kept, and one past the newest durable one.
+    EntryId first() const;
+    EntryId end() const { return end_; }
+    store::LedgerInfo info() const;
+    /// For work that comes back later: empty once the topic is gone.
+    std::weak_ptr<Topic*> alive() const { return self_; }
+
+    ProducerSet& producers() { return producers_; }
+    /// Appends an entry; the receipt, or the failure, goes to the producer's sink.
+    void publish(const ProducerSet::Ptr& producer, std::uint64_t sequence_id, std::uint32_t messages,
+                 Bytes entry);
+    /// Lets a producer go.
+    void remove_producer(Producer& producer);
+
+    const std::map<std::string, std::unique_ptr<Subscription>, std::less<>>& subscriptions() const {
+        return subscriptions_;
+    }
+    Subscription* find_subscription(std::string_view name);
+    Subscription& add_subscription(std::string name, Subscription::Kind kind, Cursor cursor);
+    void drop_subscription(Subscription& subscription);
+
+    /// The entry that a position on the wire means: ends and other ledgers are taken to the nearest entry of
+    /// this topic.
+    EntryId resolve(std::uint64_t ledger, std::uint64_t entry) const;
+    /// Finds the first entry published at or after a time (milliseconds).
+    void find_by_time(std::uint64_t publish_time_ms, std::function<void(EntryId)> found);
+    /// Gives the newest message; its batch_index is -1 for one that isn't in a batch. Unset: the topic is
+    /// empty.
+    void last_message(std::function<void(std::optional<wire::MessageId>)> found);
+
+    void dispatch();
+    /// Lets go of what retention doesn't keep.
+    void trim();
+    /// Disconnects all producers and consumers.
+    void disconnect_all();
+
+    RetentionPolicy retention;
+    std::map<std::string, std::string> properties;
+    bool waits_for_dispatch = false;  // the hub's: it will dispatch at the end of this turn
+    Rate messages_in, bytes_in;
+
+  private:
+    void on_appended(const ProducerSet::Ptr& producer, std::uint64_t sequence_id, Result<EntryId> appended);
+    void search_time(EntryId low, EntryId high, std::uint64_t time, std::function<void(EntryId)> found);
+
+    // Fixed after construction.
+    Hub& hub_;
+    const wire::TopicName name_;
+    const store::LedgerId ledger_;
+    // On the loop.
+    EntryId end_ = 0;
+    ProducerSet producers_;
+    std::map<std::string, std::unique_ptr<Subscription>, std::less<>> subscriptions_;
+    RetentionMarks marks_;
+    // Shared with work under way: tells it that the topic is gone.
+    std::shared_ptr<Topic*> self_ = std::make_shared<Topic*>(this);
+};
+
+}  // namespace weft::broker

@@ -38,7 +38,7 @@ weft::Result<> serve(std::span<char*> arguments) {
     web.port = static_cast<std::uint16_t>(std::atoi(arguments[3]));
     WEFT_TRY(auto server, http::Server::start(web, router));
     broker->set_web_url(str_cat("http://127.0.0.1:", server->port()));
-    std::cout << "ready " << broker->service_url() << " http://127.0.0.1:" << server->port() << std::endl;
+    std::cerr << "ready " << broker->service_url() << " http://127.0.0.1:" << server->port() << std::endl;
     std::jthread waiter([&] {
         int signal = 0;
         sigwait(&ends, &signal);

@@ -1,0 +1,43 @@
+#pragma once
+// What weft_load can do: fill a topic, drain and check one, measure latency through a function. Works against
+// any Pulsar broker.
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+#include "wire/compression.h"
+
+namespace weft::bench {
+
+struct FillOptions {
+    std::string service_url, topic;
+    std::uint64_t count = 0;
+    std::uint32_t size = 100, batch_messages_max = 1000, batch_bytes_max = 128U << 10;
+};
+/// Stores `count` numbered messages as fast as the broker takes them. Prints one JSON object.
+Result<> fill(const FillOptions& options);
+
+struct DrainOptions {
+    std::string service_url, topic;
+    std::uint64_t count = 0, mark_every = 0;
+    std::uint32_t size = 100, receiver_queue_messages = 10'000;
+    double timeout_seconds = 120;  // without a single message
+    std::string suffix = "!";
+};
+/// Reads until each of the numbers 0 to count-1 has come, checking every byte. Prints `mark N` (a line, at
+/// once) when the first and each further mark_every-th message has come, then one JSON object. Fails if
+/// something is missing or wrong.
+Result<> drain(const DrainOptions& options);
+
+struct LatencyOptions {
+    std::string service_url, input_topic, output_topic;
+    double rate = 1000, seconds = 20, warmup_seconds = 10;
+    std::uint32_t size = 1024;
+    std::string suffix = "!";
+};
+/// Sends at `rate`, each message at its own time, drawn beforehand and never waiting for an answer, and reads
+/// what a function made of it. Latency counts from the intended time. Prints one JSON object.
+Result<> measure_latency(const LatencyOptions& options);
+
+}  // namespace weft::bench

@@ -1,0 +1,54 @@
+// weft_load: the load generator of the benchmarks, on our own client; the same program for every broker.
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "load.h"
+#include "payload.h"
+
+int main(int argc, char** argv) {
+    using namespace weft::bench;
+    CLI::App app("Load generator for Pulsar brokers: fills topics, drains and checks them, measures latency",
+                 "weft_load");
+    app.require_subcommand(1);
+    const auto size_range = CLI::Range(kPayloadBytesMin, std::size_t{1} << 20);
+
+    FillOptions fill_options;
+    auto* fill_command = app.add_subcommand("fill", "store numbered messages, as fast as they are taken");
+    fill_command->add_option("--service-url", fill_options.service_url)->required();
+    fill_command->add_option("--topic", fill_options.topic)->required();
+    fill_command->add_option("--count", fill_options.count)->required()->check(CLI::PositiveNumber);
+    fill_command->add_option("--size", fill_options.size)->check(size_range);
+    fill_command->add_option("--batch-messages", fill_options.batch_messages_max)->check(CLI::PositiveNumber);
+
+    DrainOptions drain_options;
+    auto* drain_command = app.add_subcommand("drain", "read numbered messages and check every byte");
+    drain_command->add_option("--service-url", drain_options.service_url)->required();
+    drain_command->add_option("--topic", drain_options.topic)->required();
+    drain_command->add_option("--count", drain_options.count)->required()->check(CLI::PositiveNumber);
+    drain_command->add_option("--size", drain_options.size)->check(size_range);
+    drain_command->add_option("--suffix", drain_options.suffix);
+    drain_command->add_option("--mark-every", drain_options.mark_every);
+    drain_command->add_option("--timeout", drain_options.timeout_seconds)->check(CLI::PositiveNumber);
+
+    LatencyOptions latency_options;
+    auto* latency_command =
+        app.add_subcommand("latency", "send at a rate and time what a function made of it");
+    latency_command->add_option("--service-url", latency_options.service_url)->required();
+    latency_command->add_option("--in", latency_options.input_topic)->required();
+    latency_command->add_option("--out", latency_options.output_topic)->required();
+    latency_command->add_option("--rate", latency_options.rate)->check(CLI::PositiveNumber);
+    latency_command->add_option("--seconds", latency_options.seconds)->check(CLI::PositiveNumber);
+    latency_command->add_option("--warmup-seconds", latency_options.warmup_seconds)
+        ->check(CLI::NonNegativeNumber);
+    latency_command->add_option("--size", latency_options.size)->check(size_range);
+    latency_command->add_option("--suffix", latency_options.suffix);
+    CLI11_PARSE(app, argc, argv);
+
+    const weft::Result<> done = fill_command->parsed()    ? fill(fill_options)
+                                : drain_command->parsed() ? drain(drain_options)
+                                                          : measure_latency(latency_options);
+    if (done) return 0;
+    std::fprintf(stderr, "weft_load: %s\n", done.error().message.c_str());
+    return 1;
+}

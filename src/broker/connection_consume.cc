@@ -19,8 +19,8 @@ std::span<const std::int64_t> bits_of(const proto::MessageIdData& id) {
     return {id.ack_set().data(), static_cast<std::size_t>(id.ack_set_size())};
 }
 
-// Where a reader starts that names a message: behind it, or at its entry when it names a message inside a
-// batch, of which the client drops what it has had.
+// Where a reader starts that names a message: at its entry. The client drops what it has had, and knows,
+// which we do not, whether that includes the message it names.
 EntryId start_of(const Topic& topic, const proto::CommandSubscribe& command) {
     const auto fallback = [&] {
         return command.initialposition() == proto::CommandSubscribe::Earliest ? topic.first() : topic.end();
@@ -32,7 +32,7 @@ EntryId start_of(const Topic& topic, const proto::CommandSubscribe& command) {
     if (id.ledgerid() > topic.ledger()) return fallback();
     if (id.ledgerid() < topic.ledger() || static_cast<std::int64_t>(id.entryid()) < 0) return topic.first();
     if (id.entryid() >= topic.end()) return fallback();
-    return topic.resolve(id.ledgerid(), id.batch_index() >= 0 ? id.entryid() : id.entryid() + 1);
+    return topic.resolve(id.ledgerid(), id.entryid());
 }
 
 }  // namespace

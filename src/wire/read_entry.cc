@@ -183,6 +183,17 @@ Result<std::size_t> check_and_skip_checksum(const Bytes& entry, ChecksumCheck ch
     return kCovered;
 }
 
+/// One by one: assigning a whole MessageView{} costs a third of what reading a message costs.
+void begin_message(MessageView& message, const EntryMetadata& metadata) {
+    message.partition_key.reset();
+    message.partition_key_b64 = false;
+    message.ordering_key.reset();
+    message.event_time_ms = metadata.event_time_ms;
+    message.sequence_id = metadata.sequence_id;
+    message.null_value = false;
+    message.compacted_out = false;
+}
+
 }  // namespace
 
 Result<EntryView> read_entry(const Bytes& entry, ChecksumCheck check) {
@@ -228,9 +239,7 @@ Result<bool> MessageReader::next_of_batch(MessageView& message) {
     const std::size_t size = detail::get_big_endian(rest_.data());
     rest_.remove_prefix(detail::kSizeBytes);
     if (size > rest_.size()) return malformed("ends within its metadata");
-    message = MessageView{};
-    message.sequence_id = metadata_.sequence_id;
-    message.event_time_ms = metadata_.event_time_ms;
+    begin_message(message, metadata_);
     std::int64_t payload_size = -1;
     if (!read_message_metadata(rest_.substr(0, size), message, payload_size))
         return malformed("has malformed metadata");

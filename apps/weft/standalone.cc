@@ -1,0 +1,212 @@
+// weft standalone: broker, functions worker and their REST in one process. Wiring only.
+
+#include <malloc.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <thread>
+
+#include "async/loop.h"
+#include "broker/broker.h"
+#include "commands.h"
+#include "http/server.h"
+#include "observe/log.h"
+#include "store/file_system.h"
+#include "store/store.h"
+
+namespace weft::app {
+
+namespace {
+
+using config::Type;
+
+constexpr config::Option kOptions[] = {
+    {.names = "--data-dir",
+     .value = "directory",
+     .help = "Where everything is kept; made if it is missing.",
+     .fallback = "weft-data"},
+    {.names = "--broker-port",
+     .value = "port",
+     .help = "Port of Pulsar's binary protocol; 0 takes a free one.",
+     .type = Type::integer,
+     .fallback = "6650"},
+    {.names = "--web-port",
+     .value = "port",
+     .help = "Port of the admin and functions REST; 0 takes a free one.",
+     .type = Type::integer,
+     .fallback = "8080"},
+    {.names = "--bind", .value = "address", .help = "Address to listen on.", .fallback = "127.0.0.1"},
+    {.names = "--advertised-address",
+     .value = "host",
+     .help = "The host that clients are told. Default: the address of --bind"},
+    {.names = "--durability",
+     .value = "class",
+     .help = "What a send receipt means: the message is on the disk (sync), or with the kernel (page_cache).",
+     .choices = "sync|page_cache",
+     .fallback = "sync"},
+    {.names = "--log-level",
+     .value = "level",
+     .help = "Logs go to standard error.",
+     .choices = "debug|info|warn|error|off",
+     .fallback = "info"},
+};
+constexpr config::Command kCommand{.name = "weft standalone",
+                                   .summary = "Run a broker and a functions worker in this process.",
+                                   .options = kOptions};
+
+observe::Level level_of(std::string_view name) {
+    if (name == "debug") return observe::Level::debug;
+    if (name == "warn") return observe::Level::warn;
+    if (name == "error") return observe::Level::error;
+    return name == "off" ? observe::Level::off : observe::Level::info;
+}
+
+Result<std::uint16_t> port_of(const config::Arguments& arguments, std::string_view name) {
+    const std::int64_t port = arguments.integer(name);
+    if (port < 0 || port > 65535)
+        return fail(ErrorCode::invalid_argument, name, ' ', port,
+                    ": a port is from 1 to 65535, or 0 for a free one");
+    return static_cast<std::uint16_t>(port);
+}
+
+// Signals that end the program, as something to wait for. The handlers stay as they are for the process's
+// life; no signal is blocked, because children would inherit that.
+class EndSignal {
+  public:
+    EndSignal() {
+        fd_ = ::eventfd(0, EFD_CLOEXEC);
+        struct sigaction action{};
+        action.sa_handler = [](int) {
+            const int saved = errno;
+            const std::uint64_t one = 1;
+            (void)!::write(fd_, &one, sizeof one);
+            errno = saved;
+        };
+        ::sigaction(SIGTERM, &action, nullptr);
+        ::sigaction(SIGINT, &action, nullptr);
+        // A reader of our output that goes away must not end us. Not SIG_IGN: children would inherit that.
+        action.sa_handler = [](int) {};
+        action.sa_flags = SA_RESTART;
+        ::sigaction(SIGPIPE, &action, nullptr);
+    }
+    void wait() {
+        std::uint64_t count = 0;
+        while (::read(fd_, &count, sizeof count) < 0 && errno == EINTR) {
+        }
+    }
+
+  private:
+    static inline int fd_ = -1;  // a signal handler reaches nothing but globals
+};
+
+// Thousands of connections need as many descriptors.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        observe::Logger("standalone")
+            .warn("can't raise the limit of open files", {{"reason", std::strerror(errno)}});
+}
+
+class Standalone {
+  public:
+    /// Opens everything and serves; the ports accept when it returns.
+    static Result<std::unique_ptr<Standalone>> start(const config::Arguments& arguments) {
+        auto self = std::make_unique<Standalone>();
+        WEFT_TRY_VOID(self->open(arguments));
+        self->thread_ = std::thread([&loop = self->loop_] { loop.run(); });
+        ::pthread_setname_np(self->thread_.native_handle(), "broker");
+        return self;
+    }
+    ~Standalone() {
+        server_.reset();
+        if (!thread_.joinable()) return;
+        loop_.post([this] {
+            broker_->stop();
+            loop_.stop();
+        });
+        thread_.join();
+    }
+
+    std::string ready_line() const { return str_cat("ready ", broker_->service_url(), ' ', web_url_); }
+
+  private:
+    Result<> open(const config::Arguments& arguments) {
+        const std::filesystem::path data_dir = arguments.text("--data-dir");
+        WEFT_TRY(const auto broker_port, port_of(arguments, "--broker-port"));
+        WEFT_TRY(const auto web_port, port_of(arguments, "--web-port"));
+        const std::string bind = arguments.text("--bind");
+
+        store::StoreOptions store_options;
+        store_options.directory = data_dir / "store";
+        if (arguments.text("--durability") == "page_cache")
+            store_options.durability = store::Durability::page_cache;
+        auto store = store::Store::open(*files_, loop_, std::move(store_options));
+        if (!store)
+            return std::unexpected(
+                std::move(store).error().context(str_cat("--data-dir ", data_dir.native())));
+        store_ = std::move(*store);
+
+        broker::BrokerOptions broker_options;
+        broker_options.bind_address = bind;
+        broker_options.port = broker_port;
+        broker_options.advertised_address = arguments.text("--advertised-address");
+        auto broker = broker::Broker::create(loop_, *store_, std::move(broker_options));
+        if (!broker) return listen_error(std::move(broker).error(), "--broker-port", broker_port);
+        broker_ = std::move(*broker);
+        broker_->add_routes(router_);
+
+        auto server = http::Server::start({.bind_address = bind, .port = web_port}, router_);
+        if (!server) return listen_error(std::move(server).error(), "--web-port", web_port);
+        server_ = std::move(*server);
+        const std::string service_url = broker_->service_url();  // pulsar://host:port
+        const std::size_t host = service_url.find("://") + 3;
+        web_url_ =
+            str_cat("http://", service_url.substr(host, service_url.rfind(':') - host), ':', server_->port());
+        broker_->set_web_url(web_url_);
+        return {};
+    }
+
+    static std::unexpected<Error> listen_error(Error error, std::string_view option, std::uint16_t port) {
+        if (error.code == ErrorCode::conflict)
+            error.message += "; stop it, or choose another port (0 takes a free one)";
+        return std::unexpected(std::move(error).context(str_cat(option, ' ', port)));
+    }
+
+    // In the order of dependence: destroyed from the last to the first.
+    std::unique_ptr<store::FileSystem> files_ = store::make_posix_file_system();
+    async::Loop loop_;
+    std::unique_ptr<store::Store> store_;
+    std::unique_ptr<broker::Broker> broker_;
+    http::Router router_;
+    std::unique_ptr<http::Server> server_;
+    std::string web_url_;
+    std::thread thread_;  // runs loop_
+};
+
+}  // namespace
+
+int run_standalone(Words words) {
+    const auto arguments = config::parse(kCommand, words);
+    if (!arguments) return print_usage_error(kCommand, arguments.error()), 2;
+    if (arguments->help_wanted()) return print(config::help_of(kCommand)), 0;
+    ::mallopt(M_ARENA_MAX, 2);  // an arena per thread would cost megabytes at rest
+    observe::set_level(level_of(arguments->text("--log-level")));
+    raise_descriptor_limit();
+    EndSignal end;
+    auto standalone = Standalone::start(*arguments);
+    if (!standalone) return print_error(str_cat("weft standalone: ", standalone.error().message)), 1;
+    print((*standalone)->ready_line());
+    end.wait();
+    observe::Logger("standalone").info("stopping");
+    standalone->reset();
+    return 0;
+}
+
+}  // namespace weft::app

@@ -83,9 +83,9 @@ std::size_t LedgerTable::leave(const Extent& extent) {
     return --segment->second.live_ledgers == 0 ? 1 : 0;
 }
 
-std::size_t LedgerTable::drop_trimmed(Ledger& ledger) {
+std::size_t LedgerTable::drop_below(Ledger& ledger, EntryId before) {
     std::size_t emptied = 0;
-    while (!ledger.extents.empty() && ledger.extents.front().end <= ledger.first) {
+    while (!ledger.extents.empty() && ledger.extents.front().end <= before) {
         emptied += leave(ledger.extents.front());
         ledger.extents.pop_front();
     }

@@ -84,9 +84,9 @@ class LedgerTable final {
     void add_extent(Ledger& ledger, Extent extent);
     /// Keeps a durable entry in memory; the oldest of all ledgers go when the limit is passed.
     void cache(Ledger& ledger, LedgerId id, Bytes entry);
-    /// Forgets extents below the ledger's trim point; gives how many segments have lost their last ledger.
-    std::size_t drop_trimmed(Ledger& ledger);
-    /// Forgets the ledger; gives as drop_trimmed().
+    /// Forgets extents below `before`; gives how many segments have lost their last ledger.
+    std::size_t drop_below(Ledger& ledger, EntryId before);
+    /// Forgets the ledger; gives as drop_below().
     std::size_t drop(LedgerId id);
 
     /// The extent with the entry, or the first one behind it.

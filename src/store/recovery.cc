@@ -24,7 +24,7 @@ class Recovery {
         WEFT_TRY_VOID(load_snapshot());
         for (std::size_t i = 0; i < segments_.size(); ++i) WEFT_TRY_VOID(load_segment(i));
         finish_ledgers();
-        return {};
+        return directory_.files().sync_directory(directory_.path());
     }
 
   private:
@@ -123,6 +123,8 @@ Result<> Recovery::load_segment(std::size_t i) {
                             [&](const ScannedRecord& record) { apply(header.sequence, record); });
     if (!end) return std::unexpected(std::move(end).error().context(path));
     segment.end = end->end;
+    // What a killed process had written and not synced is served from here on, so it has to be durable first.
+    WEFT_TRY_VOID(file->sync());
     if (sealed) {
         state_.without_index.push_back(header.sequence);
         return {};
@@ -219,7 +221,7 @@ void Recovery::finish_ledgers() {
     for (const auto& [id, unused] : state_.table.all()) {
         Ledger& ledger = *state_.table.find(id);
         ledger.end = std::max(ledger.end, ledger.first);
-        state_.table.drop_trimmed(ledger);
+        state_.table.drop_below(ledger, ledger.first);
         const EntryId found = ledger.extents.empty() ? ledger.end : ledger.extents.front().first;
         if (ledger.first < found) {
             kLog.error("entries are missing",
@@ -243,7 +245,11 @@ SegmentIndex index_from(const LedgerTable& table, std::uint64_t segment) {
     const auto found = table.segments().find(segment);
     SegmentIndex index{
         .sequence = segment, .tag = found->second.tag, .end = found->second.end, .extents = {}};
-    for (const LedgerId id : found->second.ledgers) {
+    std::vector<LedgerId> ledgers = found->second.ledgers;  // twice if trimmed away and appended to again
+    std::ranges::sort(ledgers);
+    const auto repeated = std::ranges::unique(ledgers);
+    ledgers.erase(repeated.begin(), repeated.end());
+    for (const LedgerId id : ledgers) {
         const Ledger* const ledger = table.find(id);
         if (ledger == nullptr) continue;
         const auto extent = std::ranges::lower_bound(ledger->extents, segment, {}, &Extent::segment);

@@ -240,7 +240,8 @@ void SegmentStore::apply(Operation& operation, const Group& group) {
             return apply_entry(operation, group);
         case RecordKind::ledger_trim:
             if (Ledger* const ledger = table_.find(operation.ledger)) {
-                if (table_.drop_trimmed(*ledger) > 0) reclaim();
+                // Not ledger->first: that may be a later trim, which is not durable yet.
+                if (table_.drop_below(*ledger, operation.entry) > 0) reclaim();
             }
             return;
         case RecordKind::ledger_erase:

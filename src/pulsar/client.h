@@ -40,13 +40,17 @@ struct SchemaInfo {
 struct ProducerOptions {
     std::string topic;
     std::string name;                          // empty: the broker gives one
+    /// Whether other producers may be there. `exclusive` is refused while there are, `wait_for_exclusive` waits for its turn (within the
+    /// limit of create_producer), `exclusive_with_fencing` throws them out. Who is thrown out ends with `conflict`.
+    enum class Access : std::uint8_t { shared = 0, exclusive = 1, wait_for_exclusive = 2, exclusive_with_fencing = 3 };
+    Access access = Access::shared;
     wire::Compression compression = wire::Compression::none;
     enum class Batching : std::uint8_t { on, off } batching = Batching::on;
     std::uint32_t batch_messages_max = 1000;
     std::uint32_t batch_bytes_max = 128U << 10;
     std::uint32_t pending_messages_max = 10'000;   // sent and unconfirmed; over it send() waits
     std::uint64_t pending_bytes_max = 64U << 20;
-    std::optional<std::uint64_t> initial_sequence_id;
+    std::optional<std::uint64_t> initial_sequence_id;  // the last one used already: the first message gets the next
     Properties properties;
     std::optional<SchemaInfo> schema;
 };
@@ -99,9 +103,13 @@ class Producer {
     /// Called on the client's loop when the broker has stored (or refused) the message or batch. Must not block.
     using Receipt = std::move_only_function<void(Result<MessageId>)>;
 
-    virtual ~Producer() = default;  // closes without waiting
+    /// Closes without waiting for the broker: what is unconfirmed gets `cancelled` receipts, and no receipt is called after it has
+    /// returned. (So it waits for the client's loop: hold no lock that a receipt takes.)
+    virtual ~Producer() = default;
     virtual const std::string& topic() const = 0;
     virtual const std::string& name() const = 0;
+    /// What the broker answered when the producer gave its schema; belongs into the header of entries the caller builds.
+    virtual std::optional<std::string> schema_version() const = 0;
     /// Adds a message to the open batch (or sends it, batching off). The batch goes out when it is full by count or bytes, and otherwise as
     /// soon as nothing of this producer is in flight: no timer. Waits while over the pending limits, `deadline_exceeded` after
     /// `deadline`. The id that the receipt gives has the message's batch index.
@@ -111,10 +119,11 @@ class Producer {
     virtual std::uint64_t reserve_sequence_ids(std::uint32_t count) = 0;
     virtual Result<> send_entry(Bytes entry, std::uint64_t first_sequence_id, std::uint32_t num_messages, Receipt receipt,
                                 Deadline deadline) = 0;
-    /// Sends and waits for the receipt.
+    /// Sends and waits for the receipt. `unknown_outcome` when the deadline passes meanwhile: it may still be stored.
     virtual Result<MessageId> send(const wire::OutgoingMessage& message, Deadline deadline) = 0;
-    /// Sends the open batch and waits until nothing is unconfirmed; the first error since the last flush.
+    /// Sends the open batch and waits until what was sent so far is confirmed; the first error since the last flush.
     virtual Result<> flush(Deadline deadline) = 0;
+    /// Flushes and closes. Further sends are `cancelled`.
     virtual Result<> close(Deadline deadline) = 0;
     virtual bool connected() const = 0;
     /// Messages sent and unconfirmed, for back pressure.
@@ -132,12 +141,21 @@ struct Message {
     std::uint64_t publish_time_ms = 0, event_time_ms = 0, sequence_id = 0;
     std::string producer_name;
     std::uint32_t redelivery_count = 0;
-    std::uint32_t batch_size = 1;
+    std::uint32_t batch_size = 1;   // of the entry it came in
+    bool key_is_base64 = false;
+    bool null_value = false;
+};
+
+/// Where a topic ends, and up to where its subscription has acked without a gap (if the broker says so).
+struct LastMessage {
+    MessageId id;  // ledger and entry are ~0 while the topic has no message; with the last index of the entry if that is a batch
+    std::optional<MessageId> acked_up_to;
 };
 
 class Consumer {
   public:
-    virtual ~Consumer() = default;  // closes without waiting
+    /// Closes without waiting for the broker; no callback is called after it has returned.
+    virtual ~Consumer() = default;
     virtual const std::string& topic() const = 0;
     virtual std::uint64_t tag() const = 0;
 
@@ -148,9 +166,12 @@ class Consumer {
     virtual Result<Message> receive(Deadline deadline) = 0;
 
     /// Acks an entry or, with a batch index, one message of it (the broker is told bit by bit; a broker that doesn't keep bits is told
-    /// when the last one of the entry is acked). Grouped: goes out at the end of the loop's turn. Never blocks. Any thread.
+    /// when the last one of the entry is acked). With a batch index `batch_size` (the entry's num_messages) is needed.
+    /// Grouped: goes out at the end of the loop's turn. Never blocks. Any thread.
     virtual void acknowledge(const MessageId& id, std::uint32_t batch_size = 0) = 0;
+    void acknowledge(const Message& message) { acknowledge(message.id, message.batch_size); }
     virtual void acknowledge(std::span<const MessageId> entries) = 0;
+    /// Acks everything up to and with this one; not for Shared and Key_Shared (logged and ignored there).
     virtual void acknowledge_cumulative(const MessageId& id, std::uint32_t batch_size = 0) = 0;
     /// Asks for redelivery after negative_ack_delay.
     virtual void negative_acknowledge(const MessageId& id) = 0;
@@ -161,10 +182,12 @@ class Consumer {
 
     virtual Result<> seek(const MessageId& id, Deadline deadline) = 0;
     virtual Result<> seek_to_time(std::uint64_t publish_time_ms, Deadline deadline) = 0;
-    virtual Result<MessageId> last_message_id(Deadline deadline) = 0;
+    virtual Result<LastMessage> last_message_id(Deadline deadline) = 0;
     virtual Result<> unsubscribe(Deadline deadline) = 0;
     virtual Result<> close(Deadline deadline) = 0;
     virtual bool connected() const = 0;
+    /// Whether something has arrived that was not taken yet.
+    virtual bool has_waiting_entries() const = 0;
     /// Failover: whether this consumer is the active one; nothing known yet: nullopt.
     virtual std::optional<bool> is_active() const = 0;
     /// Called on the client's loop at each change of is_active(); set once, right after subscribing.
@@ -173,6 +196,7 @@ class Consumer {
     virtual void on_entries_ready(std::function<void()> ready) = 0;
 };
 
+/// Speaks to one cluster. Calls that wait for the broker must not be made on the client's own loop (that is, in callbacks).
 class Client {
   public:
     static Result<std::unique_ptr<Client>> create(ClientOptions options);
@@ -180,7 +204,6 @@ class Client {
 
     virtual Result<std::unique_ptr<Producer>> create_producer(ProducerOptions options, Deadline deadline) = 0;
     virtual Result<std::unique_ptr<Consumer>> subscribe(ConsumerOptions options, Deadline deadline) = 0;
-    /// Whether there is something behind `after` in a reader's topic.
     virtual Result<std::uint32_t> partitions_of(const std::string& topic, Deadline deadline) = 0;  // 0: not partitioned
     virtual Result<std::vector<std::string>> topics_of_namespace(const std::string& ns, Deadline deadline) = 0;
 };

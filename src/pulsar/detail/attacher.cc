@@ -1,0 +1,91 @@
+#include "pulsar/detail/attacher.h"
+
+#include "observe/log.h"
+
+namespace weft::pulsar::detail {
+
+namespace {
+const observe::Logger kLog("pulsar.client");
+}  // namespace
+
+Attacher::Attacher(ClientCore& client, Passenger& passenger, std::string topic)
+    : client_(client),
+      passenger_(passenger),
+      topic_(std::move(topic)),
+      backoff_(client.options().backoff_min, client.options().backoff_max, client.next_seed()) {}
+
+template <class Function>
+auto Attacher::guarded(Function function) {
+    return [this, life = std::weak_ptr(life_), attempt = attempt_,
+            function = std::move(function)]<class... Args>(Args&&... args) mutable {
+        if (life.expired() || state_ != State::trying || attempt != attempt_) return;
+        function(std::forward<Args>(args)...);
+    };
+}
+
+void Attacher::start(Deadline deadline) {
+    deadline_ = deadline;
+    state_ = State::trying;
+    deadline_timer_ = client_.loop().after(deadline.left(), [this, life = std::weak_ptr(life_)] {
+        if (life.expired() || !first_ || state_ != State::trying) return;
+        give_up({ErrorCode::deadline_exceeded,
+                 str_cat("topic ", topic_, ": not ready before the deadline; last: ",
+                         last_error_.message.empty() ? "no answer yet" : last_error_.message)});
+    });
+    attempt();
+}
+
+void Attacher::attempt() {
+    ++attempt_;
+    const auto limit = first_ ? deadline_ : Deadline::after(client_.options().operation_timeout);
+    client_.connect_owner(topic_, limit, guarded([this, limit](Outcome<Connection*> connection) {
+                              if (!connection) return after_attempt(nullptr, std::unexpected(connection.error()));
+                              passenger_.open(**connection, limit,
+                                              guarded([this, there = *connection](Outcome<> outcome) {
+                                                  after_attempt(there, std::move(outcome));
+                                              }));
+                          }));
+}
+
+void Attacher::after_attempt(Connection* connection, Outcome<> outcome) {
+    if (outcome) {
+        state_ = State::attached;
+        first_ = false;
+        client_.loop().cancel(deadline_timer_);
+        backoff_.reset();
+        passenger_.on_attached(*connection);
+        return;
+    }
+    auto& failed = outcome.error();
+    last_error_ = failed.error;
+    const bool again = failed.retry == Retry::always || (failed.retry == Retry::on_reconnect && !first_);
+    if (!again) return give_up(std::move(failed.error));
+    if (!first_) kLog.warn("not back yet", {{"topic", topic_}, {"why", last_error_.message}});
+    retry_later();
+}
+
+void Attacher::lost(const Error& why) {
+    if (state_ != State::attached) return;
+    state_ = State::trying;
+    last_error_ = why;
+    kLog.info("reconnecting", {{"topic", topic_}, {"why", why.message}});
+    retry_later();
+}
+
+void Attacher::retry_later() {
+    ++attempt_;
+    retry_timer_ = client_.loop().after(backoff_.next(), guarded([this] { attempt(); }));
+}
+
+void Attacher::give_up(Error why) {
+    stop();
+    passenger_.on_given_up(why);
+}
+
+void Attacher::stop() {
+    state_ = State::stopped;
+    client_.loop().cancel(retry_timer_);
+    client_.loop().cancel(deadline_timer_);
+}
+
+}  // namespace weft::pulsar::detail

@@ -1,0 +1,214 @@
+// The part of ConsumerCore that runs on the thread that takes entries: check, uncompress, leave out what is done.
+#include <algorithm>
+
+#include "observe/log.h"
+#include "pulsar/detail/consumer_core.h"
+#include "pulsar/detail/consumer_walk.h"
+
+namespace weft::pulsar::detail {
+
+namespace {
+
+constexpr std::size_t kWalkBytesMax = 256U << 10;  // what receive() takes at once
+
+const observe::Logger kLog("pulsar.consumer");
+
+}  // namespace
+
+Result<> ConsumerCore::take(std::size_t max_bytes, Deadline deadline, std::vector<Arrived>& taken,
+                            std::uint64_t& generation) {
+    if (client_.loop().on_loop() && !deadline.passed()) {
+        return fail(ErrorCode::invalid_argument, what("receive"), ": the client's loop must not wait");
+    }
+    Lock lock(mutex_);
+    const auto ready = [this] { return !queue_.empty() || end_.has_value(); };
+    if (!ready()) {
+        ++waiting_;
+        const bool in_time = deadline.is_never() ? (arrived_.wait(lock, ready), true)
+                                                 : arrived_.wait_until(lock, deadline.time(), ready);
+        --waiting_;
+        if (!in_time) return fail(ErrorCode::deadline_exceeded, what("receive"), ": nothing came before the deadline");
+    }
+    if (queue_.empty()) return std::unexpected(*end_);
+    std::size_t bytes = 0;
+    while (!queue_.empty() && (taken.empty() || bytes + queue_.front().entry.size() <= max_bytes)) {
+        bytes += queue_.front().entry.size();
+        taken.push_back(std::move(queue_.front()));
+        queue_.pop_front();
+    }
+    generation = generation_;
+    return {};
+}
+
+/// Nothing: the entry is damaged and was dealt with. An error: it is of a kind that is not supported.
+Result<std::optional<Entry>> ConsumerCore::open_entry(Arrived& arrived, std::uint64_t& permits) {
+    const auto damaged = [&](const Error& why) -> std::optional<Entry> {
+        kLog.error("an entry is damaged; it is skipped",
+                   {{"topic", options_.topic}, {"id", wire::to_string(arrived.id)}, {"why", why.message}});
+        permits += 1;
+        const std::lock_guard lock(mutex_);
+        acks_.corrupt.push_back(key_of(arrived.id));
+        return std::nullopt;
+    };
+    auto view = wire::read_entry(arrived.entry, wire::ChecksumCheck::verify);
+    if (!view) return damaged(view.error());
+    auto& metadata = view->metadata;
+    const auto refused = [&](std::string_view kind) {
+        permits += std::max<std::uint32_t>(metadata.num_messages, 1);
+        return fail(ErrorCode::not_supported, "topic ", options_.topic, ", message ", wire::to_string(arrived.id), ": ", kind,
+                    " messages are not supported yet; it stays unacknowledged");
+    };
+    if (metadata.encrypted) return refused("encrypted");
+    if (metadata.chunk_id && metadata.num_chunks > 1) return refused("chunked");
+    auto payload = metadata.compression == wire::Compression::none
+                       ? Result<Bytes>(view->payload)
+                       : wire::decompress(metadata.compression, view->payload, metadata.uncompressed_size);
+    if (!payload) return damaged(payload.error());
+    if (!metadata.batched) metadata.num_messages = 1;
+    if (metadata.num_messages == 0 || (metadata.batched && metadata.num_messages > payload->size() / 4)) {
+        return damaged({ErrorCode::corrupt, str_cat("it says to hold ", metadata.num_messages, " messages in ",
+                                                    payload->size(), " bytes")});
+    }
+    permits += metadata.num_messages;
+    Entry entry;
+    entry.id = arrived.id;
+    entry.metadata = std::move(metadata);
+    entry.raw = std::move(arrived.entry);
+    entry.payload = std::move(*payload);
+    entry.redelivery_count = arrived.redelivery_count;
+    entry.ack_set = std::move(arrived.ack_set);
+    entry.consumer_tag = consumer_id_;
+    return entry;
+}
+
+Result<std::vector<Entry>> ConsumerCore::take_entries(std::size_t max_bytes, Deadline deadline,
+                                                      std::uint64_t& generation) {
+    while (true) {
+        std::vector<Arrived> taken;
+        WEFT_TRY_VOID(take(max_bytes, deadline, taken, generation));
+        std::vector<Entry> entries;
+        entries.reserve(taken.size());
+        std::uint64_t permits = 0;
+        std::optional<Error> refused;
+        for (std::size_t i = 0; i < taken.size() && !refused; ++i) {
+            const auto before = permits;
+            auto entry = open_entry(taken[i], permits);
+            if (entry) {
+                if (*entry) entries.push_back(std::move(**entry));
+                continue;
+            }
+            if (entries.empty()) {
+                refused = std::move(entry.error());
+                put_back(taken, i + 1, generation);
+            } else {  // first what came before it
+                permits = before;
+                put_back(taken, i, generation);
+            }
+            break;
+        }
+        const bool current = finish_take(entries, permits, generation);
+        if (refused) return std::unexpected(std::move(*refused));
+        if (current && !entries.empty()) return entries;
+    }
+}
+
+/// Leaves out what is done, and gives the permits back. False: the queue they came from is gone, all of it comes again.
+bool ConsumerCore::finish_take(std::vector<Entry>& entries, std::uint64_t permits, std::uint64_t generation) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (generation != generation_) return false;
+        taken_permits_ += permits;
+        if (!tracker_.empty() || start_ || std::ranges::any_of(entries, [](const Entry& e) { return !e.ack_set.empty(); })) {
+            sort_out_done(entries);
+        }
+        if (options_.ack_timeout > Duration::zero()) {
+            const auto due = steady_now() + options_.ack_timeout;
+            for (const auto& entry : entries) {
+                if (unacked_keys_.insert(key_of(entry.id)).second) unacked_.emplace_back(due, key_of(entry.id));
+            }
+        }
+        const auto enough = std::max<std::uint64_t>(options_.receiver_queue_messages / 2, 1);
+        const bool work = taken_permits_ >= enough || !unacked_.empty() || !acks_.empty();
+        if (!work || !claim_wake()) return true;
+    }
+    wake();
+    return true;
+}
+
+/// Fills in the ack sets, and drops entries with nothing left to do. With mutex_ held.
+void ConsumerCore::sort_out_done(std::vector<Entry>& entries) {
+    std::erase_if(entries, [this](Entry& entry) {
+        const EntryKey key = key_of(entry.id);
+        if (start_ && skip_before_start(entry)) return true;
+        if (tracker_.empty() && entry.ack_set.empty()) return false;
+        if (start_) return none_set(entry.ack_set) && !entry.ack_set.empty();
+        entry.ack_set = tracker_.still_to_do(key, entry.metadata.num_messages, entry.ack_set);
+        if (entry.ack_set.empty() || !none_set(entry.ack_set)) return false;
+        ack_whole_locked(key);  // it was acked, and the broker does not know it (any more)
+        return true;
+    });
+}
+
+/// A non-durable subscription that begins inside a batch: leaves out what comes before. True: all of it.
+bool ConsumerCore::skip_before_start(Entry& entry) const {
+    if (key_of(entry.id) != key_of(*start_)) return false;
+    if (start_->batch_index < 0) return !start_inclusive_;
+    const auto count = entry.metadata.num_messages;
+    const auto skipped = static_cast<std::uint32_t>(start_->batch_index) + (start_inclusive_ ? 0U : 1U);
+    if (skipped >= count) return true;
+    if (skipped == 0) return false;
+    if (entry.ack_set.empty()) entry.ack_set = full_ack_set(count);
+    for (std::uint32_t i = 0; i < skipped; ++i) clear_bit(entry.ack_set, i);
+    return false;
+}
+
+void ConsumerCore::put_back(std::vector<Arrived>& taken, std::size_t from, std::uint64_t generation) {
+    const std::lock_guard lock(mutex_);
+    if (generation != generation_) return;
+    for (std::size_t i = taken.size(); i > from; --i) queue_.push_front(std::move(taken[i - 1]));
+}
+
+/// A reader's new subscription, after a reconnect, begins behind this one.
+void ConsumerCore::note_handed_up(const MessageId& id, std::uint64_t generation) {
+    if (!options_.non_durable) return;
+    const std::lock_guard lock(mutex_);
+    if (generation != generation_) return;  // a seek may have come between
+    start_ = id;
+    start_inclusive_ = false;
+}
+
+Result<std::vector<Entry>> ConsumerCore::receive_entries(std::size_t max_bytes, Deadline deadline) {
+    std::uint64_t generation = 0;
+    WEFT_TRY(auto entries, take_entries(max_bytes, deadline, generation));
+    note_handed_up(entries.back().id, generation);
+    return entries;
+}
+
+Result<Message> ConsumerCore::receive(Deadline deadline) {
+    Walk& walk = *walk_;
+    while (true) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (walk.generation != generation_) walk.drop();
+        }
+        if (walk.entries.empty()) {
+            WEFT_TRY(auto entries, take_entries(kWalkBytesMax, deadline, walk.generation));
+            for (auto& entry : entries) walk.entries.push_back(std::move(entry));
+        }
+        auto message = walk.next(options_.topic);
+        if (!message) {
+            const MessageId id = walk.entries.front().id;
+            kLog.error("a batch is damaged; it is skipped",
+                       {{"topic", options_.topic}, {"id", wire::to_string(id)}, {"why", message.error().message}});
+            walk.drop_first();
+            const std::lock_guard lock(mutex_);
+            acks_.corrupt.push_back(key_of(id));
+            continue;
+        }
+        if (!*message) continue;  // the entry is at its end
+        note_handed_up((*message)->id, walk.generation);
+        return std::move(**message);
+    }
+}
+
+}  // namespace weft::pulsar::detail

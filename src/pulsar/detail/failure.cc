@@ -1,0 +1,53 @@
+#include "pulsar/detail/failure.h"
+
+#include <array>
+
+namespace weft::pulsar::detail {
+
+namespace {
+
+struct Row {
+    std::string_view name;
+    ErrorCode code;
+    Retry retry;
+};
+
+// Index = number of PulsarApi's ServerError.
+constexpr std::array kServerErrors = {
+    Row{"UnknownError", ErrorCode::unavailable, Retry::on_reconnect},
+    Row{"MetadataError", ErrorCode::unavailable, Retry::always},
+    Row{"PersistenceError", ErrorCode::unavailable, Retry::always},
+    Row{"AuthenticationError", ErrorCode::unauthorized, Retry::on_reconnect},
+    Row{"AuthorizationError", ErrorCode::unauthorized, Retry::never},
+    Row{"ConsumerBusy", ErrorCode::conflict, Retry::on_reconnect},
+    Row{"ServiceNotReady", ErrorCode::unavailable, Retry::always},
+    Row{"ProducerBlockedQuotaExceededError", ErrorCode::limit_reached, Retry::on_reconnect},
+    Row{"ProducerBlockedQuotaExceededException", ErrorCode::limit_reached, Retry::on_reconnect},
+    Row{"ChecksumError", ErrorCode::corrupt, Retry::on_reconnect},
+    Row{"UnsupportedVersionError", ErrorCode::not_supported, Retry::never},
+    Row{"TopicNotFound", ErrorCode::not_found, Retry::never},
+    Row{"SubscriptionNotFound", ErrorCode::not_found, Retry::never},
+    Row{"ConsumerNotFound", ErrorCode::not_found, Retry::on_reconnect},
+    Row{"TooManyRequests", ErrorCode::limit_reached, Retry::always},
+    Row{"TopicTerminatedError", ErrorCode::precondition_failed, Retry::never},
+    Row{"ProducerBusy", ErrorCode::conflict, Retry::on_reconnect},
+    Row{"InvalidTopicName", ErrorCode::invalid_argument, Retry::never},
+    Row{"IncompatibleSchema", ErrorCode::precondition_failed, Retry::never},
+    Row{"ConsumerAssignError", ErrorCode::conflict, Retry::on_reconnect},
+    Row{"TransactionCoordinatorNotFound", ErrorCode::not_supported, Retry::never},
+    Row{"InvalidTxnStatus", ErrorCode::not_supported, Retry::never},
+    Row{"NotAllowedError", ErrorCode::precondition_failed, Retry::never},
+    Row{"TransactionConflict", ErrorCode::conflict, Retry::never},
+    Row{"TransactionNotFound", ErrorCode::not_found, Retry::never},
+    Row{"ProducerFenced", ErrorCode::conflict, Retry::never},
+};
+
+}  // namespace
+
+Failure from_server(int server_error, std::string_view message, std::string_view what) {
+    const bool known = server_error >= 0 && static_cast<std::size_t>(server_error) < kServerErrors.size();
+    const Row& row = kServerErrors[known ? static_cast<std::size_t>(server_error) : 0];
+    return Failure{Error{row.code, str_cat(what, ": the broker answered ", row.name, ": ", message)}, row.retry};
+}
+
+}  // namespace weft::pulsar::detail

@@ -144,7 +144,7 @@ void ConsumerCore::flush_acks(Deadline deadline, Done done) {
     }
     const auto request_id = client_.next_request_id();
     connection_->expect(request_id, what("ack"), deadline,
-                        [this, self = self_.lock(), done = std::move(done)](Outcome<const BaseCommand*> answer) mutable {
+                        [self = self_.lock(), done = std::move(done)](Outcome<const BaseCommand*> answer) mutable {
                             if (!answer) return done(std::unexpected(std::move(answer).error().error));
                             done({});
                         });

@@ -15,28 +15,32 @@ Result<> check(const ClientOptions& options) {
     if (options.operation_timeout <= Duration::zero() || options.keep_alive <= Duration::zero() ||
         options.backoff_min <= Duration::zero() || options.backoff_max < options.backoff_min) {
         return fail(ErrorCode::invalid_argument,
-                    "client options: operation_timeout, keep_alive and backoff_min must be over 0, and backoff_max not under "
+                    "client options: operation_timeout, keep_alive and backoff_min must be over 0, and "
+                    "backoff_max not under "
                     "backoff_min");
     }
     return {};
 }
 
 Result<> check(const ProducerOptions& options) {
-    if (options.batch_messages_max == 0 || options.batch_bytes_max == 0 || options.pending_messages_max == 0 ||
-        options.pending_bytes_max == 0) {
+    if (options.batch_messages_max == 0 || options.batch_bytes_max == 0 ||
+        options.pending_messages_max == 0 || options.pending_bytes_max == 0) {
         return fail(ErrorCode::invalid_argument, "producer options of topic ", options.topic,
-                    ": batch_messages_max, batch_bytes_max, pending_messages_max and pending_bytes_max must be over 0");
+                    ": batch_messages_max, batch_bytes_max, pending_messages_max and pending_bytes_max must "
+                    "be over 0");
     }
     return {};
 }
 
 Result<> check(const ConsumerOptions& options) {
     if (options.subscription.empty()) {
-        return fail(ErrorCode::invalid_argument, "consumer options of topic ", options.topic, ": subscription is empty");
+        return fail(ErrorCode::invalid_argument, "consumer options of topic ", options.topic,
+                    ": subscription is empty");
     }
     if (options.receiver_queue_messages == 0 || options.receiver_queue_messages > 1'000'000) {
-        return fail(ErrorCode::invalid_argument, "consumer options of topic ", options.topic, ": receiver_queue_messages is ",
-                    options.receiver_queue_messages, "; it must be 1 to 1000000");
+        return fail(ErrorCode::invalid_argument, "consumer options of topic ", options.topic,
+                    ": receiver_queue_messages is ", options.receiver_queue_messages,
+                    "; it must be 1 to 1000000");
     }
     if (options.negative_ack_delay < Duration::zero() || options.ack_timeout < Duration::zero()) {
         return fail(ErrorCode::invalid_argument, "consumer options of topic ", options.topic,
@@ -81,9 +85,9 @@ class ClientImpl final : public Client {
     }
 
     Result<std::vector<std::string>> topics_of_namespace(const std::string& ns, Deadline deadline) override {
-        return async::call_on<std::vector<std::string>>(thread_.loop(), deadline, [this, ns, deadline](auto done) {
-            core_.topics_of_namespace(ns, deadline, std::move(done));
-        });
+        return async::call_on<std::vector<std::string>>(
+            thread_.loop(), deadline,
+            [this, ns, deadline](auto done) { core_.topics_of_namespace(ns, deadline, std::move(done)); });
     }
 
   private:
@@ -91,15 +95,17 @@ class ClientImpl final : public Client {
     template <class Core, class Options>
     Result<std::shared_ptr<Core>> start(Options options, Deadline deadline) {
         if (thread_.loop().on_loop()) {
-            return fail(ErrorCode::invalid_argument, "topic ", options.topic, ": the client's own loop must not wait");
+            return fail(ErrorCode::invalid_argument, "topic ", options.topic,
+                        ": the client's own loop must not wait");
         }
         const Deadline limit = deadline.at_most(core_.options().operation_timeout);
         // Shared by the facade and by actions and callbacks on their way to the loop.
         std::shared_ptr<Core> core;
-        detail::run_on_loop(thread_.loop(), [&] { core = std::make_shared<Core>(core_, std::move(options)); });
-        auto started = async::call_on<void>(thread_.loop(), Deadline::at(limit.time() + 1s), [core, limit](auto done) {
-            core->start(core, limit, std::move(done));
-        });
+        detail::run_on_loop(thread_.loop(),
+                            [&] { core = std::make_shared<Core>(core_, std::move(options)); });
+        auto started =
+            async::call_on<void>(thread_.loop(), Deadline::at(limit.time() + 1s),
+                                 [core, limit](auto done) { core->start(core, limit, std::move(done)); });
         if (started) return core;
         detail::run_on_loop(thread_.loop(), [&] { core->shutdown(); });
         thread_.loop().post([core = std::move(core)] {});

@@ -1,6 +1,7 @@
 #pragma once
-// Client: the C++ client of Pulsar's binary protocol (design 2.1). It runs on one Loop of its own thread; all that is public
-// here may be called from any thread except where said, and blocks no longer than its deadline. Batches are handed up whole.
+// Client: the C++ client of Pulsar's binary protocol (design 2.1). It runs on one Loop of its own thread; all
+// that is public here may be called from any thread except where said, and blocks no longer than its
+// deadline. Batches are handed up whole.
 
 #include <cstdint>
 #include <functional>
@@ -24,33 +25,42 @@ using wire::MessageId;
 using Properties = std::map<std::string, std::string>;
 
 struct ClientOptions {
-    std::string service_url = "pulsar://localhost:6650";  // several hosts, separated by commas, are tried in turn
-    Duration operation_timeout = 30s;                     // limit of one lookup, create or subscribe, retries included
-    Duration keep_alive = 30s;                            // PING when idle for so long; no answer for as long again: reconnect
-    Duration backoff_min = 100ms, backoff_max = 30s;      // between attempts to reconnect; jittered
+    std::string service_url =
+        "pulsar://localhost:6650";     // several hosts, separated by commas, are tried in turn
+    Duration operation_timeout = 30s;  // limit of one lookup, create or subscribe, retries included
+    Duration keep_alive = 30s;         // PING when idle for so long; no answer for as long again: reconnect
+    Duration backoff_min = 100ms, backoff_max = 30s;  // between attempts to reconnect; jittered
     std::string client_version = "Weft";
 };
 
 struct SchemaInfo {
-    std::string name, type;  // type: "BYTES", "STRING", "JSON", "AVRO", ... as PulsarApi's Schema.Type, any case
+    std::string name,
+        type;  // type: "BYTES", "STRING", "JSON", "AVRO", ... as PulsarApi's Schema.Type, any case
     std::string data;
     Properties properties;
 };
 
 struct ProducerOptions {
     std::string topic;
-    std::string name;                          // empty: the broker gives one
-    /// Whether other producers may be there. `exclusive` is refused while there are, `wait_for_exclusive` waits for its turn (within the
-    /// limit of create_producer), `exclusive_with_fencing` throws them out. Who is thrown out ends with `conflict`.
-    enum class Access : std::uint8_t { shared = 0, exclusive = 1, wait_for_exclusive = 2, exclusive_with_fencing = 3 };
+    std::string name;  // empty: the broker gives one
+    /// Whether other producers may be there. `exclusive` is refused while there are, `wait_for_exclusive`
+    /// waits for its turn (within the limit of create_producer), `exclusive_with_fencing` throws them out.
+    /// Who is thrown out ends with `conflict`.
+    enum class Access : std::uint8_t {
+        shared = 0,
+        exclusive = 1,
+        wait_for_exclusive = 2,
+        exclusive_with_fencing = 3
+    };
     Access access = Access::shared;
     wire::Compression compression = wire::Compression::none;
     enum class Batching : std::uint8_t { on, off } batching = Batching::on;
     std::uint32_t batch_messages_max = 1000;
     std::uint32_t batch_bytes_max = 128U << 10;
-    std::uint32_t pending_messages_max = 10'000;   // sent and unconfirmed; over it send() waits
+    std::uint32_t pending_messages_max = 10'000;  // sent and unconfirmed; over it send() waits
     std::uint64_t pending_bytes_max = 64U << 20;
-    std::optional<std::uint64_t> initial_sequence_id;  // the last one used already: the first message gets the next
+    std::optional<std::uint64_t>
+        initial_sequence_id;  // the last one used already: the first message gets the next
     Properties properties;
     std::optional<SchemaInfo> schema;
 };
@@ -63,11 +73,11 @@ struct ConsumerOptions {
     std::string subscription;
     SubscriptionType type = SubscriptionType::exclusive;
     InitialPosition initial_position = InitialPosition::latest;
-    std::string name;                            // consumer name
+    std::string name;                              // consumer name
     std::uint32_t receiver_queue_messages = 1000;  // permits: messages fetched ahead
     std::int32_t priority_level = 0;
-    Duration negative_ack_delay = 60s;           // 0: at once
-    Duration ack_timeout = 0s;                   // 0: none; else unacked messages are redelivered after it
+    Duration negative_ack_delay = 60s;  // 0: at once
+    Duration ack_timeout = 0s;          // 0: none; else unacked messages are redelivered after it
     bool read_compacted = false;
     Properties properties;
     std::optional<SchemaInfo> schema;
@@ -82,46 +92,54 @@ struct ConsumerOptions {
 /// An entry as received: a whole batch (or one unbatched message), checksum verified, payload uncompressed.
 /// Index i of the batch is still to be handled if `ack_set` is empty or has bit i set.
 struct Entry {
-    MessageId id;                        // batch_index is -1
-    wire::EntryMetadata metadata;        // views point into `raw`
-    Bytes raw;                           // the entry as stored
-    Bytes payload;                       // uncompressed
+    MessageId id;                  // batch_index is -1
+    wire::EntryMetadata metadata;  // views point into `raw`
+    Bytes raw;                     // the entry as stored
+    Bytes payload;                 // uncompressed
     std::uint32_t redelivery_count = 0;
     std::vector<std::int64_t> ack_set;
-    std::uint64_t consumer_tag = 0;      // which consumer (its creation order in the client)
+    std::uint64_t consumer_tag = 0;  // which consumer (its creation order in the client)
 
     std::uint32_t num_messages() const { return metadata.num_messages; }
     bool is_pending(std::uint32_t index) const {
-        return ack_set.empty() || (index / 64 < ack_set.size() &&
-                                   ((static_cast<std::uint64_t>(ack_set[index / 64]) >> (index % 64)) & 1U) != 0);
+        return ack_set.empty() ||
+               (index / 64 < ack_set.size() &&
+                ((static_cast<std::uint64_t>(ack_set[index / 64]) >> (index % 64)) & 1U) != 0);
     }
 };
 
-/// Sends messages to one topic. Sequence ids count up; after a reconnect what was unconfirmed is sent again, in order.
+/// Sends messages to one topic. Sequence ids count up; after a reconnect what was unconfirmed is sent again,
+/// in order.
 class Producer {
   public:
-    /// Called on the client's loop when the broker has stored (or refused) the message or batch. Must not block.
+    /// Called on the client's loop when the broker has stored (or refused) the message or batch. Must not
+    /// block.
     using Receipt = std::move_only_function<void(Result<MessageId>)>;
 
-    /// Closes without waiting for the broker: what is unconfirmed gets `cancelled` receipts, and no receipt is called after it has
-    /// returned. (So it waits for the client's loop: hold no lock that a receipt takes.)
+    /// Closes without waiting for the broker: what is unconfirmed gets `cancelled` receipts, and no receipt
+    /// is called after it has returned. (So it waits for the client's loop: hold no lock that a receipt
+    /// takes.)
     virtual ~Producer() = default;
     virtual const std::string& topic() const = 0;
     virtual const std::string& name() const = 0;
-    /// What the broker answered when the producer gave its schema; belongs into the header of entries the caller builds.
+    /// What the broker answered when the producer gave its schema; belongs into the header of entries the
+    /// caller builds.
     virtual std::optional<std::string> schema_version() const = 0;
-    /// Adds a message to the open batch (or sends it, batching off). The batch goes out when it is full by count or bytes, and otherwise as
-    /// soon as nothing of this producer is in flight: no timer. Waits while over the pending limits, `deadline_exceeded` after
-    /// `deadline`. The id that the receipt gives has the message's batch index.
+    /// Adds a message to the open batch (or sends it, batching off). The batch goes out when it is full by
+    /// count or bytes, and otherwise as soon as nothing of this producer is in flight: no timer. Waits while
+    /// over the pending limits, `deadline_exceeded` after `deadline`. The id that the receipt gives has the
+    /// message's batch index.
     virtual Result<> send_async(const wire::OutgoingMessage& message, Receipt receipt, Deadline deadline) = 0;
     /// Sends a sealed batch built by the caller (the runtime's path); one receipt for all of it.
     /// `reserve_sequence_ids` gives the first of `count` ids to build it with.
     virtual std::uint64_t reserve_sequence_ids(std::uint32_t count) = 0;
-    virtual Result<> send_entry(Bytes entry, std::uint64_t first_sequence_id, std::uint32_t num_messages, Receipt receipt,
-                                Deadline deadline) = 0;
-    /// Sends and waits for the receipt. `unknown_outcome` when the deadline passes meanwhile: it may still be stored.
+    virtual Result<> send_entry(Bytes entry, std::uint64_t first_sequence_id, std::uint32_t num_messages,
+                                Receipt receipt, Deadline deadline) = 0;
+    /// Sends and waits for the receipt. `unknown_outcome` when the deadline passes meanwhile: it may still be
+    /// stored.
     virtual Result<MessageId> send(const wire::OutgoingMessage& message, Deadline deadline) = 0;
-    /// Sends the open batch and waits until what was sent so far is confirmed; the first error since the last flush.
+    /// Sends the open batch and waits until what was sent so far is confirmed; the first error since the last
+    /// flush.
     virtual Result<> flush(Deadline deadline) = 0;
     /// Flushes and closes. Further sends are `cancelled`.
     virtual Result<> close(Deadline deadline) = 0;
@@ -141,14 +159,15 @@ struct Message {
     std::uint64_t publish_time_ms = 0, event_time_ms = 0, sequence_id = 0;
     std::string producer_name;
     std::uint32_t redelivery_count = 0;
-    std::uint32_t batch_size = 1;   // of the entry it came in
+    std::uint32_t batch_size = 1;  // of the entry it came in
     bool key_is_base64 = false;
     bool null_value = false;
 };
 
 /// Where a topic ends, and up to where its subscription has acked without a gap (if the broker says so).
 struct LastMessage {
-    MessageId id;  // ledger and entry are ~0 while the topic has no message; with the last index of the entry if that is a batch
+    MessageId id;  // ledger and entry are ~0 while the topic has no message; with the last index of the entry
+                   // if that is a batch
     std::optional<MessageId> acked_up_to;
 };
 
@@ -159,15 +178,17 @@ class Consumer {
     virtual const std::string& topic() const = 0;
     virtual std::uint64_t tag() const = 0;
 
-    /// All entries that wait, up to `max_bytes` of payload (at least one); waits for the first until `deadline` (`deadline_exceeded`).
-    /// Taking them gives their permits back to the broker. One thread at a time; not mixed with receive().
+    /// All entries that wait, up to `max_bytes` of payload (at least one); waits for the first until
+    /// `deadline` (`deadline_exceeded`). Taking them gives their permits back to the broker. One thread at a
+    /// time; not mixed with receive().
     virtual Result<std::vector<Entry>> receive_entries(std::size_t max_bytes, Deadline deadline) = 0;
     /// The next single message, waiting until `deadline`.
     virtual Result<Message> receive(Deadline deadline) = 0;
 
-    /// Acks an entry or, with a batch index, one message of it (the broker is told bit by bit; a broker that doesn't keep bits is told
-    /// when the last one of the entry is acked). With a batch index `batch_size` (the entry's num_messages) is needed.
-    /// Grouped: goes out at the end of the loop's turn. Never blocks. Any thread.
+    /// Acks an entry or, with a batch index, one message of it (the broker is told bit by bit; a broker that
+    /// doesn't keep bits is told when the last one of the entry is acked). With a batch index `batch_size`
+    /// (the entry's num_messages) is needed. Grouped: goes out at the end of the loop's turn. Never blocks.
+    /// Any thread.
     virtual void acknowledge(const MessageId& id, std::uint32_t batch_size = 0) = 0;
     void acknowledge(const Message& message) { acknowledge(message.id, message.batch_size); }
     virtual void acknowledge(std::span<const MessageId> entries) = 0;
@@ -192,11 +213,13 @@ class Consumer {
     virtual std::optional<bool> is_active() const = 0;
     /// Called on the client's loop at each change of is_active(); set once, right after subscribing.
     virtual void on_active_change(std::function<void(bool)> changed) = 0;
-    /// Called on the client's loop when entries have arrived (edge: after the queue was empty): lets one thread wait for many consumers.
+    /// Called on the client's loop when entries have arrived (edge: after the queue was empty): lets one
+    /// thread wait for many consumers.
     virtual void on_entries_ready(std::function<void()> ready) = 0;
 };
 
-/// Speaks to one cluster. Calls that wait for the broker must not be made on the client's own loop (that is, in callbacks).
+/// Speaks to one cluster. Calls that wait for the broker must not be made on the client's own loop (that is,
+/// in callbacks).
 class Client {
   public:
     static Result<std::unique_ptr<Client>> create(ClientOptions options);
@@ -204,8 +227,10 @@ class Client {
 
     virtual Result<std::unique_ptr<Producer>> create_producer(ProducerOptions options, Deadline deadline) = 0;
     virtual Result<std::unique_ptr<Consumer>> subscribe(ConsumerOptions options, Deadline deadline) = 0;
-    virtual Result<std::uint32_t> partitions_of(const std::string& topic, Deadline deadline) = 0;  // 0: not partitioned
-    virtual Result<std::vector<std::string>> topics_of_namespace(const std::string& ns, Deadline deadline) = 0;
+    virtual Result<std::uint32_t> partitions_of(const std::string& topic,
+                                                Deadline deadline) = 0;  // 0: not partitioned
+    virtual Result<std::vector<std::string>> topics_of_namespace(const std::string& ns,
+                                                                 Deadline deadline) = 0;
 };
 
 }  // namespace weft::pulsar

@@ -12,7 +12,8 @@ Result<std::uint16_t> parse_port(std::string_view text, std::string_view url) {
     std::uint16_t port = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
     if (error != std::errc() || end != text.data() + text.size() || port == 0) {
-        return fail(ErrorCode::invalid_argument, "service URL ", url, ": '", text, "' is not a port (1-65535)");
+        return fail(ErrorCode::invalid_argument, "service URL ", url, ": '", text,
+                    "' is not a port (1-65535)");
     }
     return port;
 }
@@ -32,7 +33,8 @@ Result<HostPort> parse_host_port(std::string_view text, std::string_view url) {
         result.host = text.substr(0, colon);
         rest = colon == std::string_view::npos ? std::string_view() : text.substr(colon);
     }
-    if (result.host.empty()) return fail(ErrorCode::invalid_argument, "service URL ", url, ": a host is empty");
+    if (result.host.empty())
+        return fail(ErrorCode::invalid_argument, "service URL ", url, ": a host is empty");
     if (rest.empty()) return result;
     if (!rest.starts_with(':')) {
         return fail(ErrorCode::invalid_argument, "service URL ", url, ": '", text, "' is not host:port");
@@ -50,7 +52,8 @@ std::string HostPort::text() const {
 Result<std::vector<HostPort>> parse_service_url(std::string_view url) {
     constexpr std::string_view kScheme = "pulsar://";
     if (url.starts_with("pulsar+ssl://")) {
-        return fail(ErrorCode::not_supported, "service URL ", url, ": TLS is not supported yet; use pulsar://");
+        return fail(ErrorCode::not_supported, "service URL ", url,
+                    ": TLS is not supported yet; use pulsar://");
     }
     if (!url.starts_with(kScheme)) {
         return fail(ErrorCode::invalid_argument, "service URL '", url, "' must begin with pulsar://");

@@ -79,7 +79,8 @@ class AckWriter {
 
     void add(CommandAck::AckType type, EntryKey key, const AckSet* bits,
              std::optional<CommandAck::ValidationError> why = std::nullopt) {
-        const bool fits = open_ && ack().ack_type() == type && ack().has_validation_error() == why.has_value() &&
+        const bool fits = open_ && ack().ack_type() == type &&
+                          ack().has_validation_error() == why.has_value() &&
                           static_cast<std::size_t>(ack().message_id_size()) < kAckIdsMax;
         if (!fits) begin(type, why);
         auto& id = *ack().add_message_id();

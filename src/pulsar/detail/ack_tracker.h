@@ -1,6 +1,7 @@
 #pragma once
-// AckTracker: remembers which messages of partly acked entries are done, so that a redelivered entry is not worked through again; and
-// AckGroup: the acks of one turn of the loop. Both pure values; whoever shares them between threads locks.
+// AckTracker: remembers which messages of partly acked entries are done, so that a redelivered entry is not
+// worked through again; and AckGroup: the acks of one turn of the loop. Both pure values; whoever shares them
+// between threads locks.
 
 #include <cstdint>
 #include <map>
@@ -43,8 +44,9 @@ class AckTracker {
     }
     void clear() { entries_.clear(); }
     bool empty() const { return entries_.empty(); }
-    /// What is still to be done of an entry that came with the broker's `ack_set` (empty: all of it). The broker's bits are
-    /// remembered if they say more than was known here. Empty: all. All bits clear: nothing.
+    /// What is still to be done of an entry that came with the broker's `ack_set` (empty: all of it). The
+    /// broker's bits are remembered if they say more than was known here. Empty: all. All bits clear:
+    /// nothing.
     AckSet still_to_do(EntryKey key, std::uint32_t batch_size, const AckSet& ack_set);
     /// The bits of a remembered entry.
     const AckSet* find(EntryKey key) const;
@@ -61,8 +63,8 @@ struct AckGroup {
     };
     std::vector<EntryKey> whole;
     std::vector<Partial> partial;
-    std::vector<EntryKey> corrupt;         // acked because their bytes are damaged
-    std::optional<Partial> cumulative;     // no bits: with the whole entry
+    std::vector<EntryKey> corrupt;      // acked because their bytes are damaged
+    std::optional<Partial> cumulative;  // no bits: with the whole entry
 
     bool empty() const { return whole.empty() && partial.empty() && corrupt.empty() && !cumulative; }
 };
@@ -70,7 +72,8 @@ struct AckGroup {
 /// Ids in one ACK command.
 inline constexpr std::size_t kAckIdsMax = 4096;
 
-/// The ACK commands of a group, as frames. With `request_id` the last one asks for an answer (the group must then not be empty).
+/// The ACK commands of a group, as frames. With `request_id` the last one asks for an answer (the group must
+/// then not be empty).
 std::vector<Bytes> encode_acks(std::uint64_t consumer_id, const AckGroup& group,
                                std::optional<std::uint64_t> request_id);
 

@@ -39,7 +39,8 @@ void Attacher::attempt() {
     ++attempt_;
     const auto limit = first_ ? deadline_ : Deadline::after(client_.options().operation_timeout);
     client_.connect_owner(topic_, limit, guarded([this, limit](Outcome<Connection*> connection) {
-                              if (!connection) return after_attempt(nullptr, std::unexpected(connection.error()));
+                              if (!connection)
+                                  return after_attempt(nullptr, std::unexpected(connection.error()));
                               passenger_.open(**connection, limit,
                                               guarded([this, there = *connection](Outcome<> outcome) {
                                                   after_attempt(there, std::move(outcome));

@@ -1,6 +1,6 @@
 #pragma once
-// Attacher: brings a producer or consumer to its broker and keeps it there: lookup, connection, the opening command, and all of it
-// again, with back-off, when that fails or the broker lets go. On the loop only.
+// Attacher: brings a producer or consumer to its broker and keeps it there: lookup, connection, the opening
+// command, and all of it again, with back-off, when that fails or the broker lets go. On the loop only.
 
 #include <functional>
 #include <memory>

@@ -7,7 +7,8 @@
 
 namespace weft::pulsar::detail {
 
-/// Doubles from min to max; each delay is shortened by up to a fifth, so that many clients don't come back together.
+/// Doubles from min to max; each delay is shortened by up to a fifth, so that many clients don't come back
+/// together.
 class Backoff {
   public:
     /// `seed` chooses the jitter's sequence.

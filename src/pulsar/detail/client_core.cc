@@ -29,26 +29,28 @@ ClientCore::ClientCore(async::Loop& loop, ClientOptions options, std::vector<Hos
 
 std::uint64_t ClientCore::next_seed() { return seed_ += 0x9e3779b97f4a7c15ULL; }
 
-void ClientCore::get(const HostPort& address, const std::string& proxy_to, Connection::Ready done) {
+void ClientCore::get(const HostPort& address, std::string proxy_to, Connection::Ready done) {
+    if (proxy_to == address.text()) proxy_to.clear();  // a standalone calls itself its own proxy
     const std::string key = address.text() + "/" + proxy_to;
     auto& slot = by_address_[key];
     if (slot == nullptr) {
         auto connection = std::make_unique<Connection>(
             loop_,
-            Connection::Options{address.host, address.port, proxy_to, options_.client_version, options_.keep_alive,
-                                kConnectTimeout},
+            Connection::Options{address.host, address.port, proxy_to, options_.client_version,
+                                options_.keep_alive, kConnectTimeout},
             [this](Connection* ended) { gone(ended); });
         slot = connection.get();
         connections_.emplace(slot, std::move(connection));
     }
     Connection* const connection = slot;
-    connection->when_ready([this, key, connection, done = std::move(done)](Outcome<Connection*> outcome) mutable {
-        if (!outcome) {
-            const auto found = by_address_.find(key);
-            if (found != by_address_.end() && found->second == connection) by_address_.erase(found);
-        }
-        done(std::move(outcome));
-    });
+    connection->when_ready(
+        [this, key, connection, done = std::move(done)](Outcome<Connection*> outcome) mutable {
+            if (!outcome) {
+                const auto found = by_address_.find(key);
+                if (found != by_address_.end() && found->second == connection) by_address_.erase(found);
+            }
+            done(std::move(outcome));
+        });
 }
 
 void ClientCore::gone(Connection* connection) {
@@ -103,21 +105,24 @@ void ClientCore::ask_owner(std::shared_ptr<Lookup> lookup, Connection& connectio
 
 void ClientCore::on_owner(std::shared_ptr<Lookup> lookup, Connection& asked, const BaseCommand& command) {
     const auto& answer = command.lookuptopicresponse();
-    if (!command.has_lookuptopicresponse() || answer.response() == proto::CommandLookupTopicResponse::Failed) {
+    if (!command.has_lookuptopicresponse() ||
+        answer.response() == proto::CommandLookupTopicResponse::Failed) {
         return lookup->done(std::unexpected(
             from_server(answer.error(), answer.message(), "lookup of topic " + lookup->topic)));
     }
     auto address = parse_service_url(answer.brokerserviceurl());
     if (!address) {
-        return lookup->done(failure(Retry::on_reconnect, address.error().code, "lookup of topic ", lookup->topic, ": ",
-                                    asked.peer(), " named a broker: ", address.error().message));
+        return lookup->done(failure(Retry::on_reconnect, address.error().code, "lookup of topic ",
+                                    lookup->topic, ": ", asked.peer(),
+                                    " named a broker: ", address.error().message));
     }
     const HostPort owner = address->front();
     const bool proxied = answer.proxy_through_service_url();
     if (answer.response() == proto::CommandLookupTopicResponse::Redirect) {
         if (++lookup->redirects > kRedirectsMax) {
-            return lookup->done(failure(Retry::always, ErrorCode::unavailable, "lookup of topic ", lookup->topic,
-                                        ": more than ", kRedirectsMax, " redirects, the last by ", asked.peer()));
+            return lookup->done(failure(Retry::always, ErrorCode::unavailable, "lookup of topic ",
+                                        lookup->topic, ": more than ", kRedirectsMax,
+                                        " redirects, the last by ", asked.peer()));
         }
         lookup->authoritative = answer.authoritative();
         return get(proxied ? hosts_[host_] : owner, proxied ? owner.text() : "",
@@ -141,15 +146,16 @@ void ClientCore::partitions_of(const std::string& topic, Deadline deadline,
         ask.set_request_id(request_id);
         std::string what = "partitions of topic " + topic;
         (*connection)
-            ->request(request_id, command, what, deadline.at_most(options_.operation_timeout),
-                      [what, done = std::move(done)](Outcome<const BaseCommand*> answer) mutable {
-                          if (!answer) return done(std::unexpected(std::move(answer).error().error));
-                          const auto& said = (*answer)->partitionmetadataresponse();
-                          if (said.response() == proto::CommandPartitionedTopicMetadataResponse::Failed) {
-                              return done(std::unexpected(from_server(said.error(), said.message(), what).error));
-                          }
-                          done(said.partitions());
-                      });
+            ->request(
+                request_id, command, what, deadline.at_most(options_.operation_timeout),
+                [what, done = std::move(done)](Outcome<const BaseCommand*> answer) mutable {
+                    if (!answer) return done(std::unexpected(std::move(answer).error().error));
+                    const auto& said = (*answer)->partitionmetadataresponse();
+                    if (said.response() == proto::CommandPartitionedTopicMetadataResponse::Failed) {
+                        return done(std::unexpected(from_server(said.error(), said.message(), what).error));
+                    }
+                    done(said.partitions());
+                });
     });
 }
 
@@ -164,7 +170,8 @@ void ClientCore::topics_of_namespace(const std::string& ns, Deadline deadline,
         ask.set_request_id(request_id);
         ask.set_namespace_(ns);
         (*connection)
-            ->request(request_id, command, "topics of namespace " + ns, deadline.at_most(options_.operation_timeout),
+            ->request(request_id, command, "topics of namespace " + ns,
+                      deadline.at_most(options_.operation_timeout),
                       [done = std::move(done)](Outcome<const BaseCommand*> answer) mutable {
                           if (!answer) return done(std::unexpected(std::move(answer).error().error));
                           const auto& topics = (*answer)->gettopicsofnamespaceresponse().topics();

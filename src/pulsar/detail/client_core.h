@@ -43,7 +43,7 @@ class ClientCore final {
   private:
     struct Lookup;
 
-    void get(const HostPort& address, const std::string& proxy_to, Connection::Ready done);
+    void get(const HostPort& address, std::string proxy_to, Connection::Ready done);
     void try_host(std::size_t tries_left, Connection::Ready done);
     void ask_owner(std::shared_ptr<Lookup> lookup, Connection& connection);
     void on_owner(std::shared_ptr<Lookup> lookup, Connection& asked, const wire::proto::BaseCommand& command);
@@ -55,7 +55,7 @@ class ClientCore final {
     const std::vector<HostPort> hosts_;
 
     // On the loop.
-    std::size_t host_ = 0;  // the one of hosts_ that is in use
+    std::size_t host_ = 0;                           // the one of hosts_ that is in use
     std::map<std::string, Connection*> by_address_;  // those that may still be used
     std::map<Connection*, std::unique_ptr<Connection>> connections_;
     std::uint64_t last_request_id_ = 0, last_producer_id_ = 0, last_consumer_id_ = 0, seed_;

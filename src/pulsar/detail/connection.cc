@@ -49,13 +49,15 @@ void Connection::start_handshake() {
     auto& connect = *command.mutable_connect();
     connect.set_client_version(options_.client_version);
     connect.set_protocol_version(kProtocolVersion);
-    // No flag is set: no auth refresh, no broker entry metadata in front of entries, no partial producers, no topic watchers.
+    // No flag is set: no auth refresh, no broker entry metadata in front of entries, no partial producers, no
+    // topic watchers.
     connect.mutable_feature_flags();
     if (!options_.proxy_to_broker.empty()) connect.set_proxy_to_broker_url(options_.proxy_to_broker);
     send(command);
     timer_ = loop_.after(options_.connect_timeout, [this, life = std::weak_ptr(life_)] {
         if (life.expired() || state_ != State::handshake) return;
-        close({ErrorCode::deadline_exceeded, str_cat("no CONNECTED from ", peer_, " within the connect timeout")});
+        close({ErrorCode::deadline_exceeded,
+               str_cat("no CONNECTED from ", peer_, " within the connect timeout")});
     });
 }
 
@@ -81,10 +83,11 @@ void Connection::when_ready(Ready ready) {
     }
 }
 
-void Connection::request(std::uint64_t request_id, const BaseCommand& command, std::string what, Deadline deadline,
-                         Reply reply) {
+void Connection::request(std::uint64_t request_id, const BaseCommand& command, std::string what,
+                         Deadline deadline, Reply reply) {
     if (state_ != State::ready) {
-        return reply(failure(Retry::always, ErrorCode::connection_closed, what, ": not connected to ", peer_));
+        return reply(
+            failure(Retry::always, ErrorCode::connection_closed, what, ": not connected to ", peer_));
     }
     if (questions_.size() >= kQuestionsMax) {
         return reply(failure(Retry::always, ErrorCode::limit_reached, what, ": ", kQuestionsMax,
@@ -99,8 +102,8 @@ void Connection::expect(std::uint64_t request_id, std::string what, Deadline dea
         if (life.expired()) return;
         auto question = questions_.extract(request_id);
         if (question.empty()) return;
-        question.mapped().reply(failure(Retry::always, ErrorCode::deadline_exceeded, question.mapped().what, ": ", peer_,
-                                        " did not answer in time"));
+        question.mapped().reply(failure(Retry::always, ErrorCode::deadline_exceeded, question.mapped().what,
+                                        ": ", peer_, " did not answer in time"));
     });
     questions_.emplace(request_id, Question{std::move(what), std::move(reply), timer});
 }
@@ -133,7 +136,8 @@ void Connection::on_frame(Bytes frame) {
     if (state_ == State::handshake && command_->type() == BaseCommand::CONNECTED) {
         finish_handshake(*command_);
     } else if (state_ == State::handshake && command_->type() == BaseCommand::ERROR) {
-        close(from_server(command_->error().error(), command_->error().message(), "connect to " + peer_).error);
+        close(
+            from_server(command_->error().error(), command_->error().message(), "connect to " + peer_).error);
     } else {
         dispatch(*command_, *entry);
     }
@@ -141,7 +145,8 @@ void Connection::on_frame(Bytes frame) {
 
 void Connection::dispatch(const BaseCommand& command, const Bytes& entry) {
     switch (command.type()) {
-        case BaseCommand::MESSAGE: return to_user(UserKind::consumer, command.message().consumer_id(), command, entry);
+        case BaseCommand::MESSAGE:
+            return to_user(UserKind::consumer, command.message().consumer_id(), command, entry);
         case BaseCommand::SEND_RECEIPT:
             return to_user(UserKind::producer, command.send_receipt().producer_id(), command, entry);
         case BaseCommand::SEND_ERROR:
@@ -151,12 +156,16 @@ void Connection::dispatch(const BaseCommand& command, const Bytes& entry) {
         case BaseCommand::CLOSE_CONSUMER:
             return to_user(UserKind::consumer, command.close_consumer().consumer_id(), command, entry);
         case BaseCommand::ACTIVE_CONSUMER_CHANGE:
-            return to_user(UserKind::consumer, command.active_consumer_change().consumer_id(), command, entry);
+            return to_user(UserKind::consumer, command.active_consumer_change().consumer_id(), command,
+                           entry);
         case BaseCommand::REACHED_END_OF_TOPIC:
             return to_user(UserKind::consumer, command.reachedendoftopic().consumer_id(), command, entry);
-        case BaseCommand::SUCCESS: return answer(command.success().request_id(), command);
-        case BaseCommand::PRODUCER_SUCCESS: return answer(command.producer_success().request_id(), command);
-        case BaseCommand::LOOKUP_RESPONSE: return answer(command.lookuptopicresponse().request_id(), command);
+        case BaseCommand::SUCCESS:
+            return answer(command.success().request_id(), command);
+        case BaseCommand::PRODUCER_SUCCESS:
+            return answer(command.producer_success().request_id(), command);
+        case BaseCommand::LOOKUP_RESPONSE:
+            return answer(command.lookuptopicresponse().request_id(), command);
         case BaseCommand::PARTITIONED_METADATA_RESPONSE:
             return answer(command.partitionmetadataresponse().request_id(), command);
         case BaseCommand::GET_TOPICS_OF_NAMESPACE_RESPONSE:
@@ -176,10 +185,13 @@ void Connection::dispatch(const BaseCommand& command, const Bytes& entry) {
             pong.mutable_pong();
             return send(pong);
         }
-        case BaseCommand::PONG: pinged_ = false; return;
+        case BaseCommand::PONG:
+            pinged_ = false;
+            return;
         case BaseCommand::AUTH_CHALLENGE:
-            return close({ErrorCode::not_supported,
-                          str_cat("the broker ", peer_, " asks for authentication, which is not supported yet")});
+            return close(
+                {ErrorCode::not_supported,
+                 str_cat("the broker ", peer_, " asks for authentication, which is not supported yet")});
         default:
             kLog.debug("ignored a command", {{"type", static_cast<int>(command.type())}, {"peer", peer_}});
     }
@@ -187,7 +199,8 @@ void Connection::dispatch(const BaseCommand& command, const Bytes& entry) {
 
 void Connection::answer(std::uint64_t request_id, const BaseCommand& command) {
     // A producer that waits for its turn is told so first, and answered again when the turn has come.
-    if (command.type() == BaseCommand::PRODUCER_SUCCESS && !command.producer_success().producer_ready()) return;
+    if (command.type() == BaseCommand::PRODUCER_SUCCESS && !command.producer_success().producer_ready())
+        return;
     auto question = questions_.extract(request_id);
     if (question.empty()) return;  // given up
     loop_.cancel(question.mapped().timer);
@@ -231,7 +244,8 @@ void Connection::keep_alive_tick() {
     if (state_ != State::ready) return;
     if (!heard_) {
         if (pinged_) {
-            return close({ErrorCode::connection_closed, str_cat(peer_, " did not answer a PING within the keep-alive time")});
+            return close({ErrorCode::connection_closed,
+                          str_cat(peer_, " did not answer a PING within the keep-alive time")});
         }
         BaseCommand ping;
         ping.set_type(BaseCommand::PING);
@@ -271,7 +285,8 @@ void Connection::end(const Error& why) {
     for (auto& ready : std::exchange(waiting_, {})) ready(std::unexpected(Failure{why, Retry::always}));
     for (auto& [id, question] : std::exchange(questions_, {})) {
         loop_.cancel(question.timer);
-        question.reply(failure(Retry::always, ErrorCode::connection_closed, question.what, ": ", why.message));
+        question.reply(
+            failure(Retry::always, ErrorCode::connection_closed, question.what, ": ", why.message));
     }
     for (auto* table : {&producers_, &consumers_}) {
         while (!table->empty()) {  // a user may take others out of the table meanwhile

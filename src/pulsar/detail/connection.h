@@ -1,6 +1,6 @@
 #pragma once
-// Connection: one channel to one broker: handshake, keep-alive, questions and answers, and the way from the commands that arrive
-// to the producer or consumer they are for. On the loop only.
+// Connection: one channel to one broker: handshake, keep-alive, questions and answers, and the way from the
+// commands that arrive to the producer or consumer they are for. On the loop only.
 
 #include <cstdint>
 #include <functional>
@@ -39,13 +39,15 @@ class Connection final : private async::FrameHandler {
     struct Options {
         std::string host;
         std::uint16_t port = 0;
-        std::string proxy_to_broker;  // not empty: the "host:port" that the proxy at the other end shall connect us to
+        std::string proxy_to_broker;  // not empty: the "host:port" that the proxy at the other end shall
+                                      // connect us to
         std::string client_version;
         Duration keep_alive{};
         Duration connect_timeout{};
     };
 
-    /// Begins to connect. `gone` is called once, when it has ended (posted, so that it may be destroyed there).
+    /// Begins to connect. `gone` is called once, when it has ended (posted, so that it may be destroyed
+    /// there).
     Connection(async::Loop& loop, Options options, std::function<void(Connection*)> gone);
     ~Connection() override;
     Connection(const Connection&) = delete;
@@ -59,7 +61,8 @@ class Connection final : private async::FrameHandler {
     /// The largest message payload the broker takes.
     std::size_t message_bytes_max() const { return message_bytes_max_; }
 
-    /// Sends a command that will be answered with `request_id` in it; a refusal becomes a Failure that begins with `what`.
+    /// Sends a command that will be answered with `request_id` in it; a refusal becomes a Failure that begins
+    /// with `what`.
     void request(std::uint64_t request_id, const wire::proto::BaseCommand& command, std::string what,
                  Deadline deadline, Reply reply);
     /// The same for a command that the caller sends itself, right after.
@@ -94,7 +97,8 @@ class Connection final : private async::FrameHandler {
     void dispatch(const wire::proto::BaseCommand& command, const Bytes& entry);
     void answer(std::uint64_t request_id, const wire::proto::BaseCommand& command);
     void refuse(std::uint64_t request_id, int server_error, std::string_view message);
-    void to_user(UserKind kind, std::uint64_t id, const wire::proto::BaseCommand& command, const Bytes& entry);
+    void to_user(UserKind kind, std::uint64_t id, const wire::proto::BaseCommand& command,
+                 const Bytes& entry);
     void arm_keep_alive();
     void keep_alive_tick();
     void end(const Error& why);

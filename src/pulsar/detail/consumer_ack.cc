@@ -11,7 +11,8 @@ namespace {
 
 using wire::proto::BaseCommand;
 
-constexpr std::size_t kWaitingAcksMax = 500'000;  // while the broker is away; those over it are delivered again
+constexpr std::size_t kWaitingAcksMax =
+    500'000;  // while the broker is away; those over it are delivered again
 constexpr std::size_t kWaitingNacksMax = 500'000;
 
 const observe::Logger kLog("pulsar.consumer");
@@ -31,11 +32,13 @@ void ConsumerCore::ack_locked(const MessageId& id, std::uint32_t batch_size) {
     const EntryKey key = key_of(id);
     if (id.batch_index < 0 || batch_size == 1) return ack_whole_locked(key);
     if (static_cast<std::uint32_t>(id.batch_index) >= batch_size) {
-        return kLog.error("ignored an ack: its batch index needs the batch's size",
-                          {{"topic", options_.topic}, {"id", wire::to_string(id)}, {"batch_size", batch_size}});
+        return kLog.error(
+            "ignored an ack: its batch index needs the batch's size",
+            {{"topic", options_.topic}, {"id", wire::to_string(id)}, {"batch_size", batch_size}});
     }
     const auto index = static_cast<std::uint32_t>(id.batch_index);
-    if (tracker_.acknowledge(key, index, batch_size) == AckTracker::Acked::whole) return ack_whole_locked(key);
+    if (tracker_.acknowledge(key, index, batch_size) == AckTracker::Acked::whole)
+        return ack_whole_locked(key);
     dirty_.insert(key);
 }
 
@@ -74,8 +77,8 @@ void ConsumerCore::acknowledge_cumulative(const MessageId& id, std::uint32_t bat
         } else {
             tracker_.acknowledge_up_to(key, 0, 1);
         }
-        unacked_keys_.erase(unacked_keys_.begin(),
-                            upto.bits.empty() ? unacked_keys_.upper_bound(key) : unacked_keys_.lower_bound(key));
+        unacked_keys_.erase(unacked_keys_.begin(), upto.bits.empty() ? unacked_keys_.upper_bound(key)
+                                                                     : unacked_keys_.lower_bound(key));
         if (!acks_.cumulative || !(key < acks_.cumulative->key)) acks_.cumulative = std::move(upto);
         if (!claim_wake()) return;
     }
@@ -130,31 +133,35 @@ void ConsumerCore::send_acks(std::optional<std::uint64_t> request_id) {
     if (acks_.empty() && dirty_.empty() && !request_id) return;
     AckGroup group = take_acks(lock);
     lock.unlock();
-    // Nothing new, but an answer is wanted: say the last one again, which changes nothing and is answered in its turn.
+    // Nothing new, but an answer is wanted: say the last one again, which changes nothing and is answered in
+    // its turn.
     if (group.empty() && last_acked_) group.whole.push_back(*last_acked_);
     if (!group.whole.empty()) last_acked_ = group.whole.back();
     for (auto& frame : encode_acks(consumer_id_, group, request_id)) connection_->send(std::move(frame));
 }
 
 void ConsumerCore::flush_acks(Deadline deadline, Done done) {
-    if (connection_ == nullptr) return done(fail(ErrorCode::unavailable, what("flush of acks"), ": not connected to the broker"));
+    if (connection_ == nullptr)
+        return done(fail(ErrorCode::unavailable, what("flush of acks"), ": not connected to the broker"));
     {
         const std::lock_guard lock(mutex_);
         if (acks_.empty() && dirty_.empty() && !last_acked_) return done({});
     }
     const auto request_id = client_.next_request_id();
-    connection_->expect(request_id, what("ack"), deadline,
-                        [self = self_.lock(), done = std::move(done)](Outcome<const BaseCommand*> answer) mutable {
-                            if (!answer) return done(std::unexpected(std::move(answer).error().error));
-                            done({});
-                        });
+    connection_->expect(
+        request_id, what("ack"), deadline,
+        [self = self_.lock(), done = std::move(done)](Outcome<const BaseCommand*> answer) mutable {
+            if (!answer) return done(std::unexpected(std::move(answer).error().error));
+            done({});
+        });
     send_acks(request_id);
 }
 
 void ConsumerCore::send_permits(std::uint64_t permits) {
     if (connection_ == nullptr || permits == 0) return;
     constexpr std::uint64_t kPermitsMax = 1U << 30;
-    connection_->send(wire::encode_flow(consumer_id_, static_cast<std::uint32_t>(std::min(permits, kPermitsMax))));
+    connection_->send(
+        wire::encode_flow(consumer_id_, static_cast<std::uint32_t>(std::min(permits, kPermitsMax))));
 }
 
 /// One timer for the earliest of what is to be delivered again.
@@ -183,7 +190,8 @@ void ConsumerCore::redeliver_due() {
     {
         const std::lock_guard lock(mutex_);
         const auto now = steady_now();
-        for (; !nacks_.empty() && nacks_.front().first <= now; nacks_.pop_front()) due.insert(nacks_.front().second);
+        for (; !nacks_.empty() && nacks_.front().first <= now; nacks_.pop_front())
+            due.insert(nacks_.front().second);
         for (; !unacked_.empty() && unacked_.front().first <= now; unacked_.pop_front()) {
             if (unacked_keys_.erase(unacked_.front().second) > 0) due.insert(unacked_.front().second);
         }

@@ -91,7 +91,8 @@ void ConsumerCore::open(Connection& connection, Deadline deadline, Attacher::Ope
     subscribe.set_priority_level(options_.priority_level);
     subscribe.set_durable(!options_.non_durable.has_value());
     subscribe.set_read_compacted(options_.read_compacted);
-    subscribe.set_initialposition(static_cast<proto::CommandSubscribe::InitialPosition>(options_.initial_position));
+    subscribe.set_initialposition(
+        static_cast<proto::CommandSubscribe::InitialPosition>(options_.initial_position));
     subscribe.set_consumer_epoch(epoch_);
     put_properties(options_.properties, *subscribe.mutable_metadata());
     if (options_.type == SubscriptionType::key_shared) {
@@ -106,7 +107,8 @@ void ConsumerCore::open(Connection& connection, Deadline deadline, Attacher::Ope
         const std::lock_guard lock(mutex_);
         MessageId from = *start_;
         if (names_an_entry(from) && start_inclusive_) from.batch_index = std::max(from.batch_index, 0);
-        put_id(from, *subscribe.mutable_start_message_id());  // with a batch index the broker begins at the entry, else behind it
+        put_id(from, *subscribe.mutable_start_message_id());  // with a batch index the broker begins at the
+                                                              // entry, else behind it
     }
     opening_ = &connection;
     connection.add_user(UserKind::consumer, consumer_id_, *this);
@@ -131,6 +133,25 @@ void ConsumerCore::on_attached(Connection& connection) {
     turn();
     if (auto subscribed = std::exchange(subscribed_, nullptr)) subscribed({});
     if (auto done = std::exchange(seek_done_, nullptr)) done({});
+    for (auto& [number, waiting] : std::exchange(waiting_actions_, {})) {
+        client_.loop().cancel(waiting.timer);
+        waiting.action({});
+    }
+}
+
+/// Runs the action with the connection there: now, or when it is back.
+void ConsumerCore::when_attached(Deadline deadline, std::string_view what_for, Action action) {
+    if (connection_ != nullptr && connection_->ready()) return action({});
+    if (closed_) return action(fail(ErrorCode::cancelled, what(what_for), ": the consumer was closed"));
+    const auto number = ++last_action_;
+    const auto timer = client_.loop().after(deadline.left(), [self = self_, number, text = what(what_for)] {
+        const auto alive = self.lock();
+        auto waiting =
+            alive ? alive->waiting_actions_.extract(number) : decltype(waiting_actions_)::node_type();
+        if (waiting.empty()) return;
+        waiting.mapped().action(fail(ErrorCode::deadline_exceeded, text, ": not connected to the broker"));
+    });
+    waiting_actions_.emplace(number, WaitingAction{std::move(action), timer});
 }
 
 void ConsumerCore::on_given_up(const Error& why) {
@@ -138,13 +159,19 @@ void ConsumerCore::on_given_up(const Error& why) {
     if (auto subscribed = std::exchange(subscribed_, nullptr)) {
         subscribed(std::unexpected(why));
     } else {
-        kLog.error("given up", {{"topic", options_.topic}, {"subscription", options_.subscription}, {"why", why.message}});
+        kLog.error(
+            "given up",
+            {{"topic", options_.topic}, {"subscription", options_.subscription}, {"why", why.message}});
     }
     end(why);
 }
 
 void ConsumerCore::end(const Error& why) {
     if (auto done = std::exchange(seek_done_, nullptr)) done(std::unexpected(why));
+    for (auto& [number, waiting] : std::exchange(waiting_actions_, {})) {
+        client_.loop().cancel(waiting.timer);
+        waiting.action(std::unexpected(why));
+    }
     const std::lock_guard lock(mutex_);
     if (!end_) end_ = why;
     arrived_.notify_all();
@@ -193,13 +220,14 @@ void ConsumerCore::close(Deadline deadline, Done closed) {
     const auto request_id = client_.next_request_id();
     command.mutable_close_consumer()->set_consumer_id(consumer_id_);
     command.mutable_close_consumer()->set_request_id(request_id);
-    connection_->request(request_id, command, what("close"), deadline,
-                         [this, self = self_.lock(), closed = std::move(closed)](Outcome<const BaseCommand*>) mutable {
-                             if (connection_ != nullptr) connection_->remove_user(UserKind::consumer, consumer_id_);
-                             detach();
-                             shutdown();
-                             closed({});  // a connection that ended has closed the consumer too
-                         });
+    connection_->request(
+        request_id, command, what("close"), deadline,
+        [this, self = self_.lock(), closed = std::move(closed)](Outcome<const BaseCommand*>) mutable {
+            if (connection_ != nullptr) connection_->remove_user(UserKind::consumer, consumer_id_);
+            detach();
+            shutdown();
+            closed({});  // a connection that ended has closed the consumer too
+        });
 }
 
 void ConsumerCore::shutdown() {
@@ -228,14 +256,17 @@ void ConsumerCore::shutdown() {
 
 void ConsumerCore::on_command(const BaseCommand& command, const Bytes& entry) {
     switch (command.type()) {
-        case BaseCommand::MESSAGE: return on_message(command, entry);
-        case BaseCommand::ACTIVE_CONSUMER_CHANGE: return set_active(command.active_consumer_change().is_active());
+        case BaseCommand::MESSAGE:
+            return on_message(command, entry);
+        case BaseCommand::ACTIVE_CONSUMER_CHANGE:
+            return set_active(command.active_consumer_change().is_active());
         case BaseCommand::CLOSE_CONSUMER:
             if (connection_ == nullptr) return;
             connection_->remove_user(UserKind::consumer, consumer_id_);
             detach();
             return attacher_.lost({ErrorCode::unavailable, "the broker closed the consumer"});
-        default: return;
+        default:
+            return;
     }
 }
 
@@ -249,8 +280,8 @@ void ConsumerCore::on_message(const BaseCommand& command, const Bytes& entry) {
     }
     const auto& id = message.message_id();
     AckSet ack_set(message.ack_set().begin(), message.ack_set().end());
-    burst_.push_back(Arrived{MessageId{id.ledgerid(), id.entryid(), partition_, -1}, entry, message.redelivery_count(),
-                             std::move(ack_set)});
+    burst_.push_back(Arrived{MessageId{id.ledgerid(), id.entryid(), partition_, -1}, entry,
+                             message.redelivery_count(), std::move(ack_set)});
 }
 
 void ConsumerCore::on_burst_end() {
@@ -309,9 +340,14 @@ bool ConsumerCore::has_local() const {
 // ---- questions to the broker
 
 void ConsumerCore::seek(SeekTarget target, Deadline deadline, Done done) {
-    if (connection_ == nullptr) {
-        return done(fail(ErrorCode::unavailable, what("seek"), ": not connected to the broker"));
-    }
+    when_attached(deadline, "seek",
+                  [this, target, deadline, done = std::move(done)](Result<> attached) mutable {
+                      if (!attached) return done(std::move(attached));
+                      ask_seek(target, deadline, std::move(done));
+                  });
+}
+
+void ConsumerCore::ask_seek(SeekTarget target, Deadline deadline, Done done) {
     send_acks();
     dropped_permits_ += drop_queue();
     {
@@ -339,64 +375,81 @@ void ConsumerCore::seek(SeekTarget target, Deadline deadline, Done done) {
     } else {
         seek.set_message_publish_time(target.publish_time_ms);
     }
-    connection_->request(request_id, command, what("seek"), deadline,
-                         [this, self = self_.lock(), done = std::move(done)](Outcome<const BaseCommand*> answer) mutable {
-                             if (closed_) return done(fail(ErrorCode::cancelled, what("seek"), ": the consumer was closed"));
-                             if (!answer) {
-                                 reopen(answer.error().error);  // what was dropped must come again
-                                 return done(std::unexpected(std::move(answer).error().error));
-                             }
-                             if (connection_ == nullptr) {  // the broker lets go at a seek
-                                 seek_done_ = std::move(done);
-                                 return;
-                             }
-                             seeking_ = false;
-                             send_permits(std::exchange(dropped_permits_, 0));
-                             done({});
-                         });
+    connection_->request(
+        request_id, command, what("seek"), deadline,
+        [this, self = self_.lock(), done = std::move(done)](Outcome<const BaseCommand*> answer) mutable {
+            if (closed_) return done(fail(ErrorCode::cancelled, what("seek"), ": the consumer was closed"));
+            if (!answer) {
+                reopen(answer.error().error);  // what was dropped must come again
+                return done(std::unexpected(std::move(answer).error().error));
+            }
+            if (connection_ == nullptr) {  // the broker lets go at a seek
+                seek_done_ = std::move(done);
+                return;
+            }
+            seeking_ = false;
+            send_permits(std::exchange(dropped_permits_, 0));
+            done({});
+        });
 }
 
 void ConsumerCore::last_message_id(Deadline deadline, IdDone done) {
-    if (connection_ == nullptr) {
-        return done(fail(ErrorCode::unavailable, what("last message id"), ": not connected to the broker"));
-    }
+    when_attached(deadline, "last message id",
+                  [this, deadline, done = std::move(done)](Result<> attached) mutable {
+                      if (!attached) return done(std::unexpected(std::move(attached).error()));
+                      ask_last_message_id(deadline, std::move(done));
+                  });
+}
+
+void ConsumerCore::ask_last_message_id(Deadline deadline, IdDone done) {
     BaseCommand command;
     command.set_type(BaseCommand::GET_LAST_MESSAGE_ID);
     const auto request_id = client_.next_request_id();
     command.mutable_getlastmessageid()->set_consumer_id(consumer_id_);
     command.mutable_getlastmessageid()->set_request_id(request_id);
-    connection_->request(request_id, command, what("last message id"), deadline,
-                         [this, self = self_.lock(), done = std::move(done)](Outcome<const BaseCommand*> answer) mutable {
-                             if (!answer) return done(std::unexpected(std::move(answer).error().error));
-                             const auto& said = (*answer)->getlastmessageidresponse();
-                             const auto& last = said.last_message_id();
-                             LastMessage result{{last.ledgerid(), last.entryid(), partition_, last.batch_index()}, {}};
-                             if (said.has_consumer_mark_delete_position()) {
-                                 const auto& acked = said.consumer_mark_delete_position();
-                                 result.acked_up_to = MessageId{acked.ledgerid(), acked.entryid(), partition_, -1};
-                             }
-                             done(result);
-                         });
+    connection_->request(
+        request_id, command, what("last message id"), deadline,
+        [this, self = self_.lock(), deadline,
+         done = std::move(done)](Outcome<const BaseCommand*> answer) mutable {
+            if (!answer && answer.error().error.code == ErrorCode::connection_closed) {
+                return last_message_id(deadline, std::move(done));  // again, when it is back
+            }
+            if (!answer) return done(std::unexpected(std::move(answer).error().error));
+            const auto& said = (*answer)->getlastmessageidresponse();
+            const auto& last = said.last_message_id();
+            LastMessage result{{last.ledgerid(), last.entryid(), partition_, last.batch_index()}, {}};
+            if (said.has_consumer_mark_delete_position()) {
+                const auto& acked = said.consumer_mark_delete_position();
+                result.acked_up_to = MessageId{acked.ledgerid(), acked.entryid(), partition_, -1};
+            }
+            done(result);
+        });
 }
 
 void ConsumerCore::unsubscribe(Deadline deadline, Done done) {
-    if (connection_ == nullptr) {
-        return done(fail(ErrorCode::unavailable, what("unsubscribe"), ": not connected to the broker"));
-    }
+    when_attached(deadline, "unsubscribe",
+                  [this, deadline, done = std::move(done)](Result<> attached) mutable {
+                      if (!attached) return done(std::move(attached));
+                      ask_unsubscribe(deadline, std::move(done));
+                  });
+}
+
+void ConsumerCore::ask_unsubscribe(Deadline deadline, Done done) {
     send_acks();
     BaseCommand command;
     command.set_type(BaseCommand::UNSUBSCRIBE);
     const auto request_id = client_.next_request_id();
     command.mutable_unsubscribe()->set_consumer_id(consumer_id_);
     command.mutable_unsubscribe()->set_request_id(request_id);
-    connection_->request(request_id, command, what("unsubscribe"), deadline,
-                         [this, self = self_.lock(), done = std::move(done)](Outcome<const BaseCommand*> answer) mutable {
-                             if (!answer) return done(std::unexpected(std::move(answer).error().error));
-                             if (connection_ != nullptr) connection_->remove_user(UserKind::consumer, consumer_id_);
-                             detach();  // the broker has closed the consumer too
-                             shutdown();
-                             done({});
-                         });
+    connection_->request(
+        request_id, command, what("unsubscribe"), deadline,
+        [this, self = self_.lock(), done = std::move(done)](Outcome<const BaseCommand*> answer) mutable {
+            if (!answer) return done(std::unexpected(std::move(answer).error().error));
+            if (connection_ != nullptr) connection_->remove_user(UserKind::consumer, consumer_id_);
+            detach();  // the broker has closed the consumer too
+            shutdown();
+            done({});
+        });
 }
 
 }  // namespace weft::pulsar::detail

@@ -1,10 +1,11 @@
 #pragma once
-// ConsumerCore: what a Consumer does. The loop subscribes, queues what arrives and sends acks; the thread that takes entries checks and
-// uncompresses them, so that both go on at once.
+// ConsumerCore: what a Consumer does. The loop subscribes, queues what arrives and sends acks; the thread
+// that takes entries checks and uncompresses them, so that both go on at once.
 
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -81,6 +82,11 @@ class ConsumerCore final : private ConnectionUser, private Attacher::Passenger {
     void on_message(const wire::proto::BaseCommand& command, const Bytes& entry);
     void detach();
     void reopen(Error why);
+    using Action = std::move_only_function<void(Result<>)>;
+    void when_attached(Deadline deadline, std::string_view what_for, Action action);
+    void ask_last_message_id(Deadline deadline, IdDone done);
+    void ask_seek(SeekTarget target, Deadline deadline, Done done);
+    void ask_unsubscribe(Deadline deadline, Done done);
     void end(const Error& why);
     void set_active(std::optional<bool> active);
     /// Forgets what waits in the queue; the permits that it had used.
@@ -97,11 +103,13 @@ class ConsumerCore final : private ConnectionUser, private Attacher::Passenger {
     void redeliver(const std::vector<EntryKey>& keys);
 
     // Taking thread: consumer_take.cc
-    Result<> take(std::size_t max_bytes, Deadline deadline, std::vector<Arrived>& taken, std::uint64_t& generation);
+    Result<> take(std::size_t max_bytes, Deadline deadline, std::vector<Arrived>& taken,
+                  std::uint64_t& generation);
     Result<std::optional<Entry>> open_entry(Arrived& arrived, std::uint64_t& permits);
     void sort_out_done(std::vector<Entry>& entries);
     bool skip_before_start(Entry& entry) const;
-    Result<std::vector<Entry>> take_entries(std::size_t max_bytes, Deadline deadline, std::uint64_t& generation);
+    Result<std::vector<Entry>> take_entries(std::size_t max_bytes, Deadline deadline,
+                                            std::uint64_t& generation);
     void put_back(std::vector<Arrived>& taken, std::size_t from, std::uint64_t generation);
     bool finish_take(std::vector<Entry>& entries, std::uint64_t permits, std::uint64_t generation);
     void note_handed_up(const MessageId& id, std::uint64_t generation);
@@ -132,6 +140,12 @@ class ConsumerCore final : private ConnectionUser, private Attacher::Passenger {
     Connection* opening_ = nullptr;
     Done subscribed_;
     Done seek_done_;  // waits until attached again
+    struct WaitingAction {
+        Action action;
+        async::TimerId timer;
+    };
+    std::map<std::uint64_t, WaitingAction> waiting_actions_;  // for being attached; by a number of their own
+    std::uint64_t last_action_ = 0;
     std::vector<Arrived> burst_;
     std::uint64_t epoch_ = 0;
     bool seeking_ = false;  // what arrives is from before the seek
@@ -154,11 +168,12 @@ class ConsumerCore final : private ConnectionUser, private Attacher::Passenger {
     std::deque<Arrived> queue_;
     std::uint64_t generation_ = 0;     // goes up when the queue is dropped
     std::uint64_t taken_permits_ = 0;  // used by entries taken, not yet given back
-    std::optional<MessageId> start_;  // non-durable: where a new subscription begins; moves with what is handed up
+    std::optional<MessageId>
+        start_;  // non-durable: where a new subscription begins; moves with what is handed up
     bool start_inclusive_ = false;
     AckTracker tracker_;
     AckGroup acks_;
-    std::set<EntryKey> dirty_;               // of the tracker: to be told to the broker
+    std::set<EntryKey> dirty_;  // of the tracker: to be told to the broker
     std::deque<std::pair<SteadyTime, EntryKey>> nacks_;
     std::deque<std::pair<SteadyTime, EntryKey>> unacked_;  // with ack_timeout: when it was taken
     std::set<EntryKey> unacked_keys_;                      // those of unacked_ that still are

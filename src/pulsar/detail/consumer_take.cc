@@ -1,4 +1,5 @@
-// The part of ConsumerCore that runs on the thread that takes entries: check, uncompress, leave out what is done.
+// The part of ConsumerCore that runs on the thread that takes entries: check, uncompress, leave out what is
+// done.
 #include <algorithm>
 
 #include "observe/log.h"
@@ -27,7 +28,8 @@ Result<> ConsumerCore::take(std::size_t max_bytes, Deadline deadline, std::vecto
         const bool in_time = deadline.is_never() ? (arrived_.wait(lock, ready), true)
                                                  : arrived_.wait_until(lock, deadline.time(), ready);
         --waiting_;
-        if (!in_time) return fail(ErrorCode::deadline_exceeded, what("receive"), ": nothing came before the deadline");
+        if (!in_time)
+            return fail(ErrorCode::deadline_exceeded, what("receive"), ": nothing came before the deadline");
     }
     if (queue_.empty()) return std::unexpected(*end_);
     std::size_t bytes = 0;
@@ -55,7 +57,8 @@ Result<std::optional<Entry>> ConsumerCore::open_entry(Arrived& arrived, std::uin
     auto& metadata = view->metadata;
     const auto refused = [&](std::string_view kind) {
         permits += std::max<std::uint32_t>(metadata.num_messages, 1);
-        return fail(ErrorCode::not_supported, "topic ", options_.topic, ", message ", wire::to_string(arrived.id), ": ", kind,
+        return fail(ErrorCode::not_supported, "topic ", options_.topic, ", message ",
+                    wire::to_string(arrived.id), ": ", kind,
                     " messages are not supported yet; it stays unacknowledged");
     };
     if (metadata.encrypted) return refused("encrypted");
@@ -66,8 +69,8 @@ Result<std::optional<Entry>> ConsumerCore::open_entry(Arrived& arrived, std::uin
     if (!payload) return damaged(payload.error());
     if (!metadata.batched) metadata.num_messages = 1;
     if (metadata.num_messages == 0 || (metadata.batched && metadata.num_messages > payload->size() / 4)) {
-        return damaged({ErrorCode::corrupt, str_cat("it says to hold ", metadata.num_messages, " messages in ",
-                                                    payload->size(), " bytes")});
+        return damaged({ErrorCode::corrupt, str_cat("it says to hold ", metadata.num_messages,
+                                                    " messages in ", payload->size(), " bytes")});
     }
     permits += metadata.num_messages;
     Entry entry;
@@ -112,19 +115,22 @@ Result<std::vector<Entry>> ConsumerCore::take_entries(std::size_t max_bytes, Dea
     }
 }
 
-/// Leaves out what is done, and gives the permits back. False: the queue they came from is gone, all of it comes again.
+/// Leaves out what is done, and gives the permits back. False: the queue they came from is gone, all of it
+/// comes again.
 bool ConsumerCore::finish_take(std::vector<Entry>& entries, std::uint64_t permits, std::uint64_t generation) {
     {
         const std::lock_guard lock(mutex_);
         if (generation != generation_) return false;
         taken_permits_ += permits;
-        if (!tracker_.empty() || start_ || std::ranges::any_of(entries, [](const Entry& e) { return !e.ack_set.empty(); })) {
+        if (!tracker_.empty() || start_ ||
+            std::ranges::any_of(entries, [](const Entry& e) { return !e.ack_set.empty(); })) {
             sort_out_done(entries);
         }
         if (options_.ack_timeout > Duration::zero()) {
             const auto due = steady_now() + options_.ack_timeout;
             for (const auto& entry : entries) {
-                if (unacked_keys_.insert(key_of(entry.id)).second) unacked_.emplace_back(due, key_of(entry.id));
+                if (unacked_keys_.insert(key_of(entry.id)).second)
+                    unacked_.emplace_back(due, key_of(entry.id));
             }
         }
         const auto enough = std::max<std::uint64_t>(options_.receiver_queue_messages / 2, 1);
@@ -198,8 +204,9 @@ Result<Message> ConsumerCore::receive(Deadline deadline) {
         auto message = walk.next(options_.topic);
         if (!message) {
             const MessageId id = walk.entries.front().id;
-            kLog.error("a batch is damaged; it is skipped",
-                       {{"topic", options_.topic}, {"id", wire::to_string(id)}, {"why", message.error().message}});
+            kLog.error(
+                "a batch is damaged; it is skipped",
+                {{"topic", options_.topic}, {"id", wire::to_string(id)}, {"why", message.error().message}});
             walk.drop_first();
             const std::lock_guard lock(mutex_);
             acks_.corrupt.push_back(key_of(id));

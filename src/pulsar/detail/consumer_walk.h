@@ -1,5 +1,6 @@
 #pragma once
-// The entries that receive() has taken and walks through, message by message. Only for ConsumerCore's sources.
+// The entries that receive() has taken and walks through, message by message. Only for ConsumerCore's
+// sources.
 
 #include <deque>
 #include <optional>
@@ -16,7 +17,8 @@ struct ConsumerCore::Walk {
 
     void drop();
     void drop_first();
-    /// The next message that is to be handed up; nothing when the first entry came to its end (and was dropped).
+    /// The next message that is to be handed up; nothing when the first entry came to its end (and was
+    /// dropped).
     Result<std::optional<Message>> next(const std::string& topic);
 };
 

@@ -8,11 +8,14 @@ namespace {
 
 constexpr Duration kGrace = 1s;  // the loop's own deadline comes first, with the better message
 
-Deadline with_grace(Deadline deadline) { return deadline.is_never() ? deadline : Deadline::at(deadline.time() + kGrace); }
+Deadline with_grace(Deadline deadline) {
+    return deadline.is_never() ? deadline : Deadline::at(deadline.time() + kGrace);
+}
 
 Result<> refuse_on_loop(const async::Loop& loop) {
     if (!loop.on_loop()) return {};
-    return fail(ErrorCode::invalid_argument, "this call waits for the broker, and the client's own loop must not");
+    return fail(ErrorCode::invalid_argument,
+                "this call waits for the broker, and the client's own loop must not");
 }
 
 }  // namespace
@@ -34,10 +37,12 @@ ProducerFacade::ProducerFacade(async::Loop& loop, std::shared_ptr<ProducerCore> 
 
 ProducerFacade::~ProducerFacade() {
     run_on_loop(loop_, [this] { core_->shutdown(); });
-    loop_.post([core = std::move(core_)] {});  // the last reference goes on the loop, outside of its own callbacks
+    loop_.post(
+        [core = std::move(core_)] {});  // the last reference goes on the loop, outside of its own callbacks
 }
 
-Result<> ProducerFacade::send_async(const wire::OutgoingMessage& message, Receipt receipt, Deadline deadline) {
+Result<> ProducerFacade::send_async(const wire::OutgoingMessage& message, Receipt receipt,
+                                    Deadline deadline) {
     return core_->send_async(message, std::move(receipt), deadline);
 }
 
@@ -108,7 +113,7 @@ void ConsumerFacade::acknowledge_cumulative(const MessageId& id, std::uint32_t b
 }
 
 Result<> ConsumerFacade::redeliver_unacknowledged() {
-    loop_.post([core = core_] { core->redeliver_all(); });
+    run_on_loop(loop_, [this] { core_->redeliver_all(); });  // what is local is dropped before this returns
     return {};
 }
 

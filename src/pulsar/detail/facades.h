@@ -22,9 +22,11 @@ class ProducerFacade final : public Producer {
     const std::string& name() const override { return name_; }
     std::optional<std::string> schema_version() const override { return core_->schema_version(); }
     Result<> send_async(const wire::OutgoingMessage& message, Receipt receipt, Deadline deadline) override;
-    std::uint64_t reserve_sequence_ids(std::uint32_t count) override { return core_->reserve_sequence_ids(count); }
-    Result<> send_entry(Bytes entry, std::uint64_t first_sequence_id, std::uint32_t num_messages, Receipt receipt,
-                        Deadline deadline) override;
+    std::uint64_t reserve_sequence_ids(std::uint32_t count) override {
+        return core_->reserve_sequence_ids(count);
+    }
+    Result<> send_entry(Bytes entry, std::uint64_t first_sequence_id, std::uint32_t num_messages,
+                        Receipt receipt, Deadline deadline) override;
     Result<MessageId> send(const wire::OutgoingMessage& message, Deadline deadline) override;
     Result<> flush(Deadline deadline) override { return core_->flush(deadline); }
     Result<> close(Deadline deadline) override;
@@ -46,7 +48,9 @@ class ConsumerFacade final : public Consumer {
     std::uint64_t tag() const override { return core_->tag(); }
     Result<std::vector<Entry>> receive_entries(std::size_t max_bytes, Deadline deadline) override;
     Result<Message> receive(Deadline deadline) override { return core_->receive(deadline); }
-    void acknowledge(const MessageId& id, std::uint32_t batch_size) override { core_->acknowledge(id, batch_size); }
+    void acknowledge(const MessageId& id, std::uint32_t batch_size) override {
+        core_->acknowledge(id, batch_size);
+    }
     void acknowledge(std::span<const MessageId> entries) override { core_->acknowledge(entries); }
     void acknowledge_cumulative(const MessageId& id, std::uint32_t batch_size) override;
     void negative_acknowledge(const MessageId& id) override { core_->negative_acknowledge(id); }

@@ -47,7 +47,8 @@ constexpr std::array kServerErrors = {
 Failure from_server(int server_error, std::string_view message, std::string_view what) {
     const bool known = server_error >= 0 && static_cast<std::size_t>(server_error) < kServerErrors.size();
     const Row& row = kServerErrors[known ? static_cast<std::size_t>(server_error) : 0];
-    return Failure{Error{row.code, str_cat(what, ": the broker answered ", row.name, ": ", message)}, row.retry};
+    return Failure{Error{row.code, str_cat(what, ": the broker answered ", row.name, ": ", message)},
+                   row.retry};
 }
 
 }  // namespace weft::pulsar::detail

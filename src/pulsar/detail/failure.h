@@ -1,5 +1,6 @@
 #pragma once
-// Failure: an error together with what it means for another attempt; and Pulsar's ServerError turned into one.
+// Failure: an error together with what it means for another attempt; and Pulsar's ServerError turned into
+// one.
 
 #include <cstdint>
 #include <expected>

@@ -28,8 +28,8 @@ std::uint32_t ProducerCore::pending_messages() const {
 
 Result<> ProducerCore::wait_for_room(Lock& lock, Deadline deadline) {
     const auto may_go_on = [this] {
-        return end_.has_value() ||
-               (accepted_ - settled_ < options_.pending_messages_max && pending_bytes_ < options_.pending_bytes_max);
+        return end_.has_value() || (accepted_ - settled_ < options_.pending_messages_max &&
+                                    pending_bytes_ < options_.pending_bytes_max);
     };
     if (!may_go_on()) [[unlikely]] {
         if (client_.loop().on_loop()) {
@@ -41,9 +41,10 @@ Result<> ProducerCore::wait_for_room(Lock& lock, Deadline deadline) {
                                                  : changed_.wait_until(lock, deadline.time(), may_go_on);
         --waiting_;
         if (!in_time) {
-            return fail(ErrorCode::deadline_exceeded, "topic ", options_.topic, ": ", accepted_ - settled_,
-                        " messages of this producer are unconfirmed, and none was confirmed before the deadline",
-                        connected() ? "" : " (not connected)");
+            return fail(
+                ErrorCode::deadline_exceeded, "topic ", options_.topic, ": ", accepted_ - settled_,
+                " messages of this producer are unconfirmed, and none was confirmed before the deadline",
+                connected() ? "" : " (not connected)");
         }
     }
     if (end_) return std::unexpected(*end_);
@@ -54,7 +55,8 @@ Result<> ProducerCore::send_async(const wire::OutgoingMessage& message, Receipt 
     Lock lock(mutex_);
     WEFT_TRY_VOID(wait_for_room(lock, deadline));
     const bool single = options_.batching == ProducerOptions::Batching::off ||
-                        message.payload.size() >= options_.batch_bytes_max || options_.batch_messages_max <= 1;
+                        message.payload.size() >= options_.batch_bytes_max ||
+                        options_.batch_messages_max <= 1;
     if (single) {
         WEFT_TRY_VOID(add_single(message, std::move(receipt)));
     } else {
@@ -95,7 +97,8 @@ Result<> ProducerCore::add_to_batch(const wire::OutgoingMessage& message, Receip
     return {};
 }
 
-/// Moves the open batch, if there is one, to the outbox. What can't be sealed ends its receipts with the reason.
+/// Moves the open batch, if there is one, to the outbox. What can't be sealed ends its receipts with the
+/// reason.
 void ProducerCore::seal_open() {
     if (builder_.empty()) return;
     Pending pending;
@@ -117,7 +120,8 @@ void ProducerCore::seal_open() {
 Result<> ProducerCore::check_size(std::size_t entry_bytes) const {
     if (entry_bytes <= message_bytes_max_ + kMetadataBytesMax) return {};
     return fail(ErrorCode::too_large, "topic ", options_.topic, ": a message of ", entry_bytes,
-                " bytes is over the broker's limit of ", message_bytes_max_, "; make it smaller or compress it");
+                " bytes is over the broker's limit of ", message_bytes_max_,
+                "; make it smaller or compress it");
 }
 
 wire::EntryHeader ProducerCore::header(std::uint64_t sequence_id) const {
@@ -143,7 +147,8 @@ Result<> ProducerCore::send_entry(Bytes entry, std::uint64_t first_sequence_id, 
     seal_open();
     const auto bytes = entry.size();
     account(num_messages, bytes);
-    outbox_.push_back(Pending{std::move(entry), first_sequence_id, num_messages, bytes, std::move(receipt), {}, {}, {}});
+    outbox_.push_back(
+        Pending{std::move(entry), first_sequence_id, num_messages, bytes, std::move(receipt), {}, {}, {}});
     if (!wake_needed()) return {};
     lock.unlock();
     wake();
@@ -152,7 +157,8 @@ Result<> ProducerCore::send_entry(Bytes entry, std::uint64_t first_sequence_id, 
 
 Result<> ProducerCore::flush(Deadline deadline) {
     if (client_.loop().on_loop()) {
-        return fail(ErrorCode::invalid_argument, "flush waits, and the client's loop must not: topic ", options_.topic);
+        return fail(ErrorCode::invalid_argument, "flush waits, and the client's loop must not: topic ",
+                    options_.topic);
     }
     Lock lock(mutex_);
     seal_open();
@@ -180,7 +186,8 @@ void ProducerCore::account(std::uint32_t messages, std::uint64_t bytes) {
     pending_bytes_ += bytes;
 }
 
-/// Whether the loop has something to do that it doesn't know of; claims the one wake that is under way at a time.
+/// Whether the loop has something to do that it doesn't know of; claims the one wake that is under way at a
+/// time.
 bool ProducerCore::wake_needed() {
     const bool work = !outbox_.empty() || (idle_ && !builder_.empty());
     if (!work || wake_posted_) return false;

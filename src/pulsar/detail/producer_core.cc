@@ -88,8 +88,9 @@ void ProducerCore::on_opened(const BaseCommand& command) {
     if (success.has_topic_epoch()) topic_epoch_ = success.topic_epoch();
     if (!success.schema_version().empty()) schema_version_ = success.schema_version();
     if (accepted_ == 0) {  // nothing was numbered yet
-        next_sequence_id_ = options_.initial_sequence_id ? *options_.initial_sequence_id + 1
-                                                         : static_cast<std::uint64_t>(success.last_sequence_id() + 1);
+        next_sequence_id_ = options_.initial_sequence_id
+                                ? *options_.initial_sequence_id + 1
+                                : static_cast<std::uint64_t>(success.last_sequence_id() + 1);
     }
 }
 
@@ -138,13 +139,14 @@ void ProducerCore::close(Deadline deadline, Done closed) {
     command.mutable_close_producer()->set_producer_id(producer_id_);
     command.mutable_close_producer()->set_request_id(request_id);
     attacher_.stop();
-    connection_->request(request_id, command, "close producer on topic " + options_.topic, deadline,
-                         [this, self = self_.lock(), closed = std::move(closed)](Outcome<const BaseCommand*>) mutable {
-                             if (connection_ != nullptr) connection_->remove_user(UserKind::producer, producer_id_);
-                             detach();
-                             shutdown();
-                             closed({});  // a connection that ended has closed the producer too
-                         });
+    connection_->request(
+        request_id, command, "close producer on topic " + options_.topic, deadline,
+        [this, self = self_.lock(), closed = std::move(closed)](Outcome<const BaseCommand*>) mutable {
+            if (connection_ != nullptr) connection_->remove_user(UserKind::producer, producer_id_);
+            detach();
+            shutdown();
+            closed({});  // a connection that ended has closed the producer too
+        });
 }
 
 void ProducerCore::shutdown() {
@@ -168,14 +170,17 @@ void ProducerCore::shutdown() {
 
 void ProducerCore::on_command(const BaseCommand& command, const Bytes& /*entry*/) {
     switch (command.type()) {
-        case BaseCommand::SEND_RECEIPT: return on_receipt(command);
-        case BaseCommand::SEND_ERROR: return on_send_error(command);
+        case BaseCommand::SEND_RECEIPT:
+            return on_receipt(command);
+        case BaseCommand::SEND_ERROR:
+            return on_send_error(command);
         case BaseCommand::CLOSE_PRODUCER:
             if (connection_ == nullptr) return;
             connection_->remove_user(UserKind::producer, producer_id_);
             detach();
             return attacher_.lost({ErrorCode::unavailable, "the broker closed the producer"});
-        default: return;
+        default:
+            return;
     }
 }
 
@@ -188,8 +193,9 @@ void ProducerCore::on_receipt(const BaseCommand& command) {
             return pending.first_sequence_id == receipt.sequence_id();
         });
         if (later) {
-            reopen({ErrorCode::unavailable, str_cat("receipt for sequence id ", receipt.sequence_id(), " came before that for ",
-                                                    in_flight_.front().first_sequence_id)});
+            reopen({ErrorCode::unavailable,
+                    str_cat("receipt for sequence id ", receipt.sequence_id(), " came before that for ",
+                            in_flight_.front().first_sequence_id)});
         }
         return;
     }
@@ -229,7 +235,8 @@ void ProducerCore::reopen(Error why) {
     command.mutable_close_producer()->set_producer_id(producer_id_);
     command.mutable_close_producer()->set_request_id(request_id);
     connected_.store(false, std::memory_order_release);
-    Connection* const at = std::exchange(connection_, nullptr);  // receipts that still come are ignored: all is sent again
+    Connection* const at =
+        std::exchange(connection_, nullptr);  // receipts that still come are ignored: all is sent again
     at->remove_user(UserKind::producer, producer_id_);
     at->request(request_id, command, "close producer on topic " + options_.topic,
                 Deadline::after(client_.options().operation_timeout),
@@ -320,7 +327,8 @@ void ProducerCore::fail_all(const Error& why) {
         changed_.notify_all();
     }
     std::vector<Pending> unconfirmed;
-    std::move(all.begin() + static_cast<std::ptrdiff_t>(confirmed), all.end(), std::back_inserter(unconfirmed));
+    std::move(all.begin() + static_cast<std::ptrdiff_t>(confirmed), all.end(),
+              std::back_inserter(unconfirmed));
     all.resize(confirmed);
     if (!all.empty()) settle(std::move(all), nullptr);
     if (!unconfirmed.empty()) settle(std::move(unconfirmed), &why);

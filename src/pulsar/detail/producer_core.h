@@ -1,6 +1,6 @@
 #pragma once
-// ProducerCore: what a Producer does. Callers' threads build and seal batches under one short lock; the loop sends them, takes receipts
-// and reconnects.
+// ProducerCore: what a Producer does. Callers' threads build and seal batches under one short lock; the loop
+// sends them, takes receipts and reconnects.
 
 #include <atomic>
 #include <condition_variable>
@@ -39,8 +39,8 @@ class ProducerCore final : private ConnectionUser, private Attacher::Passenger {
     std::optional<std::string> schema_version() const;
     Result<> send_async(const wire::OutgoingMessage& message, Receipt receipt, Deadline deadline);
     std::uint64_t reserve_sequence_ids(std::uint32_t count);
-    Result<> send_entry(Bytes entry, std::uint64_t first_sequence_id, std::uint32_t num_messages, Receipt receipt,
-                        Deadline deadline);
+    Result<> send_entry(Bytes entry, std::uint64_t first_sequence_id, std::uint32_t num_messages,
+                        Receipt receipt, Deadline deadline);
     Result<> flush(Deadline deadline);
     bool connected() const { return connected_.load(std::memory_order_acquire); }
     std::uint32_t pending_messages() const;
@@ -52,10 +52,10 @@ class ProducerCore final : private ConnectionUser, private Attacher::Passenger {
         std::uint64_t first_sequence_id = 0;
         std::uint32_t num_messages = 0;
         std::uint64_t accounted_bytes = 0;
-        Receipt whole;                  // one receipt for all, or
-        std::vector<Receipt> of_each;   // one for each message of the batch
-        MessageId id;                   // once confirmed
-        std::optional<Error> refused;   // could not be sealed: never sent
+        Receipt whole;                 // one receipt for all, or
+        std::vector<Receipt> of_each;  // one for each message of the batch
+        MessageId id;                  // once confirmed
+        std::optional<Error> refused;  // could not be sealed: never sent
     };
 
     void open(Connection& connection, Deadline deadline, Attacher::Opened opened) override;
@@ -121,9 +121,9 @@ class ProducerCore final : private ConnectionUser, private Attacher::Passenger {
     std::uint64_t next_sequence_id_ = 0;
     std::uint64_t accepted_ = 0, settled_ = 0;  // messages, ever
     std::uint64_t pending_bytes_ = 0;
-    bool idle_ = true;         // nothing sealed is unconfirmed: an open batch may go
+    bool idle_ = true;  // nothing sealed is unconfirmed: an open batch may go
     bool wake_posted_ = false;
-    std::optional<Error> end_;  // set once: nothing can be sent any more
+    std::optional<Error> end_;          // set once: nothing can be sent any more
     std::optional<Error> first_error_;  // since the last flush
 };
 

@@ -1,0 +1,147 @@
+// Readers: where they begin, what they see, and what they find after a cut.
+#include "case.h"
+
+namespace weft::client_cases {
+namespace {
+
+Result<std::unique_ptr<Reader>> reader(Context& c, const std::string& topic, MessageId start,
+                                       bool inclusive = false) {
+    ReaderOptions options;
+    options.topic = topic;
+    options.start = start;
+    options.start_inclusive = inclusive;
+    return Reader::create(c.client, options, soon());
+}
+
+Result<std::vector<std::string>> read_to_end(Reader& reader) {
+    std::vector<std::string> all;
+    while (true) {
+        WEFT_TRY(const bool more, reader.has_message_available(soon()));
+        if (!more) return all;
+        WEFT_TRY(const auto message, reader.read_next(soon()));
+        all.push_back(message.payload);
+    }
+}
+
+Result<> from_earliest(Context& c) {
+    const std::string topic = c.topic("reader-earliest");
+    WEFT_TRY(auto nothing, reader(c, topic, MessageId::earliest()));
+    WEFT_TRY(const bool empty, nothing->has_message_available(soon()));
+    EXPECT(!empty);
+    WEFT_TRY(auto out, producer(c, topic));
+    WEFT_TRY_VOID(send_numbers(*out, 10));
+    WEFT_TRY_VOID(send_batch(*out, 5));
+    WEFT_TRY(auto in, reader(c, topic, MessageId::earliest()));
+    WEFT_TRY(const auto all, read_to_end(*in));
+    EXPECT(all.size() == 15 && all[0] == "0" && all[14] == "4", joined(all));
+    WEFT_TRY(const auto seen, read_to_end(*nothing));
+    EXPECT(seen == all);
+    return {};
+}
+
+Result<> from_latest(Context& c) {
+    const std::string topic = c.topic("reader-latest");
+    WEFT_TRY(auto out, producer(c, topic));
+    WEFT_TRY_VOID(send_numbers(*out, 5, "old-"));
+    WEFT_TRY(auto in, reader(c, topic, MessageId::latest()));
+    WEFT_TRY(const bool before, in->has_message_available(soon()));
+    EXPECT(!before);
+    WEFT_TRY(auto with_last, reader(c, topic, MessageId::latest(), true));
+    WEFT_TRY_VOID(send_numbers(*out, 3));
+    WEFT_TRY(const auto all, read_to_end(*in));
+    EXPECT(all == numbers(0, 3), joined(all));
+    WEFT_TRY(const auto and_last, read_to_end(*with_last));
+    EXPECT(and_last.size() == 4 && and_last[0] == "old-4", joined(and_last));
+    return {};
+}
+
+Result<> from_id(Context& c) {
+    const std::string topic = c.topic("reader-id");
+    ProducerOptions single;
+    single.batching = ProducerOptions::Batching::off;
+    WEFT_TRY(auto out, producer(c, topic, single));
+    WEFT_TRY(const auto ids, send_numbers(*out, 10));
+    WEFT_TRY(auto after, reader(c, topic, ids[4]));
+    WEFT_TRY(const auto behind, read_to_end(*after));
+    EXPECT(behind == numbers(5, 10), joined(behind));
+    WEFT_TRY(auto with, reader(c, topic, ids[4], true));
+    WEFT_TRY(const auto from, read_to_end(*with));
+    EXPECT(from == numbers(4, 10), joined(from));
+    WEFT_TRY(auto last, reader(c, topic, ids[9]));
+    WEFT_TRY(const bool more, last->has_message_available(soon()));
+    EXPECT(!more);
+    WEFT_TRY_VOID(with->seek(ids[7], soon()));
+    WEFT_TRY(const auto sought, read_to_end(*with));
+    EXPECT(sought == numbers(7, 10), joined(sought));
+    return {};
+}
+
+Result<> from_inside_a_batch(Context& c) {
+    const std::string topic = c.topic("reader-batch");
+    WEFT_TRY(auto out, producer(c, topic));
+    WEFT_TRY(auto id, send_batch(*out, 10));
+    WEFT_TRY_VOID(send_numbers(*out, 2, "next-"));
+    id.batch_index = 6;
+    WEFT_TRY(auto after, reader(c, topic, id));
+    WEFT_TRY(const auto behind, read_to_end(*after));
+    EXPECT(behind == (std::vector<std::string>{"7", "8", "9", "next-0", "next-1"}), joined(behind));
+    WEFT_TRY(auto with, reader(c, topic, id, true));
+    WEFT_TRY(const auto from, read_to_end(*with));
+    EXPECT(from.size() == 6 && from[0] == "6", joined(from));
+    return {};
+}
+
+/// A cut in the middle: nothing twice, nothing lost.
+Result<> goes_on_after_a_cut(Context& c) {
+    const std::string topic = c.topic("reader-cut");
+    WEFT_TRY(auto out, producer(c, topic));
+    for (int i = 0; i < 20; ++i) WEFT_TRY_VOID(send_batch(*out, 10));
+    WEFT_TRY(auto in, reader(c, topic, MessageId::earliest()));
+    for (int i = 0; i < 200; ++i) {
+        if (i == 57 || i == 140) {
+            WEFT_TRY_VOID(in->has_message_available(soon()));  // it has recovered from the cut before
+            WEFT_TRY_VOID(cut_connections(c.service_url));
+        }
+        WEFT_TRY(const auto message, in->read_next(soon()));
+        EXPECT(message.payload == str_cat(i % 10), "at ", i, ": ", message.payload);
+    }
+    WEFT_TRY(const bool more, in->has_message_available(soon()));
+    EXPECT(!more);
+    return {};
+}
+
+Result<> seek_to_time(Context& c) {
+    const std::string topic = c.topic("reader-time");
+    ProducerOptions single;
+    single.batching = ProducerOptions::Batching::off;
+    WEFT_TRY(auto out, producer(c, topic, single));
+    WEFT_TRY_VOID(send_numbers(*out, 3));
+    WEFT_TRY(auto in, reader(c, topic, MessageId::earliest()));
+    WEFT_TRY_VOID(read_to_end(*in));
+    const auto between = wall_clock_ms() + 1;
+    while (wall_clock_ms() <= between) {
+    }
+    WEFT_TRY_VOID(send_numbers(*out, 3, "late-"));
+    WEFT_TRY_VOID(read_to_end(*in));
+    WEFT_TRY_VOID(in->seek_to_time(between, soon()));
+    std::vector<std::string> all;
+    for (int i = 0; i < 3; ++i) {
+        WEFT_TRY(const auto message, in->read_next(soon()));
+        all.push_back(message.payload);
+    }
+    EXPECT(all == numbers(0, 3, "late-"), joined(all));
+    return {};
+}
+
+}  // namespace
+
+std::vector<Case> reader_cases() {
+    return {{"reader_from_earliest", from_earliest},
+            {"reader_from_latest", from_latest},
+            {"reader_from_id", from_id},
+            {"reader_from_inside_a_batch", from_inside_a_batch},
+            {"reader_goes_on_after_a_cut", goes_on_after_a_cut},
+            {"reader_seeks_to_time", seek_to_time}};
+}
+
+}  // namespace weft::client_cases

@@ -1,4 +1,69 @@
-#include "broker/engine.h"
+#include "broker/admin.h"
+
+#include "async/call.h"
+#include "broker/detail/json.h"
+
 namespace weft::broker {
-void Engine::add_routes(http::Router&) {}
+namespace {
+
+constexpr auto kAnswerWithin = 30s;
+
+}  // namespace
+
+void Engine::add_routes(http::Router& router) {
+    AdminRouter routes(router, *this);
+    add_broker_routes(routes);
+    add_tenant_routes(routes);
+    add_topic_routes(routes);
+    add_subscription_routes(routes);
+    add_stats_routes(routes);
+    add_metrics_routes(routes);
+    add_schema_routes(routes);
+}
+
+void AdminRouter::add(std::string_view method, std::string_view pattern, AdminHandler handler) {
+    router_.add(method, pattern,
+                [&engine = engine_, handler = std::move(handler)](const http::Request& request) {
+                    // Copied: the caller may have given up when the loop comes to it.
+                    auto answer = async::call_on<http::Response>(
+                        engine.loop(), request.deadline.at_most(kAnswerWithin),
+                        [&engine, handler, request = std::make_shared<http::Request>(request)](auto done) {
+                            auto reply = std::make_shared<decltype(done)>(std::move(done));
+                            handler(engine, *request,
+                                    [reply](http::Response response) { (*reply)(std::move(response)); });
+                        });
+                    return answer ? std::move(*answer) : http::Response::error(answer.error());
+                });
+}
+
+Metadata::Done reply_when_written(Reply reply) {
+    return [reply = std::move(reply)](Result<> written) {
+        reply(written ? http::Response::no_content() : http::Response::error(written.error()));
+    };
+}
+
+http::Response refused(int status, std::string_view reason) { return http::Response::error(status, reason); }
+
+std::optional<wire::TopicName> topic_of(const http::Request& request, const Reply& reply) {
+    auto name = wire::TopicName::parse(str_cat("persistent://", request.param("tenant"), "/",
+                                               request.param("namespace"), "/", request.param("topic")));
+    if (name) return std::move(*name);
+    reply(refused(412, name.error().message));
+    return std::nullopt;
+}
+
+Topic* open_topic_of(Engine& engine, const http::Request& request, const Reply& reply) {
+    const auto name = topic_of(request, reply);
+    if (!name) return nullptr;
+    const auto topic = engine.open_topic(*name, Engine::Missing::refuse);
+    if (topic) return *topic;
+    reply(refused(404, str_cat("Topic ", name->full(), " not found")));
+    return nullptr;
+}
+
+bool is_set(const http::Request& request, const std::string& parameter) {
+    const auto it = request.query.find(parameter);
+    return it != request.query.end() && it->second == "true";
+}
+
 }  // namespace weft::broker

@@ -2,6 +2,7 @@
 
 #include "broker/connection.h"
 #include "broker/engine.h"
+#include "observe/log.h"
 #include "wire/entry.h"
 #include "wire/frame.h"
 #include "wire/proto/PulsarApi.pb.h"
@@ -9,11 +10,16 @@
 namespace weft::broker {
 namespace {
 
+const observe::Logger kLog("broker");
 constexpr std::size_t kProducersPerConnectionMax = 100'000;
 
 // Types that carry no schema: producers of bytes.
 bool has_definition(const proto::Schema& schema) {
     return schema.type() != proto::Schema::None && schema.type() != proto::Schema::AutoConsume;
+}
+
+void log_failure(const Result<>& written) {
+    if (!written) kLog.error("a topic's epoch can't be written", {{"error", written.error().message}});
 }
 
 }  // namespace
@@ -77,7 +83,7 @@ Answer<ProducerSet::Ptr> Connection::make_producer(const proto::CommandProducer&
         if (out->sink != nullptr && !(out->sink == this && out->id == producer->id))
             out->sink->close_producer(*out);
     }
-    if (admitted->epoch_changed) engine_.write_topic_record(topic);
+    if (admitted->epoch_changed) engine_.write_topic_record(topic, log_failure);
     return producer;
 }
 
@@ -95,7 +101,7 @@ void Connection::send_producer_success(const Producer& producer, std::uint64_t r
 }
 
 void Connection::producer_ready(const Producer& producer) {
-    if (producer.topic != nullptr) engine_.write_topic_record(*producer.topic);
+    if (producer.topic != nullptr) engine_.write_topic_record(*producer.topic, log_failure);
     send_producer_success(producer, producer.request_id);
 }
 

@@ -45,6 +45,7 @@ class ConsumerSink {
 /// What is counted of a consumer.
 struct ConsumerCounters {
     Rate messages_out, bytes_out, redelivered, acked;
+    std::uint64_t entries_out = 0;
     std::uint64_t last_acked_ms = 0, last_consumed_ms = 0, last_flow_ms = 0;
 };
 

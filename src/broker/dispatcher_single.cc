@@ -124,6 +124,8 @@ std::uint32_t send_entry(Consumer& consumer, const Cursor& cursor, EntryId entry
     consumer.permits -= messages;
     consumer.counters.messages_out.add(messages);
     consumer.counters.bytes_out.add(data.size());
+    ++consumer.counters.entries_out;
+    consumer.counters.last_consumed_ms = wall_clock_ms();
     consumer.sink->send_entry(consumer, {entry, redelivery_count, bits, data});
     return messages;
 }

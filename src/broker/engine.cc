@@ -224,9 +224,16 @@ void Engine::delete_topic(const wire::TopicName& name, Metadata::Done done) {
     metadata_.erase_topic(name, std::move(done));
 }
 
-void Engine::write_topic_record(Topic& topic) {
+void Engine::write_topic_record(Topic& topic, Metadata::Done done) {
     metadata_.put_topic(topic.name(), {topic.ledger(), topic.producers().epoch, topic.properties},
-                        log_failure);
+                        std::move(done));
+}
+
+void Engine::apply_retention(std::string_view ns) {
+    const auto policy = metadata_.retention(ns);
+    for (const auto& [name, topic] : topics_) {
+        if (topic->name().namespace_full() == ns) topic->retention = policy;
+    }
 }
 
 Subscription& Engine::create_subscription(Topic& topic, const std::string& name, Cursor cursor,

@@ -55,7 +55,9 @@ class Engine final : public Broker, public Hub {
     /// Disconnects everyone and forgets the topic, its cursors and its entries.
     void delete_topic(const wire::TopicName& name, Metadata::Done done);
     /// Writes the topic's epoch and properties.
-    void write_topic_record(Topic& topic);
+    void write_topic_record(Topic& topic, Metadata::Done done);
+    /// Makes the namespace's retention hold for its open topics.
+    void apply_retention(std::string_view ns);
     /// Makes a durable subscription and its record. `done` when it is on disk.
     Subscription& create_subscription(Topic& topic, const std::string& name, Cursor cursor,
                                       Subscription::Properties properties, Metadata::Done done);

@@ -85,6 +85,7 @@ class ProducerSet {
     const std::map<std::string, Ptr, std::less<>>& all() const { return by_name_; }
     bool empty() const { return by_name_.empty() && waiting_.empty(); }
     std::uint64_t size() const { return by_name_.size(); }
+    std::uint64_t waiting_count() const { return waiting_.size(); }
     /// Counts exclusive producers over the topic's life; unset until the first.
     std::optional<std::uint64_t> epoch;
 

@@ -1,6 +1,8 @@
 #include "broker/schema_registry.h"
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "base/clock.h"
 #include "observe/log.h"
@@ -14,6 +16,30 @@ namespace proto = ::pulsar::proto;
 
 const observe::Logger kLog("broker");
 constexpr std::size_t kTimestampBytes = 8;
+// In the order of PulsarApi's Schema.Type.
+constexpr std::array<std::string_view, 23> kTypeNames{"NONE",
+                                                      "STRING",
+                                                      "JSON",
+                                                      "PROTOBUF",
+                                                      "AVRO",
+                                                      "BOOLEAN",
+                                                      "INT8",
+                                                      "INT16",
+                                                      "INT32",
+                                                      "INT64",
+                                                      "FLOAT",
+                                                      "DOUBLE",
+                                                      "DATE",
+                                                      "TIME",
+                                                      "TIMESTAMP",
+                                                      "KEY_VALUE",
+                                                      "INSTANT",
+                                                      "LOCAL_DATE",
+                                                      "LOCAL_TIME",
+                                                      "LOCAL_DATE_TIME",
+                                                      "PROTOBUF_NATIVE",
+                                                      "AUTO_CONSUME",
+                                                      "EXTERNAL"};
 
 std::string key_prefix(const wire::TopicName& topic) { return str_cat("schema/", topic.full(), "/"); }
 
@@ -50,31 +76,14 @@ std::optional<Schema> from_record(std::string_view record) {
 }  // namespace
 
 std::string_view schema_type_name(std::int32_t type) {
-    static constexpr std::array<std::string_view, 23> kNames{"NONE",
-                                                             "STRING",
-                                                             "JSON",
-                                                             "PROTOBUF",
-                                                             "AVRO",
-                                                             "BOOLEAN",
-                                                             "INT8",
-                                                             "INT16",
-                                                             "INT32",
-                                                             "INT64",
-                                                             "FLOAT",
-                                                             "DOUBLE",
-                                                             "DATE",
-                                                             "TIME",
-                                                             "TIMESTAMP",
-                                                             "KEY_VALUE",
-                                                             "INSTANT",
-                                                             "LOCAL_DATE",
-                                                             "LOCAL_TIME",
-                                                             "LOCAL_DATE_TIME",
-                                                             "PROTOBUF_NATIVE",
-                                                             "AUTO_CONSUME",
-                                                             "EXTERNAL"};
     const auto index = static_cast<std::size_t>(type);
-    return type >= 0 && index < kNames.size() ? kNames[index] : kNames[0];
+    return type >= 0 && index < kTypeNames.size() ? kTypeNames[index] : kTypeNames[0];
+}
+
+std::optional<std::int32_t> schema_type_number(std::string_view name) {
+    const auto it = std::ranges::find(kTypeNames, name);
+    if (it == kTypeNames.end()) return std::nullopt;
+    return static_cast<std::int32_t>(it - kTypeNames.begin());
 }
 
 std::string SchemaRegistry::encode_version(std::uint64_t version) {

@@ -26,6 +26,9 @@ struct Schema {
 /// "STRING", "AVRO", ... as the admin REST names a type; "NONE" for what it doesn't know.
 std::string_view schema_type_name(std::int32_t type);
 
+/// The other way; case matters.
+std::optional<std::int32_t> schema_type_number(std::string_view name);
+
 class SchemaRegistry {
   public:
     struct Version {

@@ -33,6 +33,7 @@ class Topic final {
     std::weak_ptr<Topic*> alive() const { return self_; }
 
     ProducerSet& producers() { return producers_; }
+    const ProducerSet& producers() const { return producers_; }
     /// Appends an entry; the receipt, or the failure, goes to the producer's sink.
     void publish(const ProducerSet::Ptr& producer, std::uint64_t sequence_id, std::uint32_t messages,
                  Bytes entry);

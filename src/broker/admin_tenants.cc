@@ -1,0 +1,246 @@
+// Tenants and namespaces.
+
+#include <algorithm>
+
+#include "broker/admin.h"
+#include "broker/detail/json.h"
+
+namespace weft::broker {
+namespace {
+
+json parse_body(const http::Request& request) {
+    return request.body.empty() ? json::object() : json::parse(request.body, nullptr, false);
+}
+
+std::string namespace_of(const http::Request& request) {
+    return str_cat(request.param("tenant"), "/", request.param("namespace"));
+}
+
+// --- tenants
+
+// The tenant a body describes; replies by itself when it isn't one.
+std::optional<json> tenant_from(Engine& engine, const http::Request& request, const Reply& reply) {
+    const auto body = parse_body(request);
+    if (!body.is_object()) {
+        reply(refused(400, "the body must be a JSON object with allowedClusters and adminRoles"));
+        return std::nullopt;
+    }
+    const auto clusters = body.value("allowedClusters", json());
+    if (!clusters.is_array()) {
+        reply(refused(412, "Clusters cannot be null"));
+        return std::nullopt;
+    }
+    if (clusters.empty()) {
+        reply(refused(412, "Clusters can not be empty"));
+        return std::nullopt;
+    }
+    if (std::ranges::any_of(clusters, [&](const json& name) { return name != engine.options().cluster; })) {
+        reply(refused(412, "Clusters do not exist"));
+        return std::nullopt;
+    }
+    auto roles = body.value("adminRoles", json());
+    if (!roles.is_array()) roles = json::array();
+    return json{{"adminRoles", roles}, {"allowedClusters", clusters}};
+}
+
+void create_tenant(Engine& engine, const http::Request& request, Reply reply) {
+    const auto& name = request.param("tenant");
+    if (!wire::is_valid_name_part(name)) return reply(refused(412, "Tenant name is not valid"));
+    const auto tenant = tenant_from(engine, request, reply);
+    if (!tenant) return;
+    if (engine.metadata().has_tenant(name)) return reply(refused(409, "Tenant already exist"));
+    engine.metadata().put_tenant(name, to_text(*tenant), reply_when_written(std::move(reply)));
+}
+
+void update_tenant(Engine& engine, const http::Request& request, Reply reply) {
+    const auto& name = request.param("tenant");
+    const auto tenant = tenant_from(engine, request, reply);
+    if (!tenant) return;
+    if (!engine.metadata().has_tenant(name))
+        return reply(refused(404, str_cat("Tenant ", name, " not found")));
+    engine.metadata().put_tenant(name, to_text(*tenant), reply_when_written(std::move(reply)));
+}
+
+void delete_tenant(Engine& engine, const http::Request& request, Reply reply) {
+    const auto& name = request.param("tenant");
+    if (!engine.metadata().has_tenant(name)) return reply(refused(404, "Tenant doesn't exist"));
+    if (!engine.metadata().namespaces(name).empty()) {
+        return reply(refused(409, "The tenant still has active namespaces"));
+    }
+    engine.metadata().erase_tenant(name, reply_when_written(std::move(reply)));
+}
+
+// --- namespaces
+
+// What Pulsar shows of a namespace's policies besides those that were set.
+json policy_defaults(Engine& engine) {
+    const auto empty = json::object();
+    return {{"auth_policies",
+             {{"namespace_auth", empty}, {"destination_auth", empty}, {"subscription_auth_roles", empty}}},
+            {"replication_clusters", json::array({engine.options().cluster})},
+            {"allowed_clusters", json::array()},
+            {"bundles", {{"boundaries", json::array({"0x00000000", "0xffffffff"})}, {"numBundles", 1}}},
+            {"backlog_quota_map", empty},
+            {"clusterDispatchRate", empty},
+            {"topicDispatchRate", empty},
+            {"subscriptionDispatchRate", empty},
+            {"replicatorDispatchRate", empty},
+            {"clusterSubscribeRate", empty},
+            {"publishMaxMessageRate", empty},
+            {"latency_stats_sample_rate", empty},
+            {"deleted", false},
+            {"encryption_required", false},
+            {"subscription_auth_mode", "None"},
+            {"offload_threshold", -1},
+            {"offload_threshold_in_seconds", -1},
+            {"schema_compatibility_strategy", "UNDEFINED"},
+            {"is_allow_auto_update_schema", true},
+            {"schema_validation_enforced", false},
+            {"subscription_types_enabled", json::array()},
+            {"properties", empty}};
+}
+
+// The stored policies of the path's namespace; replies 404 by itself.
+std::optional<json> policies_of(Engine& engine, const http::Request& request, const Reply& reply) {
+    const auto text = engine.metadata().policies(namespace_of(request));
+    if (!text) {
+        reply(refused(404, "Namespace does not exist"));
+        return std::nullopt;
+    }
+    auto policies = json::parse(*text, nullptr, false);
+    return policies.is_object() ? policies : json::object();
+}
+
+bool clusters_allowed(Engine& engine, const http::Request& request, const json& clusters,
+                      const Reply& reply) {
+    for (const auto& cluster : clusters) {
+        if (cluster == engine.options().cluster) continue;
+        reply(refused(
+            403, str_cat("Cluster [", cluster.is_string() ? cluster.get<std::string>() : to_text(cluster),
+                         "] is not in the list of allowed clusters list for tenant [",
+                         request.param("tenant"), "]")));
+        return false;
+    }
+    return true;
+}
+
+void create_namespace(Engine& engine, const http::Request& request, Reply reply) {
+    if (!wire::is_valid_name_part(request.param("namespace"))) {
+        return reply(refused(412, "Namespace name is not valid"));
+    }
+    if (!engine.metadata().has_tenant(request.param("tenant")))
+        return reply(refused(404, "Tenant does not exist"));
+    auto policies = parse_body(request);
+    if (policies.is_null()) policies = json::object();
+    if (!policies.is_object()) return reply(refused(400, "the body must be a JSON object of policies"));
+    auto clusters = policies.value("replication_clusters", json());
+    if (!clusters.is_array() || clusters.empty()) clusters = json::array({engine.options().cluster});
+    if (!clusters_allowed(engine, request, clusters, reply)) return;
+    policies["replication_clusters"] = clusters;
+    const auto name = namespace_of(request);
+    if (engine.metadata().has_namespace(name)) return reply(refused(409, "Namespace already exists"));
+    engine.metadata().put_policies(name, to_text(policies), reply_when_written(std::move(reply)));
+}
+
+void delete_namespace(Engine& engine, const http::Request& request, Reply reply) {
+    if (is_set(request, "force")) {
+        return reply(refused(405, "Broker doesn't allow forced deletion of namespaces"));
+    }
+    const auto name = namespace_of(request);
+    auto& metadata = engine.metadata();
+    if (!metadata.has_namespace(name))
+        return reply(refused(404, str_cat("Namespace ", name, " does not exist.")));
+    if (!metadata.topics(name).empty() || !metadata.partitioned_topics(name).empty()) {
+        return reply(refused(409, "Cannot delete non empty namespace"));
+    }
+    metadata.erase_namespace(name, reply_when_written(std::move(reply)));
+}
+
+void get_policies(Engine& engine, const http::Request& request, Reply reply) {
+    const auto policies = policies_of(engine, request, reply);
+    if (!policies) return;
+    auto shown = policy_defaults(engine);
+    shown.update(*policies);
+    reply(http::Response::json(to_text(shown)));
+}
+
+void put_policies(Engine& engine, const http::Request& request, const json& policies, Reply reply) {
+    const auto name = namespace_of(request);
+    engine.metadata().put_policies(name, to_text(policies), reply_when_written(std::move(reply)));
+    engine.apply_retention(name);
+}
+
+void set_retention(Engine& engine, const http::Request& request, Reply reply) {
+    auto policies = policies_of(engine, request, reply);
+    if (!policies) return;
+    if (request.method == "DELETE") {
+        policies->erase("retention_policies");
+        return put_policies(engine, request, *policies, std::move(reply));
+    }
+    const auto body = parse_body(request);
+    const auto is_number = [&](const char* key) {
+        return body.contains(key) && body[key].is_number_integer();
+    };
+    if (!body.is_object() || !is_number("retentionTimeInMinutes") || !is_number("retentionSizeInMB")) {
+        return reply(
+            refused(400, "the body must be {\"retentionTimeInMinutes\": n, \"retentionSizeInMB\": n}"));
+    }
+    (*policies)["retention_policies"] = body;
+    put_policies(engine, request, *policies, std::move(reply));
+}
+
+void get_policy(Engine& engine, const http::Request& request, const char* member, const Reply& reply) {
+    const auto policies = policies_of(engine, request, reply);
+    if (!policies) return;
+    const auto it = policies->find(member);
+    reply(it == policies->end() ? http::Response{} : http::Response::json(to_text(*it)));
+}
+
+void set_replication(Engine& engine, const http::Request& request, Reply reply) {
+    auto policies = policies_of(engine, request, reply);
+    if (!policies) return;
+    const auto body = parse_body(request);
+    if (!body.is_array()) return reply(refused(400, "the body must be a JSON array of cluster names"));
+    if (!clusters_allowed(engine, request, body, reply)) return;
+    (*policies)["replication_clusters"] = body;
+    put_policies(engine, request, *policies, std::move(reply));
+}
+
+void list_namespaces(Engine& engine, const http::Request& request, Reply reply) {
+    const auto& tenant = request.param("tenant");
+    if (!engine.metadata().has_tenant(tenant)) return reply(refused(404, "Tenant not found"));
+    reply(http::Response::json(to_text(engine.metadata().namespaces(tenant))));
+}
+
+}  // namespace
+
+void add_tenant_routes(AdminRouter& routes) {
+    routes.add("GET", "/admin/v2/tenants", [](Engine& engine, const http::Request&, const Reply& reply) {
+        reply(http::Response::json(to_text(engine.metadata().tenants())));
+    });
+    routes.add("GET", "/admin/v2/tenants/{tenant}",
+               [](Engine& engine, const http::Request& request, const Reply& reply) {
+                   const auto tenant = engine.metadata().tenant(request.param("tenant"));
+                   reply(tenant ? http::Response::json(*tenant) : refused(404, "Tenant does not exist"));
+               });
+    routes.add("PUT", "/admin/v2/tenants/{tenant}", create_tenant);
+    routes.add("POST", "/admin/v2/tenants/{tenant}", update_tenant);
+    routes.add("DELETE", "/admin/v2/tenants/{tenant}", delete_tenant);
+    routes.add("GET", "/admin/v2/namespaces/{tenant}", list_namespaces);
+    routes.add("GET", "/admin/v2/namespaces/{tenant}/{namespace}", get_policies);
+    routes.add("PUT", "/admin/v2/namespaces/{tenant}/{namespace}", create_namespace);
+    routes.add("DELETE", "/admin/v2/namespaces/{tenant}/{namespace}", delete_namespace);
+    const auto show = [&](const char* path, const char* member) {
+        routes.add("GET", str_cat("/admin/v2/namespaces/{tenant}/{namespace}/", path),
+                   [member](Engine& engine, const http::Request& request, const Reply& reply) {
+                       get_policy(engine, request, member, reply);
+                   });
+    };
+    show("retention", "retention_policies");
+    show("replication", "replication_clusters");
+    routes.add("POST", "/admin/v2/namespaces/{tenant}/{namespace}/retention", set_retention);
+    routes.add("DELETE", "/admin/v2/namespaces/{tenant}/{namespace}/retention", set_retention);
+    routes.add("POST", "/admin/v2/namespaces/{tenant}/{namespace}/replication", set_replication);
+}
+
+}  // namespace weft::broker

@@ -1,0 +1,194 @@
+// Topics: lists, create, delete, partitions.
+
+#include <charconv>
+
+#include "broker/admin.h"
+#include "broker/detail/json.h"
+
+namespace weft::broker {
+namespace {
+
+constexpr std::uint32_t kPartitionsMax = 10'000;
+
+wire::TopicName partition_of(const wire::TopicName& topic, std::uint32_t index) {
+    return *wire::TopicName::parse(
+        str_cat(topic.full(), "-partition-", index));  // valid because the topic's name is
+}
+
+// Replies 404 by itself when the path's namespace doesn't exist.
+bool namespace_exists(Engine& engine, const http::Request& request, std::string_view reason,
+                      const Reply& reply) {
+    if (engine.metadata().has_namespace(str_cat(request.param("tenant"), "/", request.param("namespace"))))
+        return true;
+    reply(refused(404, reason));
+    return false;
+}
+
+void list_topics(Engine& engine, const http::Request& request, Reply reply) {
+    if (!namespace_exists(engine, request, "Namespace does not exist", reply)) return;
+    const auto ns = str_cat(request.param("tenant"), "/", request.param("namespace"));
+    reply(http::Response::json(to_text(engine.metadata().topics(ns))));
+}
+
+void list_partitioned(Engine& engine, const http::Request& request, Reply reply) {
+    if (!namespace_exists(engine, request, "Namespace does not exist", reply)) return;
+    const auto ns = str_cat(request.param("tenant"), "/", request.param("namespace"));
+    reply(http::Response::json(to_text(engine.metadata().partitioned_topics(ns))));
+}
+
+void create_topic(Engine& engine, const http::Request& request, Reply reply) {
+    const auto name = topic_of(request, reply);
+    if (!name || !namespace_exists(engine, request, "Namespace not found", reply)) return;
+    if (engine.knows_topic(*name)) return reply(refused(409, "This topic already exists"));
+    const auto topic = engine.open_topic(*name, Engine::Missing::create);
+    if (!topic) return reply(refused(500, topic.error().message));
+    const auto properties = request.body.empty() ? json() : json::parse(request.body, nullptr, false);
+    if (properties.is_object()) {
+        for (const auto& [key, value] : properties.items()) {
+            if (value.is_string()) (*topic)->properties[key] = value.get<std::string>();
+        }
+    }
+    engine.write_topic_record(**topic, reply_when_written(std::move(reply)));
+}
+
+void delete_topic(Engine& engine, const http::Request& request, Reply reply) {
+    const auto name = topic_of(request, reply);
+    if (!name) return;
+    if (engine.metadata().partitions(*name) != 0) {
+        return reply(
+            refused(409, str_cat(name->full(),
+                                 " is a partitioned topic, instead of calling delete topic, please call "
+                                 "delete-partitioned-topic.")));
+    }
+    if (!engine.knows_topic(*name)) return reply(refused(404, str_cat("Topic ", name->full(), " not found")));
+    if (const auto* open = engine.find_open(name->full()); open != nullptr && !is_set(request, "force")) {
+        auto connected = open->producers().size();
+        for (const auto& [key, subscription] : open->subscriptions())
+            connected += subscription->consumers().size();
+        if (connected > 0) {
+            return reply(refused(412, str_cat("Topic has ", connected, " connected producers/consumers")));
+        }
+    }
+    engine.delete_topic(*name, reply_when_written(std::move(reply)));
+}
+
+void unload_topic(Engine& engine, const http::Request& request, Reply reply) {
+    if (open_topic_of(engine, request, reply) != nullptr) reply(http::Response::no_content());
+}
+
+void last_message_id(Engine& engine, const http::Request& request, Reply reply) {
+    auto* const topic = open_topic_of(engine, request, reply);
+    if (topic == nullptr) return;
+    topic->last_message(
+        [reply = std::move(reply), ledger = topic->ledger()](std::optional<wire::MessageId> last) {
+            json body{{"ledgerId", ledger},
+                      {"entryId", -1},
+                      {"partitionIndex", -1},
+                      {"batchIndex", -1},
+                      {"batchSize", 0}};
+            if (last) body["entryId"] = last->entry;
+            if (last && last->batch_index >= 0) {
+                body["batchIndex"] = last->batch_index;
+                body["batchSize"] = last->batch_index + 1;
+            }
+            reply(http::Response::json(to_text(body)));
+        });
+}
+
+// --- partitioned topics
+
+void get_partitions(Engine& engine, const http::Request& request, Reply reply) {
+    const auto name = topic_of(request, reply);
+    if (!name || !namespace_exists(engine, request, "Namespace not found", reply)) return;
+    if (!engine.knows_topic(*name) && !is_set(request, "checkAllowAutoCreation")) {
+        return reply(refused(404, str_cat("Topic ", name->full(), " not found")));
+    }
+    reply(http::Response::json(
+        to_text({{"partitions", engine.metadata().partitions(*name)}, {"deleted", false}})));
+}
+
+// The number in the body: `3`, or {"partitions": 3, ...}.
+std::optional<std::uint32_t> partition_count(const http::Request& request, const Reply& reply) {
+    auto body = json::parse(request.body, nullptr, false);
+    if (body.is_object()) body = json(body.value("partitions", json()));
+    if (body.is_number_unsigned() && body.get<std::uint64_t>() >= 1 &&
+        body.get<std::uint64_t>() <= kPartitionsMax) {
+        return body.get<std::uint32_t>();
+    }
+    reply(
+        refused(406, str_cat("Number of partitions should be greater than 0 and at most ", kPartitionsMax)));
+    return std::nullopt;
+}
+
+void set_partitions(Engine& engine, const http::Request& request, Reply reply) {
+    const auto name = topic_of(request, reply);
+    if (!name || !namespace_exists(engine, request, "Namespace not found", reply)) return;
+    const auto count = partition_count(request, reply);
+    if (!count) return;
+    const auto before = engine.metadata().partitions(*name);
+    if (request.method == "PUT" && engine.knows_topic(*name))
+        return reply(refused(409, "This topic already exists"));
+    if (request.method == "POST" && before == 0) {
+        return reply(refused(404, str_cat("Topic ", name->full(), " is not the partitioned topic.")));
+    }
+    if (*count < before) {
+        return reply(refused(422, str_cat("Desired partitions ", *count,
+                                          " can't be less than the current partitions ", before, ".")));
+    }
+    for (auto index = before; index < *count; ++index) {
+        const auto made = engine.open_topic(partition_of(*name, index), Engine::Missing::create);
+        if (!made) return reply(refused(500, made.error().message));
+    }
+    engine.metadata().put_partitions(*name, *count, reply_when_written(std::move(reply)));
+}
+
+void delete_partitions(Engine& engine, const http::Request& request, Reply reply) {
+    const auto name = topic_of(request, reply);
+    if (!name) return;
+    const auto count = engine.metadata().partitions(*name);
+    if (count == 0) return reply(refused(404, str_cat("Partitioned Topic not found: ", name->full())));
+    for (std::uint32_t index = 0; index < count && !is_set(request, "force"); ++index) {
+        const auto* open = engine.find_open(partition_of(*name, index).full());
+        if (open == nullptr) continue;
+        auto connected = open->producers().size();
+        for (const auto& [key, subscription] : open->subscriptions())
+            connected += subscription->consumers().size();
+        if (connected > 0) {
+            return reply(refused(412, str_cat("Topic has ", connected, " connected producers/consumers")));
+        }
+    }
+    for (std::uint32_t index = 0; index < count; ++index) {
+        engine.delete_topic(partition_of(*name, index), [](const Result<>&) {});
+    }
+    engine.metadata().erase_partitions(*name, reply_when_written(std::move(reply)));
+}
+
+void refuse_compaction(Engine&, const http::Request&, const Reply& reply) {
+    reply(refused(501, "Weft's embedded broker doesn't compact topics"));
+}
+
+}  // namespace
+
+void add_topic_routes(AdminRouter& routes) {
+    const std::string ns = "/admin/v2/persistent/{tenant}/{namespace}";
+    const auto topic = ns + "/{topic}";
+    routes.add("GET", ns, list_topics);
+    routes.add("GET", "/admin/v2/namespaces/{tenant}/{namespace}/topics", list_topics);
+    routes.add("GET", ns + "/partitioned", list_partitioned);
+    const auto none = [](Engine&, const http::Request&, const Reply& reply) {
+        reply(http::Response::json("[]"));
+    };
+    routes.add("GET", "/admin/v2/non-persistent/{tenant}/{namespace}", none);
+    routes.add("GET", "/admin/v2/non-persistent/{tenant}/{namespace}/partitioned", none);
+    routes.add("PUT", topic, create_topic);
+    routes.add("DELETE", topic, delete_topic);
+    routes.add("PUT", topic + "/unload", unload_topic);
+    routes.add("GET", topic + "/lastMessageId", last_message_id);
+    routes.add("GET", topic + "/partitions", get_partitions);
+    routes.add("PUT", topic + "/partitions", set_partitions);
+    routes.add("POST", topic + "/partitions", set_partitions);
+    routes.add("DELETE", topic + "/partitions", delete_partitions);
+    routes.add("PUT", topic + "/compaction", refuse_compaction);
+}
+
+}  // namespace weft::broker

@@ -23,6 +23,7 @@ namespace weft::host {
 /// One input of a function, as configured.
 struct Input {
     std::string topic;             // full name
+    std::string name;              // as the user wrote it
     std::string serde_class_name;  // empty: the language's default
     std::string schema_type;       // empty: bytes
 };
@@ -34,6 +35,7 @@ struct FunctionInfo {
     std::int32_t instance_id = 0, num_instances = 1;
     std::vector<Input> inputs;
     std::string output_topic;  // full name; empty: none
+    std::string output_name;   // as the user wrote it
     std::string output_serde_class_name, output_schema_type;
     std::string user_config_json, secrets_json;  // JSON objects; empty: none
     std::vector<std::pair<std::string, std::string>> user_config,

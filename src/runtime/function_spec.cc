@@ -107,7 +107,7 @@ Result<> read_inputs(const FunctionDetails& details, FunctionSpec& spec) {
             options.negative_ack_delay = std::chrono::milliseconds(source.negativeackredeliverydelayms());
         }
         options.properties = spec.client_properties;
-        spec.info.inputs.push_back({options.topic, consumer.serdeclassname(), consumer.schematype()});
+        spec.info.inputs.push_back({options.topic, topic, consumer.serdeclassname(), consumer.schematype()});
         spec.consumers.push_back(std::move(options));
     }
     return {};
@@ -144,6 +144,7 @@ Result<FunctionSpec> FunctionSpec::from(const InstanceSpec& given) {
     info.python = given.python;
     WEFT_TRY(info.user_config, members_of("userConfig", info.user_config_json));
     WEFT_TRY(info.secrets, members_of("secrets", info.secrets_json));
+    info.output_name = details.sink().topic();
     if (!details.sink().topic().empty()) {
         WEFT_TRY(info.output_topic, full_topic(details.sink().topic()));
     }

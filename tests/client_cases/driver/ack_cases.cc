@@ -1,4 +1,6 @@
 // What is acked, what comes again.
+#include <cstdlib>
+
 #include "case.h"
 
 namespace weft::client_cases {
@@ -134,13 +136,15 @@ Result<> redeliver_all(Context& c) {
     WEFT_TRY(const auto some, receive(*in, 50));
     for (std::size_t i = 0; i < 20; ++i) in->acknowledge(some[i]);
     WEFT_TRY_VOID(in->redeliver_unacknowledged());
-    // What is read right now may still be from before; then all of it comes, in order, once.
-    WEFT_TRY(auto message, in->receive(soon()));
-    while (message.payload != "20") {
-        WEFT_TRY(message, in->receive(soon()));
+    // All of it comes again, in order. (Pulsar sometimes reads the same stretch twice then: repeats are no
+    // failure.)
+    int highest = 19;
+    while (highest < 199) {
+        WEFT_TRY(const auto message, in->receive(soon()));
+        const int number = std::atoi(message.payload.c_str());
+        EXPECT(number >= 20 && number <= highest + 1, message.payload, " after ", highest);
+        highest = std::max(highest, number);
     }
-    WEFT_TRY(const auto rest, receive(*in, 179));
-    EXPECT(payloads(rest) == numbers(21, 200), joined(payloads(rest)));
     return {};
 }
 

@@ -1,5 +1,5 @@
-"""Our .proto files are written by hand from facts; here they are compared with those in Pulsar's own packages: each
-message, field, number, type, label and default, in both directions."""
+"""Our .proto files are written by hand from facts; here they are compared with those in Pulsar's
+own packages: each message, field, number, type, label and default, in both directions."""
 
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ NOT_IN_JAVA_WORKER = {
     "MessagePayloadProcessorSpec",
     "ProducerSpec.batchingSpec",
 }
-# In the same Java package, but not of the client protocol: what brokers tell each other of replicated subscriptions.
+# In the same Java package, but what brokers tell each other of replicated subscriptions.
 BETWEEN_BROKERS = {"clustermessageid", "markersmessageiddata", "markertype"}
 REPLICATED_SUBSCRIPTIONS = "replicatedsubscriptions"
 

@@ -1,5 +1,5 @@
-"""What Pulsar itself says of its protocol, read from its packages: the Go client, and the jars and the Python instance
-of the distribution."""
+"""What Pulsar itself says of its protocol, read from its packages: the Go client, and the jars and the Python
+instance of the distribution."""
 
 import ast
 import json
@@ -18,18 +18,16 @@ _JAVA_PACKAGE = "org/apache/pulsar/common/api/proto/"
 
 def compiled(folder: Path, *files: str) -> dict[str, FileDescriptorProto]:
     """The descriptors of .proto files, by their names without folders."""
-    out = subprocess.run(
-        ["protoc", f"--proto_path={folder}", "--descriptor_set_out=/dev/stdout", *files], check=True, capture_output=True
-    ).stdout
+    command = ["protoc", f"--proto_path={folder}", "--descriptor_set_out=/dev/stdout", *files]
+    out = subprocess.run(command, check=True, capture_output=True).stdout
     return {Path(file.name).name: file for file in FileDescriptorSet.FromString(out).file}
 
 
 def of_go_client(directory: Path) -> FileDescriptorProto:
-    """PulsarApi.proto of the Go client. Its package is internal and cannot be imported, but the generated file has the
-    descriptor's bytes as a literal; the module is only downloaded, so that any Go will do."""
-    answer = subprocess.run(
-        ["go", "mod", "download", "-json", _GO_CLIENT], cwd=directory, check=True, capture_output=True, text=True
-    ).stdout
+    """PulsarApi.proto of the Go client. Its package is internal and cannot be imported, but the
+    generated file has the descriptor's bytes as a literal; the module is only downloaded, so that any Go will do."""
+    command = ["go", "mod", "download", "-json", _GO_CLIENT]
+    answer = subprocess.run(command, cwd=directory, check=True, capture_output=True, text=True).stdout
     source = Path(json.loads(answer)["Dir"]) / "pulsar/internal/pulsar_proto/PulsarApi.pb.go"
     literal = re.search(r"file_PulsarApi_proto_rawDesc = \[\]byte\{([^}]*)\}", source.read_text())
     assert literal, f"{source} has no descriptor in the form known here"
@@ -54,9 +52,9 @@ def of_python_instance(pulsar_home: Path, name: str) -> FileDescriptorProto:
 
 
 def numbers_of_common_jar(pulsar_home: Path) -> dict[str, int]:
-    """The numbers of fields and enum values that the broker of the distribution itself goes by, by their names in
-    lower case and without underscores: `messageiddata.ledgerid`, `basecommand.type.connect`. They are the constants of
-    its Java classes, X_FIELD_NUMBER and X_VALUE."""
+    """The numbers of fields and enum values that the broker of the distribution itself goes by, by their
+    names in lower case and without underscores: `messageiddata.ledgerid`, `basecommand.type.connect`. They are the
+    constants of its Java classes, X_FIELD_NUMBER and X_VALUE."""
     numbers: dict[str, int] = {}
     with zipfile.ZipFile(_jar(pulsar_home, "pulsar-common")) as jar:
         for name in jar.namelist():
@@ -81,7 +79,7 @@ def _jar(pulsar_home: Path, name: str) -> Path:
 
 
 def _int_constants(code: bytes) -> Iterator[tuple[str, int]]:
-    """The int fields of a Java class that have a constant value (Java Virtual Machine Specification, chapter 4)."""
+    """The int fields of a Java class that have a constant value (JVM Specification, chapter 4)."""
     texts, ints, at = _constant_pool(code)
     (interfaces,) = struct.unpack_from(">H", code, at + 6)
     at += 8 + 2 * interfaces
@@ -100,7 +98,8 @@ def _int_constants(code: bytes) -> Iterator[tuple[str, int]]:
 
 def _constant_pool(code: bytes) -> tuple[dict[int, str], dict[int, int], int]:
     """The texts and ints of the pool by their index, and where the pool ends."""
-    sizes = {3: 4, 4: 4, 5: 8, 6: 8, 7: 2, 8: 2, 9: 4, 10: 4, 11: 4, 12: 4, 15: 3, 16: 2, 17: 4, 18: 4, 19: 2, 20: 2}
+    two, three, four, eight = (7, 8, 16, 19, 20), (15,), (3, 4, 9, 10, 11, 12, 17, 18), (5, 6)
+    sizes = {tag: size for size, tags in ((2, two), (3, three), (4, four), (8, eight)) for tag in tags}
     texts: dict[int, str] = {}
     ints: dict[int, int] = {}
     (count,) = struct.unpack_from(">H", code, 8)

@@ -11,6 +11,8 @@ namespace weft::broker {
 namespace {
 
 const observe::Logger kLog("broker");
+// The limit that clients are told is of a payload; metadata comes on top (as Pulsar's frame padding).
+constexpr std::size_t kMetadataBytesMax = 10U << 10;
 constexpr std::size_t kProducersPerConnectionMax = 100'000;
 
 // Types that carry no schema: producers of bytes.
@@ -112,7 +114,7 @@ void Connection::send(const proto::CommandSend& command, Bytes entry) {
     if (it == producers_.end()) return;
     const auto& producer = it->second;
     if (producer->topic == nullptr || producer->failed || producer->waiting) return;
-    if (entry.size() > engine_.options().message_bytes_max) {
+    if (entry.size() > engine_.options().message_bytes_max + kMetadataBytesMax) {
         return send_error(producer->id, command.sequence_id(),
                           {ServerError::not_allowed,
                            str_cat("Exceed maximum message size: ", entry.size(), " bytes, at most ",

@@ -24,7 +24,9 @@ constexpr std::size_t kCopyBytes = 1024;
 // A write ends at a page's end, filled with zeros: a page that is not in memory is then never read before it
 // is written.
 constexpr std::uint64_t kPageBytes = 4096;
-constexpr std::array<char, kPageBytes> kZeros{};
+constexpr std::uint64_t kFillBytes = 256U << 10;
+constexpr std::uint64_t kSmallGroupBytes = 16U << 10;
+constexpr std::array<char, 64U << 10> kZeros{};
 
 std::uint32_t draw_tag() {
     std::random_device random;
@@ -160,12 +162,13 @@ Result<> Committer::start_segment() {
     // A segment that never got its header durable is begun anew in the same file.
     const bool unused = log_.sequence != 0 && !header_written_;
     const std::uint64_t sequence = unused ? log_.sequence : log_.sequence + 1;
-    WEFT_TRY(auto file, pool_.take(sequence));
+    WEFT_TRY(auto taken, pool_.take(sequence));
     if (!unused) {
         previous_sequence_ = log_.sequence;
         previous_end_ = log_.end;
     }
-    file_ = std::move(file);
+    file_ = std::move(taken.file);
+    filled_ = taken.written_before ? options_.segment_bytes : 0;
     log_ = {.sequence = sequence, .tag = draw_tag(), .end = kSegmentHeaderBytes, .epoch = 0};
     header_written_ = false;
     return {};
@@ -191,8 +194,7 @@ Result<> Committer::write_group(std::span<Operation> operations, Group& group) {
         pieces_.front() = header;
         begin = 0;
     }
-    if (const std::uint64_t over = end % kPageBytes; over != 0)
-        pieces_.emplace_back(kZeros.data(), kPageBytes - over);
+    fill_up(begin, end);
     const auto pieces = std::span<const std::string_view>(pieces_).subspan(header_written_ ? 1 : 0);
     const SteadyTime start = steady_now();
     WEFT_TRY_VOID(file_->write_at(begin, pieces));
@@ -204,6 +206,23 @@ Result<> Committer::write_group(std::span<Operation> operations, Group& group) {
     log_.end = end;
     header_written_ = true;
     return {};
+}
+
+// Adds zeros up to a page's end; and once in a while more of them, so that small groups find blocks that were
+// written before: the first sync of a block that is only allocated changes the file's metadata too, and takes
+// twice as long.
+void Committer::fill_up(std::uint64_t begin, std::uint64_t end) {
+    std::uint64_t to = (end + kPageBytes - 1) / kPageBytes * kPageBytes;
+    if (to > filled_) {
+        if (end - begin <= kSmallGroupBytes)
+            to = std::min(to + kFillBytes, std::max(to, options_.segment_bytes));
+        filled_ = to;
+    }
+    while (end < to) {
+        const std::size_t size = std::min<std::uint64_t>(to - end, kZeros.size());
+        pieces_.emplace_back(kZeros.data(), size);
+        end += size;
+    }
 }
 
 // Gives each operation its place and collects the pieces to write; the first piece is left for the segment's

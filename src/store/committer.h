@@ -96,6 +96,7 @@ class Committer final {
     Result<> ensure_segment(std::uint64_t bytes);
     Result<> start_segment();
     Result<> write_group(std::span<Operation> operations, Group& group);
+    void fill_up(std::uint64_t begin, std::uint64_t end);
     void lay_out(std::span<Operation> operations, std::uint64_t& end);
     void after_failure(const Error& error);
 
@@ -110,6 +111,7 @@ class Committer final {
     std::uint64_t previous_sequence_ = 0;
     std::uint64_t previous_end_ = 0;
     bool header_written_ = false;
+    std::uint64_t filled_ = 0;  // the file's blocks up to here have been written at least once
     std::vector<Operation> taken_;
     std::vector<char> staging_;  // headers and small bodies of the group being written
     std::vector<std::string_view> pieces_;

@@ -77,17 +77,18 @@ Result<> Directory::replace_file(std::string_view name, std::string_view content
     return files_.sync_directory(path_);
 }
 
-Result<std::unique_ptr<File>> SegmentPool::take(std::uint64_t sequence) {
+Result<SegmentPool::Taken> SegmentPool::take(std::uint64_t sequence) {
     const std::lock_guard lock(mutex_);
     FileSystem& files = directory_.files();
     const std::string path = directory_.at(segment_name(sequence));
-    if (!free_.empty()) {
+    const bool reused = !free_.empty();
+    if (reused) {
         WEFT_TRY_VOID(files.rename(directory_.at(free_name(free_.back())), path));
         free_.pop_back();
     }
     WEFT_TRY(auto file, make(path));
     WEFT_TRY_VOID(files.sync_directory(directory_.path()));
-    return file;
+    return Taken{.file = std::move(file), .written_before = reused};
 }
 
 // A file that is there already is one just renamed, or left by an earlier try.

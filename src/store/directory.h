@@ -52,8 +52,13 @@ class SegmentPool final {
     SegmentPool(Directory& directory, std::uint64_t segment_bytes, std::uint32_t free_max)
         : directory_(directory), segment_bytes_(segment_bytes), free_max_(free_max) {}
 
+    struct Taken {
+        std::unique_ptr<File> file;
+        bool written_before =
+            false;  // else its blocks are allocated only, and the first write to each costs more
+    };
     /// A file with room for a segment, durably under the segment's name. What is in it is stale.
-    Result<std::unique_ptr<File>> take(std::uint64_t sequence);
+    Result<Taken> take(std::uint64_t sequence);
     /// Takes the file `name` in for reuse; over the limit it is removed.
     Result<> give(const std::string& name);
     /// Tells of a free file found in the directory.

@@ -67,7 +67,8 @@ struct Outline {
 inline std::string describe(const Outline& outline) {
     std::string text;
     for (const auto& [key, value] : outline.map) str_append(text, key, "=", value, " ");
-    for (const auto& [id, range] : outline.ledgers) str_append(text, id, ":", range.first, "-", range.second, " ");
+    for (const auto& [id, range] : outline.ledgers)
+        str_append(text, id, ":", range.first, "-", range.second, " ");
     return text;
 }
 

@@ -54,6 +54,7 @@ void Attacher::after_attempt(Connection* connection, Outcome<> outcome) {
         first_ = false;
         client_.loop().cancel(deadline_timer_);
         backoff_.reset();
+        if (std::exchange(warned_, false)) kLog.info("back at the broker", {{"topic", topic_}});
         passenger_.on_attached(*connection);
         return;
     }
@@ -61,7 +62,9 @@ void Attacher::after_attempt(Connection* connection, Outcome<> outcome) {
     last_error_ = failed.error;
     const bool again = failed.retry == Retry::always || (failed.retry == Retry::on_reconnect && !first_);
     if (!again) return give_up(std::move(failed.error));
-    if (!first_) kLog.warn("not back yet", {{"topic", topic_}, {"why", last_error_.message}});
+    if (!first_ && !std::exchange(warned_, true)) {  // once an outage
+        kLog.warn("can't go back to the broker yet", {{"topic", topic_}, {"why", last_error_.message}});
+    }
     retry_later();
 }
 

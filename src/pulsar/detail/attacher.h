@@ -52,7 +52,8 @@ class Attacher final {
     std::shared_ptr<char> life_ = std::make_shared<char>();  // shared with callbacks that may come too late
 
     State state_ = State::idle;
-    bool first_ = true;  // never attached yet
+    bool first_ = true;    // never attached yet
+    bool warned_ = false;  // of this outage
     std::uint64_t attempt_ = 0;
     Deadline deadline_ = Deadline::never();
     Backoff backoff_;

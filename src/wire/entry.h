@@ -84,7 +84,6 @@ class MessageReader {
 
   private:
     Result<bool> next_of_batch(MessageView& message);
-    bool read_message_metadata(std::string_view bytes, MessageView& out, std::int64_t& payload_size);
     std::unexpected<Error> malformed(std::string_view what) const;
 
     const EntryMetadata& metadata_;

@@ -194,6 +194,48 @@ void begin_message(MessageView& message, const EntryMetadata& metadata) {
     message.compacted_out = false;
 }
 
+/// SingleMessageMetadata. Called from one place, so that it becomes part of it.
+bool read_message_metadata(std::string_view bytes, MessageView& out, std::vector<Property>& properties,
+                           std::int64_t& payload_size) {
+    namespace field = detail::message_field;
+    properties.clear();
+    FieldReader fields(bytes);
+    while (fields.next()) {
+        switch (fields.tag()) {
+            case bytes_tag(field::kProperties):
+                if (!read_property(fields.bytes(), properties.emplace_back())) return false;
+                break;
+            case bytes_tag(field::kPartitionKey):
+                out.partition_key = fields.bytes();
+                break;
+            case number_tag(field::kPayloadSize):
+                payload_size = as_i32(fields);
+                break;
+            case number_tag(field::kCompactedOut):
+                out.compacted_out = fields.number() != 0;
+                break;
+            case number_tag(field::kEventTime):
+                out.event_time_ms = fields.number();
+                break;
+            case number_tag(field::kPartitionKeyB64):
+                out.partition_key_b64 = fields.number() != 0;
+                break;
+            case bytes_tag(field::kOrderingKey):
+                out.ordering_key = fields.bytes();
+                break;
+            case number_tag(field::kSequenceId):
+                out.sequence_id = fields.number();
+                break;
+            case number_tag(field::kNullValue):
+                out.null_value = fields.number() != 0;
+                break;
+            default:
+                break;
+        }
+    }
+    return !fields.malformed();
+}
+
 }  // namespace
 
 Result<EntryView> read_entry(const Bytes& entry, ChecksumCheck check) {
@@ -241,7 +283,7 @@ Result<bool> MessageReader::next_of_batch(MessageView& message) {
     if (size > rest_.size()) return malformed("ends within its metadata");
     begin_message(message, metadata_);
     std::int64_t payload_size = -1;
-    if (!read_message_metadata(rest_.substr(0, size), message, payload_size))
+    if (!read_message_metadata(rest_.substr(0, size), message, properties_, payload_size))
         return malformed("has malformed metadata");
     rest_.remove_prefix(size);
     if (payload_size < 0 || static_cast<std::uint64_t>(payload_size) > rest_.size()) {
@@ -253,47 +295,6 @@ Result<bool> MessageReader::next_of_batch(MessageView& message) {
     rest_.remove_prefix(static_cast<std::size_t>(payload_size));
     ++index_;
     return true;
-}
-
-bool MessageReader::read_message_metadata(std::string_view bytes, MessageView& out,
-                                          std::int64_t& payload_size) {
-    namespace field = detail::message_field;
-    properties_.clear();
-    FieldReader fields(bytes);
-    while (fields.next()) {
-        switch (fields.tag()) {
-            case bytes_tag(field::kProperties):
-                if (!read_property(fields.bytes(), properties_.emplace_back())) return false;
-                break;
-            case bytes_tag(field::kPartitionKey):
-                out.partition_key = fields.bytes();
-                break;
-            case number_tag(field::kPayloadSize):
-                payload_size = as_i32(fields);
-                break;
-            case number_tag(field::kCompactedOut):
-                out.compacted_out = fields.number() != 0;
-                break;
-            case number_tag(field::kEventTime):
-                out.event_time_ms = fields.number();
-                break;
-            case number_tag(field::kPartitionKeyB64):
-                out.partition_key_b64 = fields.number() != 0;
-                break;
-            case bytes_tag(field::kOrderingKey):
-                out.ordering_key = fields.bytes();
-                break;
-            case number_tag(field::kSequenceId):
-                out.sequence_id = fields.number();
-                break;
-            case number_tag(field::kNullValue):
-                out.null_value = fields.number() != 0;
-                break;
-            default:
-                break;
-        }
-    }
-    return !fields.malformed();
 }
 
 std::unexpected<Error> MessageReader::malformed(std::string_view what) const {

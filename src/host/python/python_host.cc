@@ -85,6 +85,7 @@ class PythonHost final : public Host {
 
     Result<> open(const FunctionInfo& info, Core& core) override {
         info_ = info;
+        info_.python = find_interpreter(info.python);
         core_ = &core;
         current_call().core = &core;
         if (!fs::exists(info_.package_path)) {

@@ -1,7 +1,10 @@
 #include "host/python/python_library.h"
 
 #include <dlfcn.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -25,12 +28,25 @@ fs::path home_of_environment(const fs::path& python) {
 
 }  // namespace
 
+std::string find_interpreter(const std::string& python) {
+    if (python.empty() || python.find('/') != std::string::npos) return python;
+    const char* path = std::getenv("PATH");
+    const std::string_view folders = path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin";
+    for (std::size_t begin = 0; begin <= folders.size();) {
+        const std::size_t end = std::min(folders.find(':', begin), folders.size());
+        const std::string candidate = str_cat(folders.substr(begin, end - begin), "/", python);
+        if (access(candidate.c_str(), X_OK) == 0) return candidate;
+        begin = end + 1;
+    }
+    return "";
+}
+
 std::vector<PythonLibrary> python_libraries(const std::string& python) {
     std::vector<PythonLibrary> found;
-    if (!python.empty()) {
-        std::error_code ignored;
-        fs::path bin = home_of_environment(python);
-        if (bin.empty()) bin = fs::canonical(python, ignored).parent_path();
+    std::error_code ignored;
+    fs::path bin = home_of_environment(python);
+    if (bin.empty()) bin = fs::canonical(python, ignored).parent_path();
+    if (!bin.empty()) {
         for (const char* folder : {"lib", "lib/x86_64-linux-gnu", "lib64", "lib/aarch64-linux-gnu"}) {
             const fs::path library = bin.parent_path() / folder / kLibrary;
             if (fs::exists(library, ignored)) found.push_back({library.string(), true});
@@ -42,7 +58,7 @@ std::vector<PythonLibrary> python_libraries(const std::string& python) {
 
 Result<std::unique_ptr<Host>> make_python_host(const std::string& python) {
     std::string problems;
-    for (const PythonLibrary& library : python_libraries(python)) {
+    for (const PythonLibrary& library : python_libraries(find_interpreter(python))) {
         if (dlopen(library.path.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
             str_append(problems, problems.empty() ? "" : "; ", dlerror());
             continue;

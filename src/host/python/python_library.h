@@ -15,6 +15,10 @@ struct PythonLibrary {
     bool belongs = true;  // it is the interpreter's own: its standard library fits too
 };
 
+/// The path of an interpreter given by name ("python3"), as PATH has it; a path stays as it is; empty: none
+/// found.
+std::string find_interpreter(const std::string& python);
+
 /// `python` is the path of an interpreter, maybe a virtual environment's; empty: the system's.
 std::vector<PythonLibrary> python_libraries(const std::string& python);
 

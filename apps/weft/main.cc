@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "commands.h"
+#include "runtime/instance_main.h"
 
 namespace weft::app {
 
@@ -74,6 +75,7 @@ int run(Words words) {
 
 int main(int argc, char** argv) {
     using namespace std::string_view_literals;
+    if (argc >= 2 && argv[1] == "instance"sv) return weft::runtime::run_instance();
     if (argc == 2 && (argv[1] == "--version"sv || argv[1] == "-v"sv)) argv[1] = const_cast<char*>("version");
     const std::vector<std::string> words(argv + 1, argv + argc);
     return weft::app::run(words);

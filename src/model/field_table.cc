@@ -21,6 +21,8 @@ std::string_view name_of(FieldStatus status) {
             return "honoured";
         case FieldStatus::accepted:
             return "accepted";
+        case FieldStatus::partly:
+            return "partly";
         case FieldStatus::refused:
             return "refused";
     }

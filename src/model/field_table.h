@@ -8,7 +8,7 @@
 
 namespace weft::model {
 
-enum class FieldStatus : std::uint8_t { honoured, accepted, refused };
+enum class FieldStatus : std::uint8_t { honoured, accepted, partly, refused };
 
 struct Field {
     std::string_view name;  // "inputSpecs.serdeClassName"

@@ -200,6 +200,11 @@ Value producer_value(const FunctionConfig& c, Differs differs) {
     return c.producer_config ? differs(*c.producer_config) : std::nullopt;
 }
 
+/// The value, if the function is a C++ one.
+Value native_only(const FunctionConfig& c, Value value) {
+    return c.runtime == Runtime::native ? value : std::nullopt;
+}
+
 Value resources_value(const FunctionConfig& c) {
     if (!c.resources) return std::nullopt;
     const Resources& r = *c.resources;
@@ -226,6 +231,8 @@ struct Support {
 
 constexpr std::string_view kLeaveOut = "leave it out";
 constexpr std::string_view kSerde = "leave it out and use a serde class, or plain bytes";
+
+constexpr std::string_view kNoSerde = "leave it out, a NATIVE function gets and gives bytes";
 
 constexpr auto kSupport = std::to_array<Support>({
     {"runtime", runtime_value, "use PYTHON (--py) or NATIVE (--native)"},
@@ -280,6 +287,26 @@ constexpr auto kSupport = std::to_array<Support>({
          return input_value(c, [](const ConsumerConfig& s) { return value_if(s.pool_messages, "true"); });
      },
      kLeaveOut},
+    {"inputSpecs.serdeClassName",
+     [](const FunctionConfig& c) {
+         return native_only(
+             c, input_value(c, [](const ConsumerConfig& s) { return text_value(s.serde_class_name); }));
+     },
+     kNoSerde},
+    {"inputSpecs.receiverQueueSize",
+     [](const FunctionConfig& c) {
+         return input_value(
+             c, [](const ConsumerConfig& s) { return value_if(s.receiver_queue_size == 0, "0"); });
+     },
+     "use 1 or more"},
+    {"customSerdeInputs",
+     [](const FunctionConfig& c) {
+         const bool given = c.custom_serde_inputs && !c.custom_serde_inputs->empty();
+         return native_only(c, value_if(given, "with entries"));
+     },
+     kNoSerde},
+    {"outputSerdeClassName",
+     [](const FunctionConfig& c) { return native_only(c, text_value(c.output_serde_class_name)); }, kNoSerde},
     {"inputTypeClassName", [](const FunctionConfig& c) { return text_value(c.input_type_class_name); },
      kSerde},
     {"producerConfig.maxPendingMessagesAcrossPartitions",
@@ -331,7 +358,6 @@ constexpr auto kSupport = std::to_array<Support>({
      kLeaveOut},
     {"deadLetterTopic", [](const FunctionConfig& c) { return text_value(c.dead_letter_topic); }, kLeaveOut},
     {"resources", resources_value, "leave it out (the defaults are cpu 1, ram 1073741824, disk 10737418240)"},
-    {"timeoutMs", [](const FunctionConfig& c) { return number_value(c.timeout_ms); }, kLeaveOut},
     {"runtimeFlags", [](const FunctionConfig& c) { return text_value(c.runtime_flags); }, kLeaveOut},
     {"customRuntimeOptions", [](const FunctionConfig& c) { return text_value(c.custom_runtime_options); },
      kLeaveOut},

@@ -43,21 +43,20 @@ TEST(FunctionDetails, holds_what_pulsars_worker_would_write) {
 }
 
 TEST(FunctionDetails, comes_back_as_the_get_endpoint_shows_it) {
-    const auto config = from_details(details_of(
-        R"({"tenant":"t","namespace":"n","name":"f","className":"m.F","py":"m.py","inputs":["a"],)"
-        R"("output":"o"})"));
-    EXPECT_EQ(
-        to_json(config),
-        R"({"tenant":"t","namespace":"n","name":"f","className":"m.F",)"
-        R"("inputSpecs":{"a":{"regexPattern":false,)"
-        R"("schemaProperties":{},"consumerProperties":{},"poolMessages":false}},"output":"o",)"
-        R"("producerConfig":)"
-        R"({"useThreadLocalProducers":false,"batchBuilder":"","compressionType":"LZ4"},)"
-        R"("processingGuarantees":"ATLEAST_ONCE","retainOrdering":false,"retainKeyOrdering":false,)"
-        R"("forwardSourceMessageProperty":true,"userConfig":{},"runtime":"PYTHON","autoAck":true,)"
-        R"("parallelism":1,)"
-        R"("resources":{"cpu":1.0,"ram":1073741824,"disk":10737418240},"cleanupSubscription":true,)"
-        R"("subscriptionPosition":"Latest"})");
+    const auto config = from_details(
+        details_of(R"({"tenant":"t","namespace":"n","name":"f","className":"m.F","py":"m.py","inputs":["a"],)"
+                   R"("output":"o"})"));
+    EXPECT_EQ(to_json(config),
+              R"({"tenant":"t","namespace":"n","name":"f","className":"m.F",)"
+              R"("inputSpecs":{"a":{"regexPattern":false,)"
+              R"("schemaProperties":{},"consumerProperties":{},"poolMessages":false}},"output":"o",)"
+              R"("producerConfig":)"
+              R"({"useThreadLocalProducers":false,"batchBuilder":"","compressionType":"LZ4"},)"
+              R"("processingGuarantees":"ATLEAST_ONCE","retainOrdering":false,"retainKeyOrdering":false,)"
+              R"("forwardSourceMessageProperty":true,"userConfig":{},"runtime":"PYTHON","autoAck":true,)"
+              R"("parallelism":1,)"
+              R"("resources":{"cpu":1.0,"ram":1073741824,"disk":10737418240},"cleanupSubscription":true,)"
+              R"("subscriptionPosition":"Latest"})");
 }
 
 TEST(FunctionDetails, what_came_back_passes_the_checks_and_converts_to_the_same) {

@@ -216,8 +216,9 @@ Result<> PackageStore::place(std::string_view digest, const fs::path& target) co
     return {};
 }
 
-Result<std::uint64_t> PackageStore::collect(const std::set<std::string>& live) {
+Result<std::uint64_t> PackageStore::collect(const std::function<std::set<std::string>()>& live_now) {
     const std::lock_guard lock(mutex_);
+    const std::set<std::string> live = live_now();
     std::uint64_t freed = 0;
     for (auto it = sizes_.begin(); it != sizes_.end();) {
         if (live.contains(it->first) || pins_.contains(it->first)) {

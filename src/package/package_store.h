@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -58,8 +59,9 @@ class PackageStore final {
     /// its folder must exist. The bytes are checked: `corrupt` if they aren't what was put, `not_found` if
     /// there is no such package.
     Result<> place(std::string_view digest, const std::filesystem::path& target) const;
-    /// Deletes every package that is neither in `live` nor pinned; gives the bytes freed.
-    Result<std::uint64_t> collect(const std::set<std::string>& live);
+    /// Deletes every package that is neither pinned nor in what `live` gives; gives the bytes freed. `live`
+    /// is asked while nothing can be put or unpinned, so a package that was put and named before is safe.
+    Result<std::uint64_t> collect(const std::function<std::set<std::string>()>& live);
     std::uint64_t total_bytes() const;
 
   private:

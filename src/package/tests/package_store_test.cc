@@ -75,12 +75,12 @@ TEST_F(PackageStoreTest, collects_what_nobody_names_but_nothing_pinned) {
     const std::string live = put("live");
     const std::string dead = put("dead!");
     std::optional<PackageStore::Pin> pin(std::move(*store_->put("fresh")));
-    EXPECT_EQ(store_->collect({live}).value(), 5U);
+    EXPECT_EQ(store_->collect([&] { return std::set{live}; }).value(), 5U);
     EXPECT_EQ(store_->place(dead, folder_ / "x").error().code, ErrorCode::not_found);
     EXPECT_TRUE(store_->place(live, folder_ / "x"));
     EXPECT_TRUE(store_->place(pin->digest(), folder_ / "x"));
     pin.reset();
-    EXPECT_EQ(store_->collect({live}).value(), 5U);
+    EXPECT_EQ(store_->collect([&] { return std::set{live}; }).value(), 5U);
     EXPECT_EQ(store_->total_bytes(), 4U);
 }
 

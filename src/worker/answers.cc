@@ -1,0 +1,156 @@
+#include "worker/answers.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "wire/proto/InstanceCommunication.pb.h"
+
+namespace weft::worker {
+namespace {
+
+using json = nlohmann::ordered_json;
+
+std::string text_of(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+
+template <class Exceptions>
+void add_exceptions(json& list, const Exceptions& exceptions) {
+    for (const auto& exception : exceptions) {
+        list.push_back(
+            {{"exceptionString", exception.exceptionstring()}, {"timestampMs", exception.mssinceepoch()}});
+    }
+}
+
+json status_data(const InstanceStatus& instance) {
+    const auto& status = *instance.status;
+    json data;
+    data["running"] = status.running();
+    data["error"] = status.failureexception();
+    data["numRestarts"] = status.numrestarts();
+    data["numReceived"] = status.numreceived();
+    data["numSuccessfullyProcessed"] = status.numsuccessfullyprocessed();
+    data["numUserExceptions"] = status.numuserexceptions();
+    if (!instance.worker_id.empty() && status.running()) {
+        add_exceptions(data["latestUserExceptions"] = json::array(), status.latestuserexceptions());
+    }
+    data["numSystemExceptions"] =
+        status.numsystemexceptions() + status.numsourceexceptions() + status.numsinkexceptions();
+    if (!instance.worker_id.empty() && status.running()) {
+        json& system = data["latestSystemExceptions"] = json::array();
+        add_exceptions(system, status.latestsystemexceptions());
+        add_exceptions(system, status.latestsourceexceptions());
+        add_exceptions(system, status.latestsinkexceptions());
+    }
+    data["averageLatency"] = std::isfinite(status.averagelatency()) ? status.averagelatency() : 0.0;
+    data["lastInvocationTime"] = status.lastinvocationtime();
+    if (!instance.worker_id.empty()) data["workerId"] = instance.worker_id;
+    return data;
+}
+
+json number_or_null(double value) {
+    return value == 0 || !std::isfinite(value) ? json(nullptr) : json(value);
+}
+json number_or_null(std::int64_t value) { return value == 0 ? json(nullptr) : json(value); }
+
+/// What a FunctionStats and an instance's stats have in common.
+struct Totals {
+    std::int64_t received = 0, processed = 0, system = 0, user = 0;
+    double latency = 0;
+
+    json members() const {
+        return {{"receivedTotal", received},
+                {"processedSuccessfullyTotal", processed},
+                {"systemExceptionsTotal", system},
+                {"userExceptionsTotal", user},
+                {"avgProcessLatency", number_or_null(latency)}};
+    }
+    void add(const Totals& other) {
+        received += other.received;
+        processed += other.processed;
+        system += other.system;
+        user += other.user;
+    }
+};
+
+Totals totals_of(const ::proto::MetricsData& m) {
+    return {m.receivedtotal(), m.processedsuccessfullytotal(), m.systemexceptionstotal(),
+            m.userexceptionstotal(), m.avgprocesslatency()};
+}
+Totals last_minute_of(const ::proto::MetricsData& m) {
+    return {m.receivedtotal_1min(), m.processedsuccessfullytotal_1min(), m.systemexceptionstotal_1min(),
+            m.userexceptionstotal_1min(), m.avgprocesslatency_1min()};
+}
+
+/// The mean of those that have one.
+class MeanLatency {
+  public:
+    void add(double latency) {
+        if (latency == 0 || !std::isfinite(latency)) return;
+        sum_ += latency;
+        ++count_;
+    }
+    double value() const { return count_ == 0 ? 0 : sum_ / count_; }
+
+  private:
+    double sum_ = 0;
+    int count_ = 0;
+};
+
+json stats_data(const ::proto::MetricsData& metrics) {
+    json data = totals_of(metrics).members();
+    data["1min"] = last_minute_of(metrics).members();
+    data["lastInvocation"] = number_or_null(metrics.lastinvocation());
+    json& user = data["userMetrics"] = json::object();
+    std::vector<std::pair<std::string, double>> sorted(metrics.usermetrics().begin(),
+                                                       metrics.usermetrics().end());
+    std::ranges::sort(sorted);
+    for (const auto& [name, value] : sorted) {
+        if (!std::isnan(value)) user[name] = value;
+    }
+    return data;
+}
+
+}  // namespace
+
+std::string instance_status_json(const InstanceStatus& instance) { return text_of(status_data(instance)); }
+
+std::string function_status_json(const std::vector<InstanceStatus>& instances) {
+    const auto running = std::ranges::count_if(instances, [](const auto& i) { return i.status->running(); });
+    json list = json::array();
+    for (const auto& instance : instances) {
+        list.push_back({{"instanceId", instance.instance_id}, {"status", status_data(instance)}});
+    }
+    json status;
+    status["numInstances"] = instances.size();
+    status["numRunning"] = running;
+    status["instances"] = std::move(list);
+    return text_of(status);
+}
+
+std::string instance_stats_json(const ::proto::MetricsData& metrics) { return text_of(stats_data(metrics)); }
+
+std::string function_stats_json(const std::vector<InstanceMetrics>& instances) {
+    Totals total, minute;
+    MeanLatency latency, minute_latency;
+    std::int64_t last_invocation = 0;
+    json list = json::array();
+    for (const auto& instance : instances) {
+        total.add(totals_of(*instance.metrics));
+        minute.add(last_minute_of(*instance.metrics));
+        latency.add(instance.metrics->avgprocesslatency());
+        minute_latency.add(instance.metrics->avgprocesslatency_1min());
+        last_invocation = std::max<std::int64_t>(last_invocation, instance.metrics->lastinvocation());
+        list.push_back({{"instanceId", instance.instance_id}, {"metrics", stats_data(*instance.metrics)}});
+    }
+    total.latency = latency.value();
+    minute.latency = minute_latency.value();
+    json stats = total.members();
+    stats["1min"] = minute.members();
+    stats["lastInvocation"] = number_or_null(last_invocation);
+    stats["instances"] = std::move(list);
+    return text_of(stats);
+}
+
+std::string strings_json(const std::vector<std::string>& texts) { return text_of(json(texts)); }
+
+}  // namespace weft::worker

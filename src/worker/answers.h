@@ -1,0 +1,37 @@
+#pragma once
+// The JSON of status and stats, as Pulsar's worker writes it (reference: FunctionStatus, FunctionStats).
+// Pure.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace proto {
+class FunctionStatus;
+class MetricsData;
+}  // namespace proto
+
+namespace weft::worker {
+
+struct InstanceStatus {
+    std::int32_t instance_id = 0;
+    std::string worker_id;  // empty: not scheduled
+    const ::proto::FunctionStatus* status = nullptr;
+};
+struct InstanceMetrics {
+    std::int32_t instance_id = 0;
+    const ::proto::MetricsData* metrics = nullptr;
+};
+
+/// FunctionInstanceStatusData: nulls are left out.
+std::string instance_status_json(const InstanceStatus& instance);
+std::string function_status_json(const std::vector<InstanceStatus>& instances);
+/// FunctionInstanceStatsData: nulls are kept; a latency or time of 0 is null.
+std::string instance_stats_json(const ::proto::MetricsData& metrics);
+/// Sums over the instances; the average of the averages; the latest invocation.
+std::string function_stats_json(const std::vector<InstanceMetrics>& instances);
+
+/// ["a","b"] and {"worker":["t/n/f:0"]}.
+std::string strings_json(const std::vector<std::string>& texts);
+
+}  // namespace weft::worker

@@ -1,0 +1,109 @@
+#include "worker/broker_admin.h"
+
+#include <algorithm>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "http/client.h"
+#include "http/server.h"
+#include "wire/topic_name.h"
+
+namespace weft::worker {
+namespace {
+
+struct Answer {
+    int status = 0;
+    std::string body;
+};
+using Send = std::function<Result<Answer>(std::string_view method, const std::string& path, std::string body,
+                                          Deadline)>;
+
+class RestAdmin final : public BrokerAdmin {
+  public:
+    explicit RestAdmin(Send send) : send_(std::move(send)) {}
+
+    Result<bool> tenant_exists(const std::string& tenant, Deadline deadline) override {
+        WEFT_TRY(const Answer answer,
+                 send_("GET", "/admin/v2/tenants/" + http::url_encode(tenant), "", deadline));
+        if (answer.status == 200) return true;
+        if (answer.status == 404) return false;
+        return unexpected("look up tenant " + tenant, answer);
+    }
+
+    Result<bool> namespace_exists(const std::string& tenant, const std::string& ns,
+                                  Deadline deadline) override {
+        WEFT_TRY(const Answer answer,
+                 send_("GET", "/admin/v2/namespaces/" + http::url_encode(tenant), "", deadline));
+        if (answer.status == 404) return false;
+        if (answer.status != 200) return unexpected("list the namespaces of " + tenant, answer);
+        const auto names = nlohmann::json::parse(answer.body, nullptr, false);
+        if (!names.is_array()) return fail(ErrorCode::corrupt, "The broker's list of namespaces is not one");
+        const std::string wanted = str_cat(tenant, '/', ns);
+        return std::ranges::any_of(names, [&](const auto& name) { return name == wanted; });
+    }
+
+    Result<> ensure_namespace(const std::string& tenant, const std::string& ns, Deadline deadline) override {
+        const auto there = namespace_exists(tenant, ns, deadline);
+        if (there && *there) return {};
+        const std::string path =
+            str_cat("/admin/v2/namespaces/", http::url_encode(tenant), '/', http::url_encode(ns));
+        const std::string policies =
+            R"({"retention_policies":{"retentionTimeInMinutes":-1,"retentionSizeInMB":-1}})";
+        WEFT_TRY(const Answer answer, send_("PUT", path, policies, deadline));
+        if (answer.status / 100 == 2 || answer.status == 409) return {};
+        return unexpected("make namespace " + tenant + "/" + ns, answer);
+    }
+
+    Result<> delete_subscription(const std::string& topic, const std::string& subscription,
+                                 Deadline deadline) override {
+        WEFT_TRY(const auto name, wire::TopicName::parse(topic));
+        const std::string path =
+            str_cat("/admin/v2/", name.persistent() ? "persistent/" : "non-persistent/",
+                    http::url_encode(name.tenant()), '/', http::url_encode(name.namespace_local()), '/',
+                    http::url_encode(name.local()), "/subscription/", http::url_encode(subscription));
+        WEFT_TRY(const Answer answer, send_("DELETE", path, "", deadline));
+        if (answer.status / 100 == 2 || answer.status == 404) return {};
+        return unexpected(str_cat("delete subscription ", subscription, " of ", topic), answer);
+    }
+
+  private:
+    static std::unexpected<Error> unexpected(const std::string& what, const Answer& answer) {
+        constexpr std::size_t kBodyBytesShown = 200;
+        return fail(ErrorCode::unavailable, "Can't ", what, ": the broker answered ", answer.status, " ",
+                    answer.body.substr(0, kBodyBytesShown));
+    }
+
+    const Send send_;
+};
+
+}  // namespace
+
+std::unique_ptr<BrokerAdmin> make_in_process_admin(const http::Router& router) {
+    return std::make_unique<RestAdmin>([&router](std::string_view method, const std::string& path,
+                                                 std::string body, Deadline deadline) -> Result<Answer> {
+        http::Request request;
+        request.method = method;
+        request.path = request.raw_path = path;
+        if (!body.empty()) request.headers["content-type"] = "application/json";
+        request.body = std::move(body);
+        request.deadline = deadline;
+        auto response = router.handle(request);
+        return Answer{response.status, std::move(response.body)};
+    });
+}
+
+std::unique_ptr<BrokerAdmin> make_http_admin(std::string web_url) {
+    return std::make_unique<RestAdmin>([url = std::move(web_url)](std::string_view method,
+                                                                  const std::string& path, std::string body,
+                                                                  Deadline deadline) -> Result<Answer> {
+        http::ClientRequest request;
+        request.method = method;
+        request.url = url + path;
+        if (!body.empty()) request.headers["Content-Type"] = "application/json";
+        request.body = std::move(body);
+        WEFT_TRY(auto response, http::fetch(request, deadline));
+        return Answer{response.status, std::move(response.body)};
+    });
+}
+
+}  // namespace weft::worker

@@ -1,0 +1,21 @@
+#pragma once
+// BrokerAdmin over the broker's admin REST, wherever that is.
+
+#include <memory>
+#include <string>
+
+#include "worker/deps.h"
+
+namespace weft::http {
+class Router;
+}
+
+namespace weft::worker {
+
+/// Asks the handlers of a router in this process, on the caller's thread: no socket, and no thread of the
+/// HTTP server is waited for.
+std::unique_ptr<BrokerAdmin> make_in_process_admin(const http::Router& router);
+/// Asks http://host:port.
+std::unique_ptr<BrokerAdmin> make_http_admin(std::string web_url);
+
+}  // namespace weft::worker

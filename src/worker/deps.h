@@ -1,0 +1,86 @@
+#pragma once
+// What the worker needs of the world: internal topics, the broker's admin functions, running instances. The
+// adapters of the program stand in pulsar_topics.cc, broker_admin.cc and worker.cc; fakes in testing/.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "runtime/supervisor.h"
+#include "wire/message_id.h"
+
+namespace weft::worker {
+
+/// A message of an internal topic.
+struct Record {
+    std::string key;      // empty: none
+    std::string payload;  // empty: with a key, the key's removal
+    std::map<std::string, std::string> properties;
+};
+
+/// Appends to one internal topic. One thread at a time.
+class TopicWriter {
+  public:
+    virtual ~TopicWriter() = default;  // nothing that wasn't confirmed is written after this
+    /// Appends all, in order; when it returns they are stored. After a failure any of them may have been
+    /// (`unknown_outcome`, `deadline_exceeded`, ...): the caller reads the topic again with a new writer
+    /// open.
+    virtual Result<> append(std::span<const Record> records, Deadline deadline) = 0;
+};
+
+/// Membership in the coordination topic's Failover subscription; leaves when destroyed.
+class Membership {
+  public:
+    virtual ~Membership() = default;
+    virtual bool is_leader() const = 0;
+};
+
+class InternalTopics {
+  public:
+    virtual ~InternalTopics() = default;
+    /// Hands over every record behind `after` that stands in the topic now, in order, and gives the last
+    /// one's id (`after` if there is none). Makes the topic if it isn't there. `reader` names the
+    /// subscription, which leaves nothing behind.
+    virtual Result<wire::MessageId> replay(const std::string& topic, const std::string& reader,
+                                           wire::MessageId after,
+                                           const std::function<void(const Record&)>& take,
+                                           Deadline deadline) = 0;
+    /// A producer of that name: no other of the same name writes while it lives.
+    virtual Result<std::unique_ptr<TopicWriter>> open_writer(const std::string& topic,
+                                                             const std::string& producer,
+                                                             Deadline deadline) = 0;
+    /// Joins as `participant` ("workerId:host:port"); `changed` is called, on any thread, when leadership may
+    /// have changed.
+    virtual Result<std::unique_ptr<Membership>> join(const std::string& topic, const std::string& participant,
+                                                     std::function<void()> changed, Deadline deadline) = 0;
+};
+
+/// The broker's admin functions. Several threads at once.
+class BrokerAdmin {
+  public:
+    virtual ~BrokerAdmin() = default;
+    virtual Result<bool> tenant_exists(const std::string& tenant, Deadline deadline) = 0;
+    /// `ns` is the namespace's own name, without the tenant.
+    virtual Result<bool> namespace_exists(const std::string& tenant, const std::string& ns,
+                                          Deadline deadline) = 0;
+    /// Makes the namespace if it isn't there.
+    virtual Result<> ensure_namespace(const std::string& tenant, const std::string& ns,
+                                      Deadline deadline) = 0;
+    /// Deletes a subscription; fine if the topic or the subscription doesn't exist (any more).
+    virtual Result<> delete_subscription(const std::string& topic, const std::string& subscription,
+                                         Deadline deadline) = 0;
+};
+
+/// Starts instances. Several threads at once.
+class InstanceStarter {
+  public:
+    virtual ~InstanceStarter() = default;
+    virtual Result<std::unique_ptr<runtime::Supervisor>> start(runtime::InstanceSpec spec) = 0;
+};
+
+}  // namespace weft::worker

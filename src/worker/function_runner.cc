@@ -1,0 +1,402 @@
+#include "worker/function_runner.h"
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "model/function_details.h"
+#include "observe/log.h"
+#include "wire/proto/Function.pb.h"
+#include "wire/proto/InstanceCommunication.pb.h"
+#include "worker/function_tables.h"
+
+namespace weft::worker {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kStopsAtOnce = 16;
+constexpr int kCleanUpAttempts = 10;
+constexpr Duration kAdminPatience = 5s;
+
+/// Calls `act` for each id, on at most kStopsAtOnce threads, and waits for all.
+template <class Act>
+void for_each_in_parallel(const std::vector<std::int32_t>& ids, Act act) {
+    if (ids.size() == 1) return act(ids.front());
+    std::atomic<std::size_t> next{0};
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < std::min(ids.size(), kStopsAtOnce); ++i) {
+        threads.emplace_back([&] {
+            for (std::size_t at = next++; at < ids.size(); at = next++) act(ids[at]);
+        });
+    }
+}
+
+Duration next_backoff(Duration now, const RunnerContext& context) {
+    return now == Duration::zero() ? context.retry_min : std::min(now * 2, context.retry_max);
+}
+
+/// A stable id in the form of a UUID, made of what it stands for.
+std::string id_of(std::string_view what) {
+    const std::string hex = package::sha256_hex(what);
+    return str_cat(hex.substr(0, 8), '-', hex.substr(8, 4), '-', hex.substr(12, 4), '-', hex.substr(16, 4),
+                   '-', hex.substr(20, 12));
+}
+
+Result<runtime::Language> language_of(const ::proto::FunctionDetails& details) {
+    switch (details.runtime()) {
+        case ::proto::FunctionDetails::PYTHON:
+            return runtime::Language::python;
+        case ::proto::FunctionDetails::NATIVE:
+            return runtime::Language::native;
+        default:
+            break;
+    }
+    return fail(ErrorCode::not_supported, "Weft doesn't run ",
+                ::proto::FunctionDetails::Runtime_Name(details.runtime()), " functions yet");
+}
+
+}  // namespace
+
+std::string path_part(std::string_view name) {
+    constexpr std::string_view kHex = "0123456789ABCDEF";
+    const bool only_dots = name.find_first_not_of('.') == std::string_view::npos;
+    std::string out;
+    for (const char c : name) {
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                           c == '-' || c == '_' || c == '=' || (c == '.' && !only_dots);
+        if (plain) {
+            out.push_back(c);
+        } else {
+            const auto byte = static_cast<unsigned char>(c);
+            str_append(out, '%', kHex[byte >> 4U], kHex[byte & 15U]);
+        }
+    }
+    return out;
+}
+
+RunnerPlan plan_instances(const RunnerState& state) {
+    RunnerPlan plan;
+    for (const auto& [id, instance] : state.instances) {
+        const bool stale = instance.fingerprint != state.wanted_fingerprint;
+        if (!state.wanted.contains(id)) {
+            plan.stop.push_back(id);
+        } else if (instance.restart || stale || (!instance.running && instance.due)) {
+            plan.stop.push_back(id);
+            plan.start.push_back(id);
+        }
+    }
+    for (const auto id : state.wanted) {
+        if (!state.instances.contains(id)) plan.start.push_back(id);
+    }
+    return plan;
+}
+
+FunctionRunner::FunctionRunner(model::FunctionName name, const RunnerContext& context)
+    : name_(std::move(name)), context_(context) {}
+
+FunctionRunner::~FunctionRunner() = default;
+
+fs::path FunctionRunner::folder() const {
+    return context_.instances_dir / path_part(name_.tenant) / path_part(name_.ns) / path_part(name_.name);
+}
+
+void FunctionRunner::want(MetaPtr meta, std::set<std::int32_t> instances) {
+    const std::lock_guard lock(mutex_);
+    wanted_meta_ = std::move(meta);
+    wanted_ = std::move(instances);
+    wake();
+}
+
+void FunctionRunner::retire(MetaPtr meta, std::function<void()> done) {
+    const std::lock_guard lock(mutex_);
+    wanted_meta_ = nullptr;
+    wanted_.clear();
+    retirements_.push_back({std::move(meta), std::move(done), 0, {}, {}});
+    wake();
+}
+
+bool FunctionRunner::restart(std::int32_t instance_id) {
+    const std::lock_guard lock(mutex_);
+    bool found = false;
+    for (auto& [id, slot] : slots_) {
+        if (instance_id >= 0 && id != instance_id) continue;
+        slot.restart = true;
+        found = true;
+    }
+    if (found) wake();
+    return found;
+}
+
+void FunctionRunner::wake() {
+    if (running_) {
+        again_ = true;
+        return;
+    }
+    ++posted_;
+    context_.pool.post([self = shared_from_this()] {
+        std::unique_lock lock(self->mutex_);
+        --self->posted_;
+        self->run_steps(lock);
+    });
+}
+
+void FunctionRunner::wake_after(Duration delay) {
+    const SteadyTime at = steady_now() + delay;
+    if (timer_at_ && *timer_at_ <= at) return;
+    timer_at_ = at;
+    ++timers_;
+    context_.pool.post(
+        [self = shared_from_this(), at] {
+            std::unique_lock lock(self->mutex_);
+            --self->timers_;
+            if (self->timer_at_ == at) self->timer_at_.reset();
+            self->run_steps(lock);
+        },
+        delay);
+}
+
+void FunctionRunner::run_steps(std::unique_lock<std::mutex>& lock) {
+    if (running_) {
+        again_ = true;
+        return;
+    }
+    running_ = true;
+    do {
+        again_ = false;
+        lock.unlock();
+        step();
+        lock.lock();
+    } while (again_ && !shut_down_);
+    running_ = false;
+    if (const auto due = next_due(); due && !shut_down_) wake_after(*due);
+    settled_.notify_all();
+}
+
+/// Time until the earliest retry, if one is waited for.
+std::optional<Duration> FunctionRunner::next_due() {
+    std::optional<SteadyTime> at;
+    const auto consider = [&](SteadyTime time) { at = at ? std::min(*at, time) : time; };
+    for (const auto& [id, slot] : slots_) {
+        if (!slot.supervisor) consider(slot.retry_at);
+    }
+    if (!retirements_.empty()) consider(retirements_.front().retry_at);
+    if (!at) return std::nullopt;
+    return std::max(Duration(*at - steady_now()), Duration(1ms));
+}
+
+RunnerState FunctionRunner::state_now() const {
+    RunnerState state;
+    if (retirements_.empty() && wanted_meta_) {  // else: everything stops first
+        state.wanted = wanted_;
+        state.wanted_fingerprint = program_fingerprint(*wanted_meta_);
+    }
+    const SteadyTime now = steady_now();
+    for (const auto& [id, slot] : slots_) {
+        state.instances[id] = {slot.fingerprint, slot.supervisor != nullptr, now >= slot.retry_at,
+                               slot.restart};
+    }
+    return state;
+}
+
+void FunctionRunner::step() {
+    RunnerPlan plan;
+    MetaPtr meta;
+    std::string fingerprint;
+    bool retiring = false;
+    {
+        const std::lock_guard lock(mutex_);
+        if (shut_down_) return;
+        RunnerState state = state_now();
+        plan = plan_instances(state);
+        meta = wanted_meta_;
+        fingerprint = std::move(state.wanted_fingerprint);
+        retiring = !retirements_.empty();
+    }
+    if (!plan.stop.empty()) stop_instances(plan.stop, Deadline::after(context_.stop_grace));
+    if (retiring) return clean_up();
+    for (const auto id : plan.start) start_instance(id, *meta, fingerprint);
+}
+
+void FunctionRunner::stop_instances(const std::vector<std::int32_t>& ids, Deadline deadline) {
+    const observe::Logger log("worker", name_.full());
+    for_each_in_parallel(ids, [&](std::int32_t id) {
+        std::shared_ptr<runtime::Supervisor> supervisor;
+        {
+            const std::lock_guard lock(mutex_);
+            const auto found = slots_.find(id);
+            if (found != slots_.end()) supervisor = found->second.supervisor;
+        }
+        if (supervisor) {
+            log.info("stopping instance", {{"instance", id}});
+            if (const auto stopped = supervisor->stop(deadline); !stopped) {
+                log.warn("instance didn't stop in order",
+                         {{"instance", id}, {"why", stopped.error().message}});
+            }
+        }
+        std::error_code ignored;  // what stays is replaced at the next start
+        fs::remove_all(folder() / str_cat(id), ignored);
+    });
+    const std::lock_guard lock(mutex_);
+    for (const auto id : ids) {
+        const auto found = slots_.find(id);
+        if (found == slots_.end()) continue;
+        const bool failed = !found->second.supervisor && !found->second.restart;
+        if (failed && wanted_.contains(id) && retirements_.empty()) continue;  // keeps its back-off
+        slots_.erase(found);
+    }
+}
+
+Result<std::shared_ptr<runtime::Supervisor>> FunctionRunner::launch(std::int32_t id,
+                                                                    const ::proto::FunctionMetaData& meta) {
+    const auto& details = meta.functiondetails();
+    WEFT_TRY(const auto language, language_of(details));
+    const std::string& path = meta.packagelocation().packagepath();
+    if (!path.starts_with(kPackageScheme)) {
+        return fail(ErrorCode::not_supported, "The package ", path,
+                    " is not one that this worker keeps: upload it");
+    }
+    const std::string& file_name = meta.packagelocation().originalfilename();
+    WEFT_TRY_VOID(package::check_file_name(file_name));
+    const fs::path own = folder() / str_cat(id);
+    std::error_code error;
+    fs::create_directories(own / "scratch", error);
+    if (error) return fail(ErrorCode::io, "Can't make the folder ", own.string(), ": ", error.message());
+    WEFT_TRY_VOID(context_.packages.place(path.substr(kPackageScheme.size()), own / file_name));
+
+    runtime::InstanceSpec spec;
+    spec.function_details = details.SerializeAsString();
+    spec.instance_id = id;
+    spec.function_id = id_of(str_cat(name_.full(), "@", meta.createtime()));
+    spec.function_version = id_of(program_fingerprint(meta));
+    spec.language = language;
+    spec.package_path = (own / file_name).string();
+    spec.service_url = context_.service_url;
+    spec.web_service_url = context_.web_url;
+    spec.cluster_name = context_.cluster_name;
+    spec.worker_id = context_.worker_id;
+    spec.python = context_.python;
+    spec.scratch_directory = (own / "scratch").string();
+    WEFT_TRY(auto supervisor, context_.starter.start(std::move(spec)));
+    return std::shared_ptr<runtime::Supervisor>(std::move(supervisor));
+}
+
+void FunctionRunner::start_instance(std::int32_t id, const ::proto::FunctionMetaData& meta,
+                                    const std::string& fingerprint) {
+    const observe::Logger log("worker", name_.full());
+    auto launched = launch(id, meta);
+    const std::lock_guard lock(mutex_);
+    if (shut_down_) return;  // what was started ends with its last owner
+    Slot& slot = slots_[id];
+    const Duration backoff = slot.backoff;
+    slot = Slot{};
+    slot.fingerprint = fingerprint;
+    if (launched) {
+        slot.supervisor = std::move(*launched);
+        log.info("started instance", {{"instance", id}, {"version", meta.version()}});
+        return;
+    }
+    slot.error = launched.error().message;
+    slot.backoff = next_backoff(backoff, context_);
+    slot.retry_at = steady_now() + slot.backoff;
+    log.warn("instance didn't start; trying again",
+             {{"instance", id}, {"why", slot.error}, {"after_ms", slot.backoff / 1ms}});
+}
+
+void FunctionRunner::clean_up() {
+    MetaPtr meta;
+    {
+        const std::lock_guard lock(mutex_);
+        if (retirements_.empty() || steady_now() < retirements_.front().retry_at) return;
+        meta = retirements_.front().meta;
+    }
+    const auto deleted = delete_subscriptions(*meta);
+    std::unique_lock lock(mutex_);
+    Retirement& retirement = retirements_.front();
+    const observe::Logger log("worker", name_.full());
+    if (!deleted && ++retirement.attempts < kCleanUpAttempts) {
+        retirement.backoff = next_backoff(retirement.backoff, context_);
+        retirement.retry_at = steady_now() + retirement.backoff;
+        log.info("can't delete a subscription yet", {{"why", deleted.error().message}});
+        return;
+    }
+    if (!deleted) log.warn("a subscription of a deleted function stays", {{"why", deleted.error().message}});
+    const auto done = std::move(retirement.done);
+    retirements_.erase(retirements_.begin());
+    again_ = true;  // what is wanted now may start
+    lock.unlock();
+    std::error_code ignored;  // an empty folder may stay
+    fs::remove_all(folder(), ignored);
+    log.info("function retired");
+    if (done) done();
+}
+
+Result<> FunctionRunner::delete_subscriptions(const ::proto::FunctionMetaData& meta) {
+    const auto& details = meta.functiondetails();
+    if (!details.source().cleanupsubscription()) return {};
+    const std::string subscription = model::subscription_of(details);
+    for (const auto& [topic, spec] : details.source().inputspecs()) {
+        if (spec.isregexpattern()) continue;
+        WEFT_TRY_VOID(
+            context_.admin.delete_subscription(topic, subscription, Deadline::after(kAdminPatience)));
+    }
+    return {};
+}
+
+void FunctionRunner::status(std::int32_t instance_id, ::proto::FunctionStatus& status,
+                            Deadline deadline) const {
+    std::shared_ptr<runtime::Supervisor> supervisor;
+    std::string error;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto found = slots_.find(instance_id);
+        if (found != slots_.end()) {
+            supervisor = found->second.supervisor;
+            error = found->second.error;
+        }
+    }
+    if (supervisor) {
+        const auto asked = supervisor->status(status, deadline);
+        if (asked) return;
+        error = asked.error().message;
+        status.Clear();
+    }
+    status.set_running(false);
+    status.set_failureexception(error);
+}
+
+Result<> FunctionRunner::metrics(std::int32_t instance_id, ::proto::MetricsData& metrics,
+                                 Deadline deadline) const {
+    std::shared_ptr<runtime::Supervisor> supervisor;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto found = slots_.find(instance_id);
+        if (found != slots_.end()) supervisor = found->second.supervisor;
+    }
+    if (!supervisor) return fail(ErrorCode::unavailable, "The instance doesn't run");
+    return supervisor->metrics(metrics, deadline);
+}
+
+bool FunctionRunner::wait_settled(Deadline deadline) const {
+    std::unique_lock lock(mutex_);
+    const auto settled = [&] { return shut_down_ || (!running_ && !again_ && posted_ == 0); };
+    return settled_.wait_until(lock, deadline.time(), settled);
+}
+
+bool FunctionRunner::is_done() const {
+    const std::lock_guard lock(mutex_);
+    return !running_ && posted_ + timers_ == 0 && wanted_.empty() && retirements_.empty() && slots_.empty();
+}
+
+void FunctionRunner::shut_down(Deadline deadline) {
+    std::vector<std::int32_t> ids;
+    {
+        const std::lock_guard lock(mutex_);
+        shut_down_ = true;
+        for (const auto& [id, slot] : slots_) ids.push_back(id);
+        settled_.notify_all();
+    }
+    if (!ids.empty()) stop_instances(ids, deadline);
+}
+
+}  // namespace weft::worker

@@ -1,0 +1,142 @@
+#pragma once
+// FunctionRunner: brings the instances of one function on this worker to what is wanted, step by step, on a
+// JobPool.
+//
+// Level-triggered: want() and retire() only say what shall be; one step at a time stops what is too much,
+// cleans up after a deleted incarnation, and starts what is missing. A start that fails is tried again, with
+// back-off.
+
+#include <condition_variable>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "package/package_store.h"
+#include "worker/deps.h"
+#include "worker/internal_topics.h"
+#include "worker/job_pool.h"
+
+namespace proto {
+class FunctionStatus;
+class MetricsData;
+}  // namespace proto
+
+namespace weft::worker {
+
+/// What all runners share; outlives them.
+struct RunnerContext {
+    JobPool& pool;
+    InstanceStarter& starter;
+    BrokerAdmin& admin;
+    package::PackageStore& packages;
+    std::filesystem::path instances_dir;
+    std::string worker_id, cluster_name, python;
+    std::string service_url, web_url;
+    Duration stop_grace = 10s;                    // an instance's time to drain
+    Duration retry_min = 250ms, retry_max = 30s;  // between attempts to start an instance or to clean up
+};
+
+/// What a runner does next; pure.
+struct RunnerState {
+    struct Instance {
+        std::string fingerprint;  // of the metadata it was started with
+        bool running = false;     // false: its start failed
+        bool due = false;         // failed, and its time to be tried again has come
+        bool restart = false;     // somebody asked for it
+    };
+    std::map<std::int32_t, Instance> instances;
+    std::set<std::int32_t> wanted;
+    std::string wanted_fingerprint;
+};
+struct RunnerPlan {
+    std::vector<std::int32_t> stop, start;  // stops come first
+};
+RunnerPlan plan_instances(const RunnerState& state);
+
+/// How the metadata names a package that this worker keeps: "weft-package://<digest>".
+inline constexpr std::string_view kPackageScheme = "weft-package://";
+
+class FunctionRunner final
+    : public std::enable_shared_from_this<FunctionRunner> {  // its steps on the pool share it
+  public:
+    FunctionRunner(model::FunctionName name, const RunnerContext& context);
+    ~FunctionRunner();
+
+    /// These instances of this version shall run here, no others. Any thread.
+    void want(MetaPtr meta, std::set<std::int32_t> instances);
+    /// The function was deleted: stop everything, delete its subscriptions if it asked for that, then call
+    /// `done` (on the pool). A want() that comes later is served after that.
+    void retire(MetaPtr meta, std::function<void()> done);
+    /// Stops the instance (or all: -1) and starts it again; false if there is no such instance here.
+    bool restart(std::int32_t instance_id);
+
+    /// What the instance says, or why it doesn't run. Any thread.
+    void status(std::int32_t instance_id, ::proto::FunctionStatus& status, Deadline deadline) const;
+    /// `unavailable` if the instance doesn't run.
+    Result<> metrics(std::int32_t instance_id, ::proto::MetricsData& metrics, Deadline deadline) const;
+    /// Waits until nothing is left to be done; false if the deadline came first.
+    bool wait_settled(Deadline deadline) const;
+    /// Nothing wanted, nothing running, nothing to clean up.
+    bool is_done() const;
+    /// Stops all instances for good, in parallel; later calls to want() start nothing.
+    void shut_down(Deadline deadline);
+
+  private:
+    struct Slot {
+        std::shared_ptr<runtime::Supervisor>
+            supervisor;  // shared with status() calls that are under way; null: not running
+        std::string fingerprint;
+        std::string error;
+        Duration backoff{};
+        SteadyTime retry_at;
+        bool restart = false;
+    };
+    struct Retirement {
+        MetaPtr meta;
+        std::function<void()> done;
+        int attempts = 0;
+        Duration backoff{};
+        SteadyTime retry_at;
+    };
+
+    void wake();                      // with mutex_ held
+    void wake_after(Duration delay);  // with mutex_ held
+    void step();
+    void run_steps(std::unique_lock<std::mutex>& lock);
+    RunnerState state_now() const;       // with mutex_ held
+    std::optional<Duration> next_due();  // with mutex_ held
+    void stop_instances(const std::vector<std::int32_t>& ids, Deadline deadline);
+    void start_instance(std::int32_t id, const ::proto::FunctionMetaData& meta,
+                        const std::string& fingerprint);
+    Result<std::shared_ptr<runtime::Supervisor>> launch(std::int32_t id,
+                                                        const ::proto::FunctionMetaData& meta);
+    void clean_up();
+    Result<> delete_subscriptions(const ::proto::FunctionMetaData& meta);
+    std::filesystem::path folder() const;
+
+    const model::FunctionName name_;
+    const RunnerContext& context_;
+
+    mutable std::mutex mutex_;  // guards what follows
+    mutable std::condition_variable settled_;
+    MetaPtr wanted_meta_;
+    std::set<std::int32_t> wanted_;
+    std::vector<Retirement> retirements_;
+    std::map<std::int32_t, Slot> slots_;
+    bool running_ = false;                // a step runs
+    bool again_ = false;                  // something changed while it ran
+    std::uint32_t posted_ = 0;            // steps on the pool that wait for their turn
+    std::uint32_t timers_ = 0;            // and for their time
+    std::optional<SteadyTime> timer_at_;  // the earliest of these
+    bool shut_down_ = false;
+};
+
+/// A name as one part of a path: anything but letters, digits, '-', '_' and '=' is percent-encoded.
+std::string path_part(std::string_view name);
+
+}  // namespace weft::worker

@@ -1,0 +1,55 @@
+#include "worker/function_runners.h"
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+namespace weft::worker {
+namespace {
+constexpr std::size_t kRunnersStoppedAtOnce = 32;
+}
+
+void FunctionRunners::forget_done() {
+    std::erase_if(runners_, [](const auto& entry) { return entry.second->is_done(); });
+}
+
+std::shared_ptr<FunctionRunner> FunctionRunners::at(const model::FunctionName& name) {
+    auto& runner = runners_[name];
+    if (!runner) runner = std::make_shared<FunctionRunner>(name, context_);
+    return runner;
+}
+
+void FunctionRunners::want(const model::FunctionName& name, MetaPtr meta, std::set<std::int32_t> instances) {
+    const std::lock_guard lock(mutex_);
+    if (instances.empty() && !runners_.contains(name)) return;
+    at(name)->want(std::move(meta), std::move(instances));
+}
+
+void FunctionRunners::retire(const model::FunctionName& name, MetaPtr meta, std::function<void()> done) {
+    const std::lock_guard lock(mutex_);
+    forget_done();
+    at(name)->retire(std::move(meta), std::move(done));
+}
+
+std::shared_ptr<FunctionRunner> FunctionRunners::find(const model::FunctionName& name) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = runners_.find(name);
+    return found == runners_.end() ? nullptr : found->second;
+}
+
+void FunctionRunners::shut_down(Deadline deadline) {
+    std::vector<std::shared_ptr<FunctionRunner>> all;
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto& [name, runner] : runners_) all.push_back(runner);
+    }
+    std::atomic<std::size_t> next{0};
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < std::min(all.size(), kRunnersStoppedAtOnce); ++i) {
+        threads.emplace_back([&] {
+            for (std::size_t at = next++; at < all.size(); at = next++) all[at]->shut_down(deadline);
+        });
+    }
+}
+
+}  // namespace weft::worker

@@ -1,0 +1,123 @@
+#include "worker/function_tables.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/util/message_differencer.h>
+
+#include <algorithm>
+
+#include "model/function_details.h"
+#include "wire/proto/Function.pb.h"
+
+namespace weft::worker {
+namespace {
+
+bool same(const MetaPtr& a, const MetaPtr& b) {
+    return a == b || (a && b && google::protobuf::util::MessageDifferencer::Equals(*a, *b));
+}
+
+}  // namespace
+
+bool MetadataTable::apply(const MetadataEvent& event) {
+    const auto name = model::name_of(event.meta->functiondetails());
+    const auto found = functions_.find(name);
+    if (found != functions_.end() && found->second->version() >= event.meta->version()) return false;
+    if (event.change == MetadataChange::update) {
+        functions_.insert_or_assign(name, event.meta);
+        return true;
+    }
+    if (found == functions_.end()) return false;
+    functions_.erase(found);
+    return true;
+}
+
+Result<> MetadataTable::check_version(MetadataChange change, const ::proto::FunctionMetaData& next) const {
+    const MetaPtr known = find(model::name_of(next.functiondetails()));
+    if (known && known->version() >= next.version()) {
+        return fail(ErrorCode::invalid_argument, change == MetadataChange::update ? "Update" : "Delete",
+                    " request ignored because it is out of date. Please try again.");
+    }
+    return {};
+}
+
+MetaPtr MetadataTable::find(const model::FunctionName& name) const {
+    const auto found = functions_.find(name);
+    return found == functions_.end() ? nullptr : found->second;
+}
+
+void AssignmentTable::apply(const AssignmentEvent& event) {
+    InstanceAssignments& instances = functions_[event.key.function];
+    const auto found = instances.find(event.key.instance_id);
+    if (found != instances.end()) {
+        const auto counted = instances_of_worker_.find(found->second.worker_id);
+        if (--counted->second == 0) instances_of_worker_.erase(counted);
+        instances.erase(found);
+    }
+    if (!event.worker_id.empty()) {
+        instances[event.key.instance_id] = {event.worker_id, event.meta};
+        ++instances_of_worker_[event.worker_id];
+    }
+    if (instances.empty()) functions_.erase(event.key.function);
+}
+
+const InstanceAssignments& AssignmentTable::of(const model::FunctionName& name) const {
+    static const InstanceAssignments kNone;
+    const auto found = functions_.find(name);
+    return found == functions_.end() ? kNone : found->second;
+}
+
+std::map<std::string, std::size_t> AssignmentTable::load(const std::set<std::string>& workers) const {
+    std::map<std::string, std::size_t> load;
+    for (const auto& worker : workers) {
+        const auto found = instances_of_worker_.find(worker);
+        load[worker] = found == instances_of_worker_.end() ? 0 : found->second;
+    }
+    return load;
+}
+
+std::vector<AssignmentEvent> plan_assignments(const model::FunctionName& name, const MetaPtr& meta,
+                                              const InstanceAssignments& current,
+                                              std::map<std::string, std::size_t>& load) {
+    std::vector<AssignmentEvent> changes;
+    const std::int32_t parallelism = meta ? std::max(meta->functiondetails().parallelism(), 0) : 0;
+    for (const auto& [id, assigned] : current) {
+        if (id < 0 || id >= parallelism) changes.push_back({{name, id}, "", nullptr});
+    }
+    for (std::int32_t id = 0; id < parallelism; ++id) {
+        const auto found = current.find(id);
+        std::string worker = found == current.end() ? "" : found->second.worker_id;
+        const bool stays = !worker.empty() && load.contains(worker);
+        if (stays && same(found->second.meta, meta)) continue;
+        if (!stays) {
+            if (load.empty()) continue;  // nobody to run it
+            const auto least =
+                std::ranges::min_element(load, {}, [](const auto& entry) { return entry.second; });
+            worker = least->first;
+            ++least->second;
+        }
+        changes.push_back({{name, id}, std::move(worker), meta});
+    }
+    return changes;
+}
+
+std::set<std::int32_t> instances_to_run(const MetaPtr& meta, const InstanceAssignments& assigned,
+                                        const std::string& worker_id) {
+    std::set<std::int32_t> ids;
+    if (!meta) return ids;
+    for (const auto& [id, instance] : assigned) {
+        if (instance.worker_id == worker_id && model::should_run(*meta, id)) ids.insert(id);
+    }
+    return ids;
+}
+
+std::string program_fingerprint(const ::proto::FunctionMetaData& meta) {
+    std::string bytes = str_cat(meta.createtime(), "\n", meta.packagelocation().packagepath(), "\n");
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);  // maps in the order of their keys
+    meta.functiondetails().SerializeToCodedStream(&coded);
+    coded.Trim();
+    return bytes;
+}
+
+}  // namespace weft::worker

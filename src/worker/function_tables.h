@@ -1,0 +1,65 @@
+#pragma once
+// What a control plane knows: every function's latest metadata and every instance's assignment; and the pure
+// decisions on them. No locks here: the plane guards them.
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "worker/internal_topics.h"
+
+namespace weft::worker {
+
+/// Pulsar's FunctionMetaDataManager without its topic: the latest version of each function.
+class MetadataTable {
+  public:
+    /// Applies what the topic says; false if it is out of date (the known version is the same or newer) or
+    /// removes the unknown.
+    bool apply(const MetadataEvent& event);
+    /// Whether a leader may write this: `invalid_argument` with Pulsar's text if the known version is the
+    /// same or newer.
+    Result<> check_version(MetadataChange change, const ::proto::FunctionMetaData& next) const;
+    MetaPtr find(const model::FunctionName& name) const;  // null: unknown
+    const std::map<model::FunctionName, MetaPtr>& all() const { return functions_; }
+
+  private:
+    std::map<model::FunctionName, MetaPtr> functions_;
+};
+
+struct AssignedInstance {
+    std::string worker_id;
+    MetaPtr meta;  // as written in the assignment
+    bool operator==(const AssignedInstance&) const = default;
+};
+using InstanceAssignments = std::map<std::int32_t, AssignedInstance>;
+
+class AssignmentTable {
+  public:
+    void apply(const AssignmentEvent& event);
+    const InstanceAssignments& of(const model::FunctionName& name) const;  // empty: none
+    const std::map<model::FunctionName, InstanceAssignments>& all() const { return functions_; }
+    /// How many instances each of these workers has.
+    std::map<std::string, std::size_t> load(const std::set<std::string>& workers) const;
+
+  private:
+    std::map<model::FunctionName, InstanceAssignments> functions_;
+    std::map<std::string, std::size_t> instances_of_worker_;
+};
+
+/// What has to be written so that every instance of a function is assigned to a worker that lives, with its
+/// latest metadata: new instances go to the least loaded worker, what is assigned stays where it is. `meta`
+/// null: the function is gone and its assignments are removed. `load` is counted up as it is used.
+std::vector<AssignmentEvent> plan_assignments(const model::FunctionName& name, const MetaPtr& meta,
+                                              const InstanceAssignments& current,
+                                              std::map<std::string, std::size_t>& load);
+
+/// The instances of a function that are meant to run on a worker.
+std::set<std::int32_t> instances_to_run(const MetaPtr& meta, const InstanceAssignments& assigned,
+                                        const std::string& worker_id);
+
+/// Which metadata differ for a running instance: equal texts mean that nothing has to be restarted (only a
+/// version or the wanted states of instances changed).
+std::string program_fingerprint(const ::proto::FunctionMetaData& meta);
+
+}  // namespace weft::worker

@@ -1,0 +1,291 @@
+#include "worker/functions_api.h"
+
+#include <charconv>
+#include <condition_variable>
+#include <mutex>
+#include <nlohmann/json.hpp>
+
+#include "model/function_config.h"
+#include "model/function_details.h"
+#include "model/function_update.h"
+#include "model/validation.h"
+#include "observe/log.h"
+#include "wire/proto/Function.pb.h"
+#include "worker/answers.h"
+#include "worker/program_check.h"
+
+namespace weft::worker {
+namespace {
+
+const observe::Logger kLog("worker");
+
+model::FunctionName name_in(const http::Request& request) {
+    return {request.param("tenant"), request.param("namespace"), request.param("name")};
+}
+
+std::unexpected<Error> bad_request(auto&&... parts) { return fail(ErrorCode::invalid_argument, parts...); }
+
+std::unexpected<Error> unknown_function(const std::string& name, ErrorCode code = ErrorCode::not_found) {
+    return fail(code, "Function ", name, " doesn't exist");
+}
+
+bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == text.npos; }
+
+/// One-shot: set by the pool, waited for by a request, kept by whoever is later.
+class Latch {
+  public:
+    void open() {
+        const std::lock_guard lock(mutex_);
+        open_ = true;
+        opened_.notify_all();
+    }
+    void wait(Deadline deadline) {
+        std::unique_lock lock(mutex_);
+        opened_.wait_until(lock, deadline.time(), [this] { return open_; });
+    }
+
+  private:
+    std::mutex mutex_;
+    std::condition_variable opened_;
+    bool open_ = false;
+};
+
+}  // namespace
+
+/// The parts of a create or an update.
+struct FunctionsApi::Upload {
+    std::string_view config;
+    bool has_data = false;
+    std::string_view data;
+    std::string file_name;
+    std::string url;
+};
+
+FunctionsApi::FunctionsApi(ApiOptions options, ControlPlane& java_plane, ControlPlane& native_plane,
+                           FunctionRunners& runners, package::PackageStore& packages, BrokerAdmin& admin)
+    : options_(std::move(options)),
+      java_plane_(java_plane),
+      native_plane_(native_plane),
+      runners_(runners),
+      packages_(packages),
+      admin_(admin) {}
+
+bool FunctionsApi::initialized() const { return java_plane_.initialized() && native_plane_.initialized(); }
+
+void FunctionsApi::collect_packages() {
+    const auto live = [this] {
+        std::set<std::string> digests;
+        const auto add = [&](const MetaPtr& meta) {
+            const std::string_view path = meta->packagelocation().packagepath();
+            if (path.starts_with(kPackageScheme)) digests.emplace(path.substr(kPackageScheme.size()));
+        };
+        for (const ControlPlane* plane : {&java_plane_, &native_plane_}) {
+            for (const auto& meta : plane->functions()) add(meta);
+            for (const auto& assignment : plane->assignments()) add(assignment.meta);
+        }
+        return digests;
+    };
+    if (const auto collected = packages_.collect(live); !collected) {
+        kLog.warn("can't delete packages that nobody needs", {{"why", collected.error().message}});
+    }
+}
+
+FunctionsApi::Found FunctionsApi::look_up(const model::FunctionName& name) const {
+    for (ControlPlane* plane : {&java_plane_, &native_plane_}) {
+        if (auto meta = plane->find(name)) return {plane, std::move(meta)};
+    }
+    return {};
+}
+
+Result<FunctionsApi::Found> FunctionsApi::find_function(const http::Request& request) const {
+    const auto name = name_in(request);
+    Found found = look_up(name);
+    if (!found.meta || model::component_of(found.meta->functiondetails()) != model::ComponentType::function) {
+        return unknown_function(name.name);
+    }
+    return found;
+}
+
+// Create and update.
+
+Result<FunctionsApi::Upload> FunctionsApi::read_upload(const http::Request& request) {
+    const auto type = request.headers.find("content-type");
+    if (type == request.headers.end() || !type->second.starts_with("multipart/form-data")) {
+        return bad_request(
+            "The request must be multipart/form-data with the parts functionConfig and data, it is ",
+            type == request.headers.end() ? "of no type" : type->second);
+    }
+    WEFT_TRY(const auto parts, http::parse_multipart(request));
+    Upload upload;
+    bool has_config = false;
+    for (const auto& part : parts) {
+        if (part.name == "functionConfig") {
+            upload.config = part.content;
+            has_config = true;
+        } else if (part.name == "data") {
+            upload.has_data = true;
+            upload.data = part.content;
+            upload.file_name = part.filename;
+        } else if (part.name == "url") {
+            upload.url = part.content;
+        }
+    }
+    if (!has_config || is_blank(upload.config)) return bad_request("Function config is not provided");
+    if (!is_blank(upload.url)) {
+        if (upload.url.starts_with("function://")) {
+            return bad_request("Function Package management service is disabled. Please enable it to use ",
+                               upload.url);
+        }
+        return bad_request("url = ", upload.url, " is not supported by Weft yet: upload the package itself");
+    }
+    return upload;
+}
+
+Result<> FunctionsApi::check_namespace(const model::FunctionName& name, Deadline deadline) {
+    WEFT_TRY(const bool tenant, admin_.tenant_exists(name.tenant, deadline));
+    if (!tenant) return bad_request("Tenant does not exist");
+    WEFT_TRY(const bool ns, admin_.namespace_exists(name.tenant, name.ns, deadline));
+    if (!ns) return bad_request("Namespace does not exist");
+    return {};
+}
+
+/// Checks and stores what was uploaded; the pin holds it until the metadata that names it is written.
+Result<std::optional<package::PackageStore::Pin>> FunctionsApi::store_package(
+    const Upload& upload, model::Runtime runtime, ::proto::FunctionMetaData& meta) {
+    if (!upload.has_data) return std::nullopt;
+    std::string file_name = upload.file_name;
+    if (file_name.empty()) file_name = runtime == model::Runtime::python ? "function.py" : "function.so";
+    WEFT_TRY_VOID(package::check_file_name(file_name));
+    WEFT_TRY_VOID(check_program(runtime, file_name, upload.data));
+    WEFT_TRY(auto pin, packages_.put(upload.data));
+    meta.mutable_packagelocation()->set_packagepath(str_cat(kPackageScheme, pin.digest()));
+    meta.mutable_packagelocation()->set_originalfilename(file_name);
+    return std::optional(std::move(pin));
+}
+
+FunctionsApi::Answer FunctionsApi::create(const http::Request& request) {
+    const auto name = name_in(request);
+    WEFT_TRY(const Upload upload, read_upload(request));
+    WEFT_TRY(auto config, model::function_config_from_json(upload.config));
+    WEFT_TRY_VOID(check_namespace(name, request.deadline));
+    if (look_up(name).meta) return bad_request("Function ", name.name, " already exists");
+
+    config.tenant = name.tenant;  // the path takes precedence
+    config.ns = name.ns;
+    config.name = name.name;
+    model::infer_missing(config);
+    WEFT_TRY_VOID(model::validate(config));
+    WEFT_TRY_VOID(model::refuse_unsupported(config));
+    if (!upload.has_data) return bad_request("Function Package is not provided");
+
+    auto meta = std::make_shared<::proto::FunctionMetaData>();
+    model::to_details(config, *meta->mutable_functiondetails());
+    meta->set_createtime(wall_clock_ms());
+    meta->set_version(0);
+    WEFT_TRY(const auto pin, store_package(upload, *config.runtime, *meta));
+    ControlPlane& plane = *config.runtime == model::Runtime::native ? native_plane_ : java_plane_;
+    WEFT_TRY_VOID(plane.put(std::move(meta), request.deadline));
+    kLog.info("function created", {{"function", name.full()}});
+    return http::Response::no_content();
+}
+
+FunctionsApi::Answer FunctionsApi::update(const http::Request& request) {
+    const auto name = name_in(request);
+    WEFT_TRY(const Upload upload, read_upload(request));
+    WEFT_TRY(auto config, model::function_config_from_json(upload.config));
+    const Found found = look_up(name);
+    if (!found.meta) return unknown_function(name.name, ErrorCode::invalid_argument);
+    if (model::component_of(found.meta->functiondetails()) != model::ComponentType::function) {
+        return unknown_function(name.name);
+    }
+    config.tenant = name.tenant;
+    config.ns = name.ns;
+    config.name = name.name;
+    const auto stored = model::from_details(found.meta->functiondetails());
+    WEFT_TRY(auto merged, model::merge_update(stored, config));
+    if (merged == stored && !upload.has_data) return bad_request("Update contains no change");
+    model::infer_missing(merged);
+    WEFT_TRY_VOID(model::validate(merged));
+    WEFT_TRY_VOID(model::refuse_unsupported(merged));
+
+    auto meta = std::make_shared<::proto::FunctionMetaData>(*found.meta);
+    meta->clear_functiondetails();
+    model::to_details(merged, *meta->mutable_functiondetails());
+    meta->set_version(found.meta->version() + 1);
+    WEFT_TRY(const auto pin, store_package(upload, *merged.runtime, *meta));
+    WEFT_TRY_VOID(found.plane->put(std::move(meta), request.deadline));
+    kLog.info("function updated", {{"function", name.full()}});
+    if (upload.has_data) collect_packages();
+    return http::Response::no_content();
+}
+
+// Delete, get, list, start and stop.
+
+FunctionsApi::Answer FunctionsApi::remove(const http::Request& request) {
+    WEFT_TRY(const Found found, find_function(request));
+    auto last = std::make_shared<::proto::FunctionMetaData>(*found.meta);
+    last->set_version(found.meta->version() + 1);
+    const auto gone = std::make_shared<Latch>();  // shared with the pool, which may be later than the request
+    WEFT_TRY_VOID(found.plane->remove(
+        std::move(last),
+        [this, gone] {
+            collect_packages();
+            gone->open();
+        },
+        request.deadline));
+    kLog.info("function deleted", {{"function", name_in(request).full()}});
+    gone->wait(request.deadline.at_most(options_.delete_patience));
+    return http::Response::no_content();
+}
+
+FunctionsApi::Answer FunctionsApi::get(const http::Request& request) {
+    WEFT_TRY(const Found found, find_function(request));
+    return http::Response::json(model::to_json(model::from_details(found.meta->functiondetails())));
+}
+
+FunctionsApi::Answer FunctionsApi::list(const http::Request& request) {
+    std::vector<std::string> names;
+    for (const ControlPlane* plane : {&java_plane_, &native_plane_}) {
+        for (const auto& meta : plane->functions_of(request.param("tenant"), request.param("namespace"))) {
+            const auto& details = meta->functiondetails();
+            if (model::component_of(details) == model::ComponentType::function)
+                names.push_back(details.name());
+        }
+    }
+    std::ranges::sort(names);
+    return http::Response::json(strings_json(names));
+}
+
+FunctionsApi::Answer FunctionsApi::change_state(const http::Request& request, model::StateChange change) {
+    WEFT_TRY(const Found found, find_function(request));
+    std::int32_t id = -1;
+    if (request.params.contains("instanceId")) {
+        WEFT_TRY(id, instance_of(request, found));
+    }
+    if (!model::can_change_state(*found.meta, id, change)) return bad_request("Operation not permitted");
+    auto meta = std::make_shared<::proto::FunctionMetaData>(*found.meta);
+    model::change_state(*meta, id, change);
+    WEFT_TRY_VOID(found.plane->put(std::move(meta), request.deadline));
+    return http::Response::no_content();
+}
+
+FunctionsApi::Answer FunctionsApi::start(const http::Request& request) {
+    return change_state(request, model::StateChange::start);
+}
+FunctionsApi::Answer FunctionsApi::stop(const http::Request& request) {
+    return change_state(request, model::StateChange::stop);
+}
+
+/// The instance that the path names; the number must be one of the function's.
+Result<std::int32_t> FunctionsApi::instance_of(const http::Request& request, const Found& found) const {
+    const std::string& text = request.param("instanceId");
+    std::int32_t id = -1;
+    const char* const end = text.data() + text.size();
+    const bool is_number = std::from_chars(text.data(), end, id) == std::from_chars_result{end, std::errc{}};
+    if (!is_number || id < 0 || id >= found.meta->functiondetails().parallelism()) {
+        return bad_request("Function ", request.param("name"), " doesn't have instance with id ", text);
+    }
+    return id;
+}
+
+}  // namespace weft::worker

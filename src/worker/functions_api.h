@@ -1,0 +1,83 @@
+#pragma once
+// FunctionsApi: Pulsar's Functions REST V3 and Worker REST V2, on the two control planes.
+
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "http/server.h"
+#include "model/function_details.h"
+#include "package/package_store.h"
+#include "worker/control_plane.h"
+
+namespace weft::worker {
+
+struct ApiOptions {
+    std::string worker_id, hostname;
+    std::uint16_t web_port = 0;
+    Duration delete_patience = 3s;  // how long a DELETE waits for the instances to be gone before it answers
+    Duration status_patience = 5s;  // how long an instance may take to say how it is
+};
+
+/// Handlers run on the HTTP server's threads, several at once.
+class FunctionsApi final {
+  public:
+    /// What is referred to must outlive the API and the requests.
+    FunctionsApi(ApiOptions options, ControlPlane& java_plane, ControlPlane& native_plane,
+                 FunctionRunners& runners, package::PackageStore& packages, BrokerAdmin& admin);
+
+    bool initialized() const;
+    /// Deletes packages that no function names.
+    void collect_packages();
+
+    // One per route; params are tenant, namespace, name and instanceId where the route has them.
+    using Answer = Result<http::Response>;
+    Answer create(const http::Request& request);
+    Answer update(const http::Request& request);
+    Answer remove(const http::Request& request);
+    Answer get(const http::Request& request);
+    Answer list(const http::Request& request);
+    Answer start(const http::Request& request);
+    Answer stop(const http::Request& request);
+    Answer restart(const http::Request& request);
+    Answer status(const http::Request& request);
+    Answer instance_status(const http::Request& request);
+    Answer stats(const http::Request& request);
+    Answer instance_stats(const http::Request& request);
+    Answer cluster(const http::Request& request);
+    Answer leader(const http::Request& request);
+    Answer leader_ready(const http::Request& request);
+    Answer assignments(const http::Request& request);
+    Answer functions_metrics(const http::Request& request);
+
+  private:
+    struct Found {
+        ControlPlane* plane = nullptr;
+        MetaPtr meta;
+    };
+    struct Upload;
+    static Result<Upload> read_upload(const http::Request& request);
+    Found look_up(const model::FunctionName& name) const;
+    Result<Found> find_function(const http::Request& request) const;
+    Result<std::int32_t> instance_of(const http::Request& request, const Found& found) const;
+    Result<> check_namespace(const model::FunctionName& name, Deadline deadline);
+    Result<std::optional<package::PackageStore::Pin>> store_package(const Upload& upload,
+                                                                    model::Runtime runtime,
+                                                                    ::proto::FunctionMetaData& meta);
+    Answer change_state(const http::Request& request, model::StateChange change);
+    std::string worker_json() const;
+
+    const ApiOptions options_;
+    ControlPlane& java_plane_;
+    ControlPlane& native_plane_;
+    FunctionRunners& runners_;
+    package::PackageStore& packages_;
+    BrokerAdmin& admin_;
+};
+
+/// Adds all routes. `api` gives the API, or null as long as the worker isn't ready (answered 503 with
+/// Pulsar's text).
+void add_function_routes(http::Router& router, std::function<FunctionsApi*()> api);
+
+}  // namespace weft::worker

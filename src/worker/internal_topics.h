@@ -1,0 +1,54 @@
+#pragma once
+// The messages of the metadata and assignment topics, as Pulsar's workers write them (bytes in, values out;
+// pure).
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "model/function_name.h"
+#include "worker/deps.h"
+
+namespace proto {
+class FunctionMetaData;
+}
+
+namespace weft::worker {
+
+/// One version of a function; shared by the tables and the instances that run it, never changed.
+using MetaPtr = std::shared_ptr<const ::proto::FunctionMetaData>;
+
+/// Full names of the three topics of one control plane, below "persistent://<functions namespace>/".
+struct TopicNames {
+    std::string metadata, assignments, coordinate;
+    static TopicNames of_java_workers(std::string_view functions_namespace);
+    static TopicNames of_weft_workers(std::string_view functions_namespace);  // weft-metadata, ...
+};
+
+enum class MetadataChange : std::uint8_t { update, remove };
+
+/// A ServiceRequest with the property `version`; no key.
+Record metadata_record(MetadataChange change, const ::proto::FunctionMetaData& meta,
+                       const std::string& worker_id);
+struct MetadataEvent {
+    MetadataChange change = MetadataChange::update;
+    MetaPtr meta;
+};
+/// Takes both of Pulsar's formats: ServiceRequest without a key, FunctionMetaData with one (empty: removed).
+/// Nothing for a message that means nothing (INITIALIZE); `corrupt` for one that doesn't parse or lacks a
+/// name.
+Result<std::optional<MetadataEvent>> read_metadata(const Record& record);
+
+/// The assignment of one instance, with its function's whole metadata; a removal without a worker.
+Record assignment_record(const ::proto::FunctionMetaData& meta, std::int32_t instance_id,
+                         const std::string& worker_id);
+Record assignment_removal(const model::FunctionName& function, std::int32_t instance_id);
+struct AssignmentEvent {
+    model::InstanceKey key;
+    std::string worker_id;  // empty: removed
+    MetaPtr meta;           // of an assignment
+};
+Result<AssignmentEvent> read_assignment(const Record& record);
+
+}  // namespace weft::worker

@@ -1,0 +1,57 @@
+#include "worker/program_check.h"
+
+#include <elf.h>
+
+#include <cstring>
+
+namespace weft::worker {
+namespace {
+
+#if defined(__x86_64__)
+constexpr unsigned kMachine = EM_X86_64;
+constexpr std::string_view kMachineName = "x86-64";
+#elif defined(__aarch64__)
+constexpr unsigned kMachine = EM_AARCH64;
+constexpr std::string_view kMachineName = "aarch64";
+#else
+#error "name this machine's ELF constant"
+#endif
+
+Result<> check_shared_library(std::string_view bytes) {
+    const auto refuse = [](std::string_view why) {
+        return fail(ErrorCode::invalid_argument, "The package is not a shared library for this machine (",
+                    kMachineName, " Linux): ", why, ". Build it with -shared -fPIC against weft's C++ SDK");
+    };
+    Elf64_Ehdr header{};
+    if (bytes.size() < sizeof header) return refuse("it is too short");
+    std::memcpy(&header, bytes.data(), sizeof header);
+    if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return refuse("it is not an ELF file");
+    if (header.e_ident[EI_CLASS] != ELFCLASS64) return refuse("it is not a 64-bit ELF file");
+    if (header.e_machine != kMachine) return refuse("it was built for another processor");
+    if (header.e_type != ET_DYN) return refuse("it is not a shared object");
+    return {};
+}
+
+Result<> check_python_file(std::string_view file_name, std::string_view bytes) {
+    if (!file_name.ends_with(".py")) {
+        return fail(ErrorCode::invalid_argument, "The Python package ", file_name,
+                    " is not supported by Weft yet: upload one .py file");
+    }
+    if (bytes.find('\0') != bytes.npos) {
+        return fail(ErrorCode::invalid_argument, "The Python file ", file_name,
+                    " holds binary data, not source text");
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<> check_program(model::Runtime runtime, std::string_view file_name, std::string_view bytes) {
+    if (bytes.empty())
+        return fail(ErrorCode::invalid_argument, "Function Package is not provided: the file is empty");
+    if (runtime == model::Runtime::native) return check_shared_library(bytes);
+    if (runtime == model::Runtime::python) return check_python_file(file_name, bytes);
+    return {};
+}
+
+}  // namespace weft::worker

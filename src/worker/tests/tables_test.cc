@@ -1,0 +1,170 @@
+// The pure parts: topic messages, tables, plans.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "wire/proto/Function.pb.h"
+#include "wire/proto/Request.pb.h"
+#include "worker/function_runner.h"
+#include "worker/function_tables.h"
+
+namespace weft::worker {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+std::shared_ptr<::proto::FunctionMetaData> meta_of(const std::string& name, std::uint64_t version,
+                                                   int parallelism = 1) {
+    auto meta = std::make_shared<::proto::FunctionMetaData>();
+    auto& details = *meta->mutable_functiondetails();
+    details.set_tenant("t");
+    details.set_namespace_("n");
+    details.set_name(name);
+    details.set_parallelism(parallelism);
+    meta->set_version(version);
+    return meta;
+}
+const model::FunctionName kF{"t", "n", "f"};
+
+std::vector<std::string> shown(const std::vector<AssignmentEvent>& events) {
+    std::vector<std::string> out;
+    for (const auto& e : events) out.push_back(str_cat(e.key.instance_id, "=", e.worker_id));
+    return out;
+}
+
+TEST(InternalTopics, metadata_comes_back) {
+    const auto meta = meta_of("f", 7);
+    for (const auto change : {MetadataChange::update, MetadataChange::remove}) {
+        const auto event = read_metadata(metadata_record(change, *meta, "w")).value().value();
+        EXPECT_EQ(event.change, change);
+        EXPECT_EQ(event.meta->version(), 7U);
+    }
+}
+
+TEST(InternalTopics, unknown_fields_survive) {
+    auto meta = meta_of("f", 1);
+    ASSERT_TRUE(meta->MergeFromString("\xd2\x7d\x03new"));  // field 2010, a string
+    const auto event = read_metadata(metadata_record(MetadataChange::update, *meta, "w")).value().value();
+    EXPECT_EQ(event.meta->SerializeAsString(), meta->SerializeAsString());
+    const auto assigned = read_assignment(assignment_record(*event.meta, 0, "w")).value();
+    EXPECT_EQ(assigned.meta->SerializeAsString(), meta->SerializeAsString());
+}
+
+TEST(InternalTopics, reads_the_compacted_format_too) {
+    const auto update = read_metadata({"t/n/f", meta_of("f", 3)->SerializeAsString(), {}}).value().value();
+    EXPECT_EQ(update.change, MetadataChange::update);
+    const auto removal = read_metadata({"t/n/f", "", {}}).value().value();
+    EXPECT_EQ(removal.change, MetadataChange::remove);
+    MetadataTable table;
+    table.apply(update);
+    EXPECT_TRUE(table.apply(removal));
+    EXPECT_EQ(table.find(kF), nullptr);
+}
+
+TEST(InternalTopics, initialize_messages_mean_nothing) {
+    ::proto::ServiceRequest request;
+    request.set_servicerequesttype(::proto::ServiceRequest::INITIALIZE);
+    EXPECT_FALSE(read_metadata({"", request.SerializeAsString(), {}}).value());
+}
+
+TEST(MetadataTable, ignores_what_is_out_of_date) {
+    MetadataTable table;
+    EXPECT_TRUE(table.apply({MetadataChange::update, meta_of("f", 5)}))
+        << "any version of an unknown function";
+    EXPECT_FALSE(table.apply({MetadataChange::update, meta_of("f", 5)}));
+    EXPECT_FALSE(table.apply({MetadataChange::remove, meta_of("f", 4)}));
+    EXPECT_EQ(table.check_version(MetadataChange::update, *meta_of("f", 5)).error().message,
+              "Update request ignored because it is out of date. Please try again.");
+    EXPECT_EQ(table.check_version(MetadataChange::remove, *meta_of("f", 5)).error().message,
+              "Delete request ignored because it is out of date. Please try again.");
+    EXPECT_TRUE(table.apply({MetadataChange::remove, meta_of("f", 6)}));
+    EXPECT_FALSE(table.apply({MetadataChange::remove, meta_of("f", 7)}));
+    EXPECT_TRUE(table.apply({MetadataChange::update, meta_of("f", 0)})) << "a new life begins at 0";
+}
+
+TEST(Assignments, new_instances_go_to_the_least_loaded_worker) {
+    std::map<std::string, std::size_t> load{{"a", 2}, {"b", 0}};
+    EXPECT_THAT(shown(plan_assignments(kF, meta_of("f", 0, 4), {}, load)),
+                ElementsAre("0=b", "1=b", "2=a", "3=b"));
+}
+
+TEST(Assignments, what_is_assigned_stays_unless_its_worker_is_gone) {
+    const auto meta = meta_of("f", 0, 3);
+    std::map<std::string, std::size_t> load{{"a", 1}, {"b", 0}};
+    const InstanceAssignments current{{0, {"a", meta}}, {1, {"dead", meta}}};
+    EXPECT_THAT(shown(plan_assignments(kF, meta, current, load)), ElementsAre("1=b", "2=a"));
+}
+
+TEST(Assignments, a_new_version_is_written_on_the_same_worker) {
+    std::map<std::string, std::size_t> load{{"a", 1}};
+    const InstanceAssignments current{{0, {"a", meta_of("f", 0)}}};
+    EXPECT_THAT(shown(plan_assignments(kF, meta_of("f", 1), current, load)), ElementsAre("0=a"));
+    EXPECT_THAT(plan_assignments(kF, meta_of("f", 0), current, load), IsEmpty())
+        << "equal, though not the same object";
+}
+
+TEST(Assignments, surplus_instances_and_deleted_functions_are_removed) {
+    const auto meta = meta_of("f", 1, 1);
+    std::map<std::string, std::size_t> load{{"a", 2}};
+    const InstanceAssignments current{{0, {"a", meta}}, {1, {"a", meta}}, {-1, {"a", meta}}};
+    EXPECT_THAT(shown(plan_assignments(kF, meta, current, load)), ElementsAre("-1=", "1="));
+    EXPECT_THAT(shown(plan_assignments(kF, nullptr, current, load)), ElementsAre("-1=", "0=", "1="));
+}
+
+TEST(Assignments, without_workers_nothing_is_assigned) {
+    std::map<std::string, std::size_t> nobody;
+    EXPECT_THAT(plan_assignments(kF, meta_of("f", 0, 2), {}, nobody), IsEmpty());
+}
+
+TEST(Assignments, the_table_counts_load) {
+    AssignmentTable table;
+    const auto meta = meta_of("f", 0);
+    table.apply({{kF, 0}, "a", meta});
+    table.apply({{kF, 1}, "b", meta});
+    table.apply({{kF, 1}, "a", meta});
+    EXPECT_EQ(table.load({"a", "b", "c"}),
+              (std::map<std::string, std::size_t>{{"a", 2}, {"b", 0}, {"c", 0}}));
+    table.apply({{kF, 0}, "", nullptr});
+    table.apply({{kF, 1}, "", nullptr});
+    table.apply({{kF, 1}, "", nullptr});
+    EXPECT_TRUE(table.all().empty());
+}
+
+TEST(RunnerPlan, stops_what_is_too_much_and_starts_what_is_missing) {
+    RunnerState state;
+    state.wanted = {0, 1, 2, 3, 4};
+    state.wanted_fingerprint = "new";
+    state.instances[0] = {"new", true, false, false};   // as wanted
+    state.instances[1] = {"old", true, false, false};   // stale
+    state.instances[2] = {"new", false, false, false};  // failed, not due
+    state.instances[3] = {"new", false, true, false};   // failed, due
+    state.instances[5] = {"new", true, false, false};   // not wanted
+    RunnerPlan plan = plan_instances(state);
+    EXPECT_THAT(plan.stop, ElementsAre(1, 3, 5));
+    EXPECT_THAT(plan.start, ElementsAre(1, 3, 4));
+    state.instances[0].restart = true;
+    plan = plan_instances(state);
+    EXPECT_THAT(plan.stop, ElementsAre(0, 1, 3, 5));
+    EXPECT_THAT(plan.start, ElementsAre(0, 1, 3, 4));
+}
+
+TEST(Fingerprint, changes_with_the_program_but_not_with_the_wanted_states) {
+    auto meta = meta_of("f", 0);
+    const std::string first = program_fingerprint(*meta);
+    meta->set_version(9);
+    (*meta->mutable_instancestates())[0] = ::proto::STOPPED;
+    EXPECT_EQ(program_fingerprint(*meta), first);
+    meta->mutable_packagelocation()->set_packagepath("other");
+    EXPECT_NE(program_fingerprint(*meta), first);
+}
+
+TEST(PathPart, never_leaves_its_folder) {
+    EXPECT_EQ(path_part("my-fn_1.x"), "my-fn_1.x");
+    EXPECT_EQ(path_part(".."), "%2E%2E");
+    EXPECT_EQ(path_part("."), "%2E");
+    EXPECT_EQ(path_part("a/b c"), "a%2Fb%20c");
+}
+
+}  // namespace
+}  // namespace weft::worker

@@ -1,0 +1,557 @@
+// The worker through its REST, on fakes of the broker and of the instances.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "http/client.h"
+#include "http/server.h"
+#include "worker/functions_api.h"
+#include "worker/testing/fake_world.h"
+
+namespace weft::worker {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+using Outcome = testing::FakeTopics::Outcome;
+
+constexpr Duration kPatience = 20s;
+const std::string kWorker = "c-standalone-fw-localhost-8080";
+const std::string kPath = "/admin/v3/functions/public/default/";
+
+/// What stays when a worker ends: the broker and the disk.
+struct World {
+    World() {
+        std::string pattern = (fs::temp_directory_path() / "weft-worker-XXXXXX").string();
+        folder = ::mkdtemp(pattern.data());
+    }
+    ~World() { fs::remove_all(folder); }
+    std::size_t packages() const {
+        const fs::directory_iterator all(folder / "packages");
+        return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+    }
+
+    fs::path folder;
+    testing::FakeTopics topics;
+    testing::FakeAdmin admin;
+    testing::FakeStarter starter;
+};
+
+/// One life of a worker.
+struct Life {
+    explicit Life(World& w)
+        : world(w), store(std::move(*package::PackageStore::open({world.folder / "packages"}))) {
+        for (ControlPlane* plane : {&java, &native}) plane->start();
+        add_function_routes(router, [this] { return &api; });
+    }
+    ~Life() {
+        java.stop();
+        native.stop();
+        runners.shut_down(Deadline::after(kPatience));
+        pool.stop();
+        world.topics.forget_listeners();
+    }
+    static PlaneOptions options(TopicNames topics) {
+        PlaneOptions plane;
+        plane.label = "test";
+        plane.topics = std::move(topics);
+        plane.worker_id = kWorker;
+        plane.participant = kWorker + ":localhost:8080";
+        plane.tenant = "public";
+        plane.ns = "functions";
+        plane.backoff_min = 1ms;
+        plane.backoff_max = 5ms;
+        return plane;
+    }
+    bool ready() const {
+        return java.wait_until_leader(Deadline::after(kPatience)) &&
+               native.wait_until_leader(Deadline::after(kPatience));
+    }
+    bool settled(const std::string& name) const {
+        const auto runner = runners.find({"public", "default", name});
+        return !runner || runner->wait_settled(Deadline::after(kPatience));
+    }
+
+    World& world;
+    http::Router router;
+    std::unique_ptr<package::PackageStore> store;
+    JobPool pool{"test", 4};
+    FunctionRunners runners{RunnerContext{pool, world.starter, world.admin, *store,
+                                          world.folder / "instances", kWorker, "standalone", "python3",
+                                          "pulsar://x:1", "http://x:2", 10s, 1ms, 4ms}};
+    ControlPlane java{options(TopicNames::of_java_workers("public/functions")), world.topics, world.admin,
+                      runners};
+    ControlPlane native{options(TopicNames::of_weft_workers("public/functions")), world.topics, world.admin,
+                        runners};
+    FunctionsApi api{{kWorker, "localhost", 8080, kPatience, 5s}, java, native, runners, *store, world.admin};
+};
+
+class WorkerTest : public ::testing::Test {
+  protected:
+    void live() {
+        life.reset();
+        life.emplace(world);
+        ASSERT_TRUE(life->ready());
+    }
+    void SetUp() override { live(); }
+
+    http::Response call(const std::string& method, const std::string& path, std::string body = "",
+                        const std::string& type = "") {
+        http::Request request;
+        request.method = method;
+        request.path = request.raw_path = path;
+        request.body = std::move(body);
+        if (!type.empty()) request.headers["content-type"] = type;
+        request.deadline = Deadline::after(kPatience);
+        return life->router.handle(request);
+    }
+    http::Response upload(const std::string& method, const std::string& name, const std::string& config,
+                          const std::optional<std::string>& file = "def process(x): return x",
+                          const std::string& file_name = "f.py") {
+        http::MultipartBuilder parts;
+        if (!config.empty()) parts.add("functionConfig", "application/json", config);
+        if (file) parts.add("data", "application/octet-stream", *file, file_name);
+        const std::string type = parts.content_type();
+        return call(method, kPath + name, parts.finish(), type);
+    }
+    http::Response create(const std::string& name, const std::string& extra = "") {
+        return upload("POST", name, config_with(extra));
+    }
+    static std::string config_with(const std::string& extra) {
+        return R"({"className":"f.F","inputs":["in"],"output":"out","py":"f.py")" + extra + "}";
+    }
+    static std::string reason(const http::Response& response) {
+        const auto body = json::parse(response.body, nullptr, false);
+        return body.is_object() ? str_cat(response.status, " ", body.value("reason", ""))
+                                : str_cat(response.status);
+    }
+    json get(const std::string& path) { return json::parse(call("GET", path).body, nullptr, false); }
+    std::vector<Record> log(const std::string& topic) {
+        return world.topics.log("persistent://public/functions/" + topic);
+    }
+
+    World world;
+    std::optional<Life> life;
+};
+
+std::string shared_library() {
+    std::string elf(
+        "\x7f"
+        "ELF\x02\x01\x01",
+        7);
+    elf.resize(64);
+    elf[16] = 3;  // ET_DYN
+#if defined(__x86_64__)
+    elf[18] = 62;
+#else
+    elf[18] = static_cast<char>(183);
+#endif
+    return elf;
+}
+
+TEST_F(WorkerTest, a_function_lives_from_create_to_delete) {
+    EXPECT_EQ(create("f", R"(,"parallelism":2)").status, 204);
+    EXPECT_EQ(get(kPath).dump(), R"(["f"])");
+    EXPECT_EQ(get(kPath + "f")["inputSpecs"]["in"]["regexPattern"], false);
+    EXPECT_EQ(get(kPath + "f")["runtime"], "PYTHON");
+    ASSERT_TRUE(life->settled("f"));
+    EXPECT_THAT(world.starter.running(), ElementsAre("f:0", "f:1"));
+
+    const json status = get(kPath + "f/status");
+    EXPECT_EQ(status["numInstances"], 2);
+    EXPECT_EQ(status["numRunning"], 2);
+    EXPECT_EQ(status["instances"][1]["instanceId"], 1);
+
+    EXPECT_EQ(call("DELETE", kPath + "f").status, 204);
+    EXPECT_THAT(world.starter.running(), IsEmpty());
+    EXPECT_THAT(world.admin.deleted(), ElementsAre("in public/default/f"));
+    EXPECT_EQ(get(kPath).dump(), "[]");
+    EXPECT_EQ(reason(call("GET", kPath + "f")), "404 Function f doesn't exist");
+    EXPECT_EQ(world.packages(), 0U);
+    EXPECT_FALSE(fs::exists(world.folder / "instances/public/default/f"));
+}
+
+TEST_F(WorkerTest, the_topics_hold_what_pulsars_worker_would_write) {
+    create("f");
+    call("DELETE", kPath + "f");
+    const auto metadata = log("metadata");
+    ASSERT_EQ(metadata.size(), 2U);
+    EXPECT_EQ(metadata[0].properties.at("version"), "0");
+    EXPECT_EQ(metadata[1].properties.at("version"), "1");
+    EXPECT_EQ(metadata[0].key, "");
+    const auto created = read_metadata(metadata[0]).value().value();
+    EXPECT_EQ(created.change, MetadataChange::update);
+    EXPECT_EQ(created.meta->functiondetails().name(), "f");
+    EXPECT_EQ(created.meta->packagelocation().originalfilename(), "f.py");
+    EXPECT_EQ(read_metadata(metadata[1]).value()->change, MetadataChange::remove);
+    const auto assignments = log("assignments");
+    ASSERT_EQ(assignments.size(), 2U);
+    EXPECT_EQ(assignments[0].key, "public/default/f:0");
+    EXPECT_EQ(read_assignment(assignments[0])->worker_id, kWorker);
+    EXPECT_EQ(assignments[1].key, "public/default/f:0");
+    EXPECT_EQ(assignments[1].payload, "");
+    EXPECT_THAT(world.topics.producers, ElementsAre(kWorker + "-leader", kWorker + "-scheduler-manager"));
+    EXPECT_THAT(world.topics.readers, ElementsAre(kWorker + "-function-assignment-initialize",
+                                                  kWorker + "-function-metadata-tailer"));
+    EXPECT_THAT(world.topics.participants, ElementsAre(kWorker + ":localhost:8080"));
+}
+
+TEST_F(WorkerTest, native_functions_live_in_topics_of_their_own) {
+    const auto created =
+        upload("POST", "n", R"({"inputs":["in"],"native":"libn.so"})", shared_library(), "libn.so");
+    EXPECT_EQ(created.status, 204) << created.body;
+    EXPECT_THAT(log("metadata"), IsEmpty());
+    EXPECT_EQ(log("weft-metadata").size(), 1U);
+    EXPECT_EQ(log("weft-assignments").size(), 1U);
+    ASSERT_TRUE(life->settled("n"));
+    EXPECT_EQ(world.starter.last_spec().language, runtime::Language::native);
+    EXPECT_EQ(reason(create("n")), "400 Function n already exists") << "names are unique over both";
+    create("a");
+    EXPECT_EQ(get(kPath).dump(), R"(["a","n"])");
+    EXPECT_EQ(get("/admin/v2/worker/assignments").dump(),
+              R"({")" + kWorker + R"(":["public/default/a:0","public/default/n:0"]})");
+}
+
+TEST_F(WorkerTest, instances_get_their_package_under_its_own_name) {
+    create("f", R"(,"userConfig":{"k":1})");
+    ASSERT_TRUE(life->settled("f"));
+    const auto spec = world.starter.last_spec();
+    EXPECT_EQ(fs::path(spec.package_path).filename(), "f.py");
+    EXPECT_TRUE(fs::exists(spec.package_path));
+    EXPECT_TRUE(fs::is_directory(spec.scratch_directory));
+    EXPECT_EQ(spec.function_id.size(), 36U);
+    EXPECT_EQ(spec.service_url, "pulsar://x:1");
+    EXPECT_EQ(spec.worker_id, kWorker);
+}
+
+TEST_F(WorkerTest, everything_survives_a_restart) {
+    create("f", R"(,"parallelism":3)");
+    create("g");
+    create("gone");
+    upload("POST", "n", R"({"inputs":["in"],"native":"libn.so"})", shared_library(), "libn.so");
+    call("POST", kPath + "f/1/stop");
+    call("DELETE", kPath + "gone");
+    const auto before = get(kPath + "f");
+    ASSERT_TRUE(life->settled("f"));
+    const auto writes = log("metadata").size() + log("assignments").size();
+    live();
+    EXPECT_EQ(get(kPath).dump(), R"(["f","g","n"])");
+    EXPECT_EQ(get(kPath + "f"), before);
+    for (const auto* name : {"f", "g", "n"}) ASSERT_TRUE(life->settled(name));
+    EXPECT_THAT(world.starter.running(), ElementsAre("f:0", "f:2", "g:0", "n:0"));
+    EXPECT_EQ(log("metadata").size() + log("assignments").size(), writes) << "a restart writes nothing";
+    EXPECT_EQ(reason(create("f")), "400 Function f already exists");
+}
+
+TEST_F(WorkerTest, a_function_deleted_just_before_a_crash_is_cleaned_up_by_the_next_life) {
+    create("f");
+    ASSERT_TRUE(life->settled("f"));
+    const auto created = read_metadata(log("metadata")[0]).value().value();
+    life.reset();
+    ::proto::FunctionMetaData last = *created.meta;
+    last.set_version(1);
+    world.topics.put("persistent://public/functions/metadata",
+                     metadata_record(MetadataChange::remove, last, kWorker));
+    live();
+    EXPECT_EQ(get(kPath).dump(), "[]");
+    ASSERT_TRUE(life->settled("f"));
+    EXPECT_THAT(world.admin.deleted(), ElementsAre("in public/default/f"));
+    EXPECT_EQ(log("assignments").back().payload, "");
+}
+
+TEST_F(WorkerTest, a_function_may_be_made_again_while_its_past_is_cleaned_up) {
+    create("f");
+    ASSERT_TRUE(life->settled("f"));
+    world.admin.refuse_deletions(3);
+    EXPECT_EQ(call("DELETE", kPath + "f").status, 204);
+    EXPECT_EQ(create("f").status, 204);
+    ASSERT_TRUE(life->settled("f"));
+    EXPECT_THAT(world.starter.events(), ElementsAre("start f:0", "stop f:0", "start f:0"));
+    EXPECT_THAT(world.admin.deleted(), ElementsAre("in public/default/f"));
+    EXPECT_EQ(get(kPath + "f/status")["numRunning"], 1);
+    live();
+    ASSERT_TRUE(life->settled("f"));
+    EXPECT_EQ(get(kPath + "f/status")["numRunning"], 1);
+}
+
+TEST_F(WorkerTest, subscriptions_stay_if_asked_to) {
+    create("f", R"(,"cleanupSubscription":false)");
+    call("DELETE", kPath + "f");
+    EXPECT_THAT(world.admin.deleted(), IsEmpty());
+}
+
+TEST_F(WorkerTest, an_instance_that_does_not_start_says_why_and_is_tried_again) {
+    world.starter.fail_starts(1'000'000);
+    create("f");
+    ASSERT_TRUE(life->settled("f"));
+    const json status = get(kPath + "f/0/status");
+    EXPECT_EQ(status["running"], false);
+    EXPECT_EQ(status["error"], "no process could be made");
+    EXPECT_EQ(status["workerId"], kWorker);
+    EXPECT_FALSE(status.contains("latestUserExceptions")) << "null is left out";
+    world.starter.fail_starts(0);
+    const auto runner = life->runners.find({"public", "default", "f"});
+    for (int i = 0; i < 10'000 && world.starter.running().empty(); ++i) {
+        runner->want(life->java.find({"public", "default", "f"}), {0});
+        ASSERT_TRUE(life->settled("f"));
+    }
+    EXPECT_THAT(world.starter.running(), ElementsAre("f:0"));
+}
+
+TEST_F(WorkerTest, status_and_stats_are_as_pulsar_writes_them) {
+    create("f");
+    ASSERT_TRUE(life->settled("f"));
+    EXPECT_EQ(
+        call("GET", kPath + "f/status").body,
+        R"({"numInstances":1,"numRunning":1,"instances":[{"instanceId":0,"status":{"running":true,)"
+        R"("error":"",)"
+        R"("numRestarts":0,"numReceived":5,"numSuccessfullyProcessed":4,"numUserExceptions":1,)"
+        R"("latestUserExceptions":[{"exceptionString":"boom","timestampMs":1234}],"numSystemExceptions":0,)"
+        R"("latestSystemExceptions":[],"averageLatency":0.5,"lastInvocationTime":99,"workerId":")" +
+            kWorker + R"("}}]})");
+    EXPECT_EQ(
+        call("GET", kPath + "f/stats").body,
+        R"({"receivedTotal":5,"processedSuccessfullyTotal":4,"systemExceptionsTotal":0,)"
+        R"("userExceptionsTotal":0,)"
+        R"("avgProcessLatency":0.5,"1min":{"receivedTotal":0,"processedSuccessfullyTotal":0,)"
+        R"("systemExceptionsTotal":0,"userExceptionsTotal":0,"avgProcessLatency":null},)"
+        R"("lastInvocation":null,)"
+        R"("instances":[{"instanceId":0,"metrics":{"receivedTotal":5,"processedSuccessfullyTotal":4,)"
+        R"("systemExceptionsTotal":0,"userExceptionsTotal":0,"avgProcessLatency":0.5,)"
+        R"("1min":{"receivedTotal":0,)"
+        R"("processedSuccessfullyTotal":0,"systemExceptionsTotal":0,"userExceptionsTotal":0,)"
+        R"("avgProcessLatency":null},"lastInvocation":null,"userMetrics":{"user_metric_x_sum":2.0}}}]})");
+    EXPECT_EQ(get(kPath + "f/0/stats")["receivedTotal"], 5);
+    EXPECT_EQ(reason(call("GET", kPath + "f/1/status")), "400 Function f doesn't have instance with id 1");
+    EXPECT_EQ(reason(call("GET", kPath + "f/x/stats")), "400 Function f doesn't have instance with id x");
+    EXPECT_EQ(reason(call("GET", kPath + "none/status")), "404 Function none doesn't exist");
+}
+
+TEST_F(WorkerTest, stop_start_and_restart) {
+    create("f", R"(,"parallelism":2)");
+    ASSERT_TRUE(life->settled("f"));
+    EXPECT_EQ(reason(call("POST", kPath + "f/start")), "400 Operation not permitted");
+    EXPECT_EQ(call("POST", kPath + "f/1/stop").status, 204);
+    ASSERT_TRUE(life->settled("f"));
+    EXPECT_THAT(world.starter.running(), ElementsAre("f:0")) << "the other one runs on";
+    EXPECT_EQ(get(kPath + "f/status")["numRunning"], 1);
+    EXPECT_EQ(reason(call("POST", kPath + "f/1/stop")), "400 Operation not permitted");
+    EXPECT_EQ(call("POST", kPath + "f/start").status, 204);
+    ASSERT_TRUE(life->settled("f"));
+    EXPECT_THAT(world.starter.events(), ElementsAre("start f:0", "start f:1", "stop f:1", "start f:1"));
+    EXPECT_EQ(call("POST", kPath + "f/0/restart").status, 204);
+    ASSERT_TRUE(life->settled("f"));
+    EXPECT_EQ(world.starter.events().size(), 6U);
+    EXPECT_EQ(world.starter.running().size(), 2U);
+    EXPECT_EQ(reason(call("POST", kPath + "f/7/restart")), "400 public/default/f/7 doesn't exist");
+    EXPECT_EQ(call("POST", kPath + "f/restart").status, 204);
+}
+
+TEST_F(WorkerTest, an_update_replaces_program_and_configuration) {
+    create("f");
+    ASSERT_TRUE(life->settled("f"));
+    EXPECT_EQ(reason(upload("PUT", "f", config_with(""), std::nullopt)), "400 Update contains no change");
+    EXPECT_EQ(reason(upload("PUT", "none", config_with(""))), "400 Function none doesn't exist");
+    EXPECT_EQ(reason(upload("PUT", "f", R"({"inputs":["other"]})")), "400 Input Topics cannot be altered");
+    EXPECT_EQ(upload("PUT", "f", R"({"userConfig":{"a":1},"parallelism":2})", std::nullopt).status, 204);
+    ASSERT_TRUE(life->settled("f"));
+    EXPECT_EQ(get(kPath + "f")["userConfig"]["a"], 1);
+    EXPECT_THAT(world.starter.running(), ElementsAre("f:0", "f:1"));
+    EXPECT_EQ(upload("PUT", "f", "{}", "def process(x): return 2", "g.py").status, 204);
+    ASSERT_TRUE(life->settled("f"));
+    EXPECT_EQ(fs::path(world.starter.last_spec().package_path).filename(), "g.py");
+    EXPECT_EQ(upload("PUT", "f", R"({"parallelism":1})", std::nullopt).status, 204);
+    ASSERT_TRUE(life->settled("f"));
+    EXPECT_THAT(world.starter.running(), ElementsAre("f:0"));
+    EXPECT_EQ(log("assignments").back().key, "public/default/f:0");
+    EXPECT_EQ(get("/admin/v2/worker/assignments")[kWorker].size(), 1U);
+}
+
+TEST_F(WorkerTest, broken_requests_get_pulsars_answers) {
+    const auto answer = [&](const std::string& config, const std::optional<std::string>& file = "x = 1",
+                            const std::string& file_name = "f.py") {
+        return reason(upload("POST", "f", config, file, file_name));
+    };
+    EXPECT_EQ(answer(""), "400 Function config is not provided");
+    EXPECT_EQ(answer(" "), "400 Function config is not provided");
+    EXPECT_THAT(answer("{"), StartsWith("400 The function config is not valid JSON"));
+    EXPECT_EQ(answer(R"({"py":"f.py","inputs":["in"]})"), "400 Function classname cannot be null");
+    EXPECT_EQ(answer(config_with(""), std::nullopt), "400 Function Package is not provided");
+    EXPECT_EQ(answer(config_with(""), ""), "400 Function Package is not provided: the file is empty");
+    EXPECT_THAT(answer(config_with(""), "PK\x03\x04", "f.zip"), HasSubstr("upload one .py file"));
+    EXPECT_THAT(answer(config_with(""), std::string("a\0b", 3)), HasSubstr("binary data"));
+    EXPECT_THAT(answer(config_with(""), "x", "../../etc/cron.d/f.py"),
+                StartsWith("400 The package's file name"));
+    EXPECT_THAT(answer(R"({"inputs":["in"],"native":"f.so"})", "not a library", "f.so"),
+                HasSubstr("not a shared library for this machine"));
+    EXPECT_EQ(answer(config_with(R"(,"timeoutMs":-1)")), "400 Function timeout must be a positive number");
+    EXPECT_THAT(answer(config_with(R"(,"windowConfig":{"windowLengthCount":1})")),
+                "400 There is currently no support windowing in python");
+    EXPECT_EQ(answer(R"({"inputs":["in"],"className":"F"})"),
+              "400 Function language runtime is either not set or cannot be determined");
+    EXPECT_EQ(reason(call("POST", kPath + "f", "{}", "application/json")),
+              "400 The request must be multipart/form-data with the parts functionConfig and data, it is "
+              "application/json");
+    EXPECT_EQ(call("POST", kPath + "f", "garbage", "multipart/form-data; boundary=x").status, 400);
+    EXPECT_EQ(reason(call("POST", "/admin/v3/functions/nobody/default/f", "", "")).substr(0, 3), "400");
+    http::MultipartBuilder parts;
+    parts.add("functionConfig", "application/json", config_with(""));
+    parts.add("url", "text/plain", "function://public/default/f@1");
+    const std::string type = parts.content_type(), body = parts.finish();
+    EXPECT_EQ(reason(call("POST", kPath + "f", body, type)),
+              "400 Function Package management service is disabled. Please enable it to use "
+              "function://public/default/f@1");
+    EXPECT_THAT(get(kPath), IsEmpty());
+    EXPECT_THAT(log("metadata"), IsEmpty());
+    EXPECT_EQ(world.packages(), 0U);
+}
+
+TEST_F(WorkerTest, tenant_and_namespace_must_exist) {
+    http::MultipartBuilder parts;
+    parts.add("functionConfig", "application/json", config_with(""));
+    parts.add("data", "application/octet-stream", "x = 1", "f.py");
+    const std::string type = parts.content_type(), body = parts.finish();
+    EXPECT_EQ(reason(call("POST", "/admin/v3/functions/nobody/default/f", body, type)),
+              "400 Tenant does not exist");
+    EXPECT_EQ(reason(call("POST", "/admin/v3/functions/public/nowhere/f", body, type)),
+              "400 Namespace does not exist");
+}
+
+TEST_F(WorkerTest, what_is_not_served_says_so) {
+    EXPECT_EQ(reason(call("POST", kPath + "f/trigger")),
+              "501 Triggering a function is not supported by Weft yet");
+    EXPECT_EQ(call("POST", "/admin/v3/sources/public/default/s").status, 501);
+    EXPECT_EQ(call("GET", "/admin/v3/sinks/public/default").body, "[]");
+    EXPECT_EQ(call("GET", "/admin/v3/sinks/builtinsinks").body, "[]");
+    EXPECT_EQ(call("GET", "/admin/v2/functions/public/default").status, 501);
+    EXPECT_EQ(call("GET", "/admin/v3/functions/connectors").body, "[]");
+    EXPECT_EQ(call("PUT", "/admin/v2/worker/rebalance").status, 400);
+}
+
+TEST_F(WorkerTest, tells_about_itself) {
+    const std::string self = R"({"workerId":")" + kWorker + R"(","workerHostname":"localhost","port":8080})";
+    EXPECT_EQ(call("GET", "/admin/v2/worker/cluster").body, "[" + self + "]");
+    EXPECT_EQ(call("GET", "/admin/v2/worker/cluster/leader").body, self);
+    EXPECT_EQ(call("GET", "/admin/v2/worker/cluster/leader/ready").body, "true");
+    EXPECT_EQ(call("GET", "/initialized").body, "true");
+    EXPECT_THAT(call("GET", "/version").body, StartsWith(R"({"version":")"));
+}
+
+TEST_F(WorkerTest, a_write_that_got_lost_is_no_success_and_leaves_nothing) {
+    world.topics.fail_next_append("functions/metadata", Outcome::lost);
+    EXPECT_THAT(reason(create("f")), HasSubstr("503 The function's metadata may not have been stored"));
+    ASSERT_TRUE(life->ready());
+    EXPECT_EQ(call("GET", kPath + "f").status, 404);
+    EXPECT_EQ(create("f").status, 204);
+}
+
+TEST_F(WorkerTest, a_write_of_unknown_outcome_is_found_when_the_topic_is_read_again) {
+    world.topics.fail_next_append("functions/metadata", Outcome::stored_but_unknown);
+    EXPECT_EQ(create("f").status, 503);
+    ASSERT_TRUE(life->ready());
+    EXPECT_EQ(call("GET", kPath + "f").status, 200);
+    ASSERT_TRUE(life->settled("f"));
+    EXPECT_THAT(world.starter.running(), ElementsAre("f:0"));
+    EXPECT_EQ(reason(create("f")), "400 Function f already exists");
+}
+
+TEST_F(WorkerTest, assignments_that_could_not_be_written_follow) {
+    world.topics.fail_next_append("functions/assignments", Outcome::lost);
+    EXPECT_EQ(create("f").status, 204) << "the function is stored";
+    ASSERT_TRUE(life->ready());
+    ASSERT_TRUE(life->settled("f"));
+    EXPECT_THAT(world.starter.running(), ElementsAre("f:0"));
+    EXPECT_EQ(log("assignments").size(), 1U);
+}
+
+TEST_F(WorkerTest, without_leadership_writes_are_refused_and_instances_run_on) {
+    create("f");
+    ASSERT_TRUE(life->settled("f"));
+    world.topics.set_leader(false);
+    while (life->java.is_leader()) std::this_thread::yield();  // it notices on its own thread
+    EXPECT_EQ(reason(create("g")), "503 Leader not yet ready. Please retry again");
+    EXPECT_EQ(call("GET", kPath + "f").status, 200);
+    EXPECT_EQ(call("GET", "/admin/v2/worker/cluster/leader/ready").status, 503);
+    EXPECT_THAT(world.starter.running(), ElementsAre("f:0"));
+    world.topics.set_leader(true);
+    ASSERT_TRUE(life->ready());
+    EXPECT_EQ(create("g").status, 204);
+    ASSERT_TRUE(life->settled("f"));
+    EXPECT_THAT(world.starter.events(), ::testing::Contains("start f:0").Times(1)) << "f wasn't touched";
+}
+
+TEST_F(WorkerTest, a_worker_before_its_broker_answers_not_yet_and_catches_up) {
+    create("f");
+    life.reset();
+    world.topics.set_down(true);
+    life.emplace(world);
+    const std::string not_yet =
+        "503 Function worker service is not done initializing. Please try again in a little while.";
+    EXPECT_EQ(reason(call("GET", kPath + "f")), not_yet);
+    EXPECT_EQ(reason(create("g")), not_yet);
+    EXPECT_EQ(call("GET", "/initialized").status, 503);
+    EXPECT_EQ(call("GET", "/initialized").body, "");
+    world.topics.set_down(false);
+    ASSERT_TRUE(life->ready());
+    EXPECT_EQ(call("GET", kPath + "f").status, 200);
+}
+
+TEST_F(WorkerTest, broken_messages_in_the_topics_are_skipped) {
+    create("f");
+    life.reset();
+    for (const auto* topic : {"metadata", "assignments", "weft-metadata", "weft-assignments"}) {
+        const std::string full = std::string("persistent://public/functions/") + topic;
+        world.topics.put(full, {"", "\xff\xff\xff garbage", {}});
+        world.topics.put(full, {"no name", "\xff garbage", {}});
+        world.topics.put(full, {"no name", "", {}});
+        world.topics.put(full, {"", "", {}});
+    }
+    live();
+    EXPECT_EQ(get(kPath).dump(), R"(["f"])");
+}
+
+TEST_F(WorkerTest, functions_of_languages_that_it_does_not_run_say_so) {
+    life.reset();
+    ::proto::FunctionMetaData java;
+    auto& details = *java.mutable_functiondetails();
+    details.set_tenant("public");
+    details.set_namespace_("default");
+    details.set_name("j");
+    details.set_parallelism(1);
+    details.set_componenttype(::proto::FunctionDetails::FUNCTION);
+    world.topics.put("persistent://public/functions/metadata",
+                     metadata_record(MetadataChange::update, java, "other"));
+    live();
+    ASSERT_TRUE(life->settled("j"));
+    EXPECT_EQ(get(kPath + "j/0/status")["error"], "Weft doesn't run JAVA functions yet");
+    EXPECT_EQ(call("DELETE", kPath + "j").status, 204);
+}
+
+TEST_F(WorkerTest, strange_names_stay_inside_the_instances_folder) {
+    for (const std::string name : {"..", ".", "a%2Fb", "%2e%2e%2fx", "sp%20ace", "a:b", "%C3%A4"}) {
+        const auto created = create(name);
+        if (created.status == 204) {
+            EXPECT_EQ(call("DELETE", kPath + name).status, 204) << name;
+        } else {
+            EXPECT_TRUE(created.status == 400 || created.status == 404 || created.status == 405)
+                << name << created.body;
+        }
+    }
+    for (const auto& entry : fs::directory_iterator(world.folder)) {
+        EXPECT_THAT(entry.path().filename().string(), ::testing::AnyOf("packages", "instances"));
+    }
+    EXPECT_EQ(reason(create("a%2Fb")),
+              "400 Function name 'a/b' is invalid: slashes and control characters can't be used");
+}
+
+}  // namespace
+}  // namespace weft::worker

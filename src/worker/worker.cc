@@ -1,0 +1,160 @@
+#include "worker/worker.h"
+
+#include <atomic>
+#include <mutex>
+#include <optional>
+
+#include "http/server.h"
+#include "observe/log.h"
+#include "pulsar/client.h"
+#include "worker/broker_admin.h"
+#include "worker/functions_api.h"
+#include "worker/pulsar_topics.h"
+
+namespace weft::worker {
+namespace {
+
+namespace fs = std::filesystem;
+
+class SupervisorStarter final : public InstanceStarter {
+  public:
+    Result<std::unique_ptr<runtime::Supervisor>> start(runtime::InstanceSpec spec) override {
+        return runtime::Supervisor::start(std::move(spec), runtime::RestartPolicy{});
+    }
+};
+
+/// All that a started worker is made of, in the order of its making; it is taken apart in reverse.
+struct Running {
+    std::unique_ptr<pulsar::Client> client;
+    std::unique_ptr<InternalTopics> topics;
+    std::unique_ptr<BrokerAdmin> admin;
+    SupervisorStarter starter;
+    std::unique_ptr<ControlPlane> java_plane, native_plane;
+    std::unique_ptr<FunctionRunners> runners;
+    std::unique_ptr<FunctionsApi> api;
+    std::unique_ptr<JobPool> pool;
+
+    ~Running() { stop(Deadline::after(0s)); }
+
+    void stop(Deadline deadline) {
+        if (java_plane) java_plane->stop();
+        if (native_plane) native_plane->stop();
+        if (runners) runners->shut_down(deadline);
+        if (pool) pool->stop();
+    }
+};
+
+class WorkerImpl final : public Worker {
+  public:
+    WorkerImpl(WorkerOptions options, std::unique_ptr<package::PackageStore> packages)
+        : options_(std::move(options)), packages_(std::move(packages)) {}
+    ~WorkerImpl() override { stop(Deadline::after(0s)); }
+
+    void add_routes(http::Router& router) override {
+        router_ = &router;
+        add_function_routes(router, [this] { return api_.load(); });
+    }
+    void start(Endpoints endpoints) override;
+    void stop(Deadline deadline) override;
+    bool initialized() const override {
+        const FunctionsApi* const api = api_.load();
+        return api && api->initialized();
+    }
+
+  private:
+    std::unique_ptr<ControlPlane> make_plane(Running& running, std::string label, TopicNames topics,
+                                             const ApiOptions& api) const;
+
+    const WorkerOptions options_;
+    const std::unique_ptr<package::PackageStore> packages_;
+    http::Router* router_ = nullptr;
+
+    std::mutex mutex_;  // guards what follows
+    std::unique_ptr<Running> running_;
+    bool stopped_ = false;
+
+    std::atomic<FunctionsApi*> api_{nullptr};  // what requests see; lives in running_
+};
+
+std::unique_ptr<ControlPlane> WorkerImpl::make_plane(Running& running, std::string label, TopicNames topics,
+                                                     const ApiOptions& api) const {
+    PlaneOptions plane;
+    plane.label = std::move(label);
+    plane.topics = std::move(topics);
+    plane.worker_id = api.worker_id;
+    plane.participant = str_cat(api.worker_id, ':', api.hostname, ':', api.web_port);
+    const auto slash = options_.functions_namespace.find('/');
+    plane.tenant = options_.functions_namespace.substr(0, slash);
+    plane.ns = options_.functions_namespace.substr(slash + 1);
+    return std::make_unique<ControlPlane>(std::move(plane), *running.topics, *running.admin,
+                                          *running.runners);
+}
+
+void WorkerImpl::start(Endpoints endpoints) {
+    const std::lock_guard lock(mutex_);
+    if (running_ || stopped_) return;
+    auto running = std::make_unique<Running>();
+    ApiOptions api;
+    api.hostname = options_.hostname;
+    api.web_port = endpoints.web_port;
+    api.worker_id = !options_.worker_id.empty() ? options_.worker_id
+                                                : str_cat("c-", options_.cluster_name, "-fw-",
+                                                          options_.hostname, "-", endpoints.web_port);
+    pulsar::ClientOptions client;
+    client.service_url = endpoints.service_url;
+    auto made = pulsar::Client::create(std::move(client));
+    if (!made) {  // only a service URL that isn't one: the caller's mistake
+        observe::Logger("worker").error("can't start: no Pulsar client", {{"why", made.error().message}});
+        return;
+    }
+    running->client = std::move(*made);
+    running->topics = make_pulsar_topics(*running->client);
+    const bool in_process = options_.broker == BrokerPlace::this_process && router_;
+    running->admin = in_process ? make_in_process_admin(*router_) : make_http_admin(endpoints.web_url);
+    running->pool = std::make_unique<JobPool>("weft-runner", options_.instances_starting_max);
+    running->runners = std::make_unique<FunctionRunners>(RunnerContext{
+        *running->pool, running->starter, *running->admin, *packages_, options_.data_dir / "instances",
+        api.worker_id, options_.cluster_name, options_.python, endpoints.service_url, endpoints.web_url});
+    running->java_plane =
+        make_plane(*running, "functions", TopicNames::of_java_workers(options_.functions_namespace), api);
+    running->native_plane = make_plane(*running, "native functions",
+                                       TopicNames::of_weft_workers(options_.functions_namespace), api);
+    running->api = std::make_unique<FunctionsApi>(api, *running->java_plane, *running->native_plane,
+                                                  *running->runners, *packages_, *running->admin);
+    running->java_plane->start();
+    running->native_plane->start();
+    running_ = std::move(running);
+    api_ = running_->api.get();
+}
+
+void WorkerImpl::stop(Deadline deadline) {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    if (running_) running_->stop(deadline);  // kept until the end: requests may still look at it
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options) {
+    const auto slash = options.functions_namespace.find('/');
+    if (slash == std::string::npos || slash == 0 || slash + 1 == options.functions_namespace.size()) {
+        return fail(ErrorCode::invalid_argument, "functions_namespace = ", options.functions_namespace,
+                    " is not a namespace: use tenant/namespace");
+    }
+    if (options.instances_starting_max == 0) options.instances_starting_max = 1;
+    package::PackageStoreOptions store;
+    store.directory = options.data_dir / "packages";
+    if (options.package_bytes_max != 0) store.package_bytes_max = options.package_bytes_max;
+    WEFT_TRY(auto packages, package::PackageStore::open(std::move(store)));
+    std::error_code error;
+    fs::remove_all(options.data_dir / "instances",
+                   error);  // what an earlier run left: every start makes it anew
+    fs::create_directories(options.data_dir / "instances", error);
+    if (error) {
+        return fail(ErrorCode::io, "Can't make the folder ", (options.data_dir / "instances").string(), ": ",
+                    error.message());
+    }
+    return std::make_unique<WorkerImpl>(std::move(options), std::move(packages));
+}
+
+}  // namespace weft::worker

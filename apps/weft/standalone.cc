@@ -18,6 +18,7 @@
 #include "observe/log.h"
 #include "store/file_system.h"
 #include "store/store.h"
+#include "worker/worker.h"
 
 namespace weft::app {
 
@@ -49,6 +50,10 @@ constexpr config::Option kOptions[] = {
      .help = "What a send receipt means: the message is on the disk (sync), or with the kernel (page_cache).",
      .choices = "sync|page_cache",
      .fallback = "sync"},
+    {.names = "--python",
+     .value = "program",
+     .help = "The Python whose packages functions see.",
+     .fallback = "python3"},
     {.names = "--log-level",
      .value = "level",
      .help = "Logs go to standard error.",
@@ -126,6 +131,8 @@ class Standalone {
     }
     ~Standalone() {
         server_.reset();
+        if (worker_) worker_->stop(Deadline::after(10s));
+        worker_.reset();
         if (!thread_.joinable()) return;
         loop_.post([this] {
             broker_->stop();
@@ -162,6 +169,12 @@ class Standalone {
         broker_ = std::move(*broker);
         broker_->add_routes(router_);
 
+        worker::WorkerOptions worker_options;
+        worker_options.data_dir = data_dir;
+        worker_options.python = arguments.text("--python");
+        WEFT_TRY(worker_, worker::Worker::create(std::move(worker_options)));
+        worker_->add_routes(router_);
+
         auto server = http::Server::start({.bind_address = bind, .port = web_port}, router_);
         if (!server) return listen_error(std::move(server).error(), "--web-port", web_port);
         server_ = std::move(*server);
@@ -170,6 +183,7 @@ class Standalone {
         web_url_ =
             str_cat("http://", service_url.substr(host, service_url.rfind(':') - host), ':', server_->port());
         broker_->set_web_url(web_url_);
+        worker_->start({service_url, web_url_, server_->port()});
         return {};
     }
 
@@ -185,6 +199,7 @@ class Standalone {
     std::unique_ptr<store::Store> store_;
     std::unique_ptr<broker::Broker> broker_;
     http::Router router_;
+    std::unique_ptr<worker::Worker> worker_;
     std::unique_ptr<http::Server> server_;
     std::string web_url_;
     std::thread thread_;  // runs loop_

@@ -98,9 +98,10 @@ void ControlPlane::run() {
     Duration backoff = options_.backoff_min;
     std::string last_trouble;
     while (true) {
+        const bool was_leader = is_leader();
         const auto up = bring_up(Deadline::after(options_.bring_up_patience));
         if (up) {
-            log.info("ready", {{"functions", functions().size()}});
+            if (!was_leader) log.info("ready", {{"functions", functions().size()}});
             backoff = options_.backoff_min;
             last_trouble.clear();
         } else {

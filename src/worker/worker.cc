@@ -141,12 +141,14 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options) {
         return fail(ErrorCode::invalid_argument, "functions_namespace = ", options.functions_namespace,
                     " is not a namespace: use tenant/namespace");
     }
+    std::error_code error;
+    options.data_dir = fs::absolute(options.data_dir, error);  // instances run in other folders
+    if (error) return fail(ErrorCode::io, "No working folder to resolve ", options.data_dir.string(), " in");
     if (options.instances_starting_max == 0) options.instances_starting_max = 1;
     package::PackageStoreOptions store;
     store.directory = options.data_dir / "packages";
     if (options.package_bytes_max != 0) store.package_bytes_max = options.package_bytes_max;
     WEFT_TRY(auto packages, package::PackageStore::open(std::move(store)));
-    std::error_code error;
     fs::remove_all(options.data_dir / "instances",
                    error);  // what an earlier run left: every start makes it anew
     fs::create_directories(options.data_dir / "instances", error);

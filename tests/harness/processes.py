@@ -27,8 +27,10 @@ def free_ports(count: int) -> list[int]:
 
 
 class ChildProcess:
-    """A program in a process group of its own, its output in a file. Killed with its group at the latest in
-    stop()."""
+    """A program in a process group of its own, its output in a file; killed with its group in stop().
+
+    It also dies with the thread that started it: start it from the main thread.
+    """
 
     def __init__(
         self,

@@ -85,6 +85,7 @@ void Committer::run() {
     // Makes the first segment before anyone waits for it; an error shows when it is tried again.
     if (log_.sequence == 0) (void)start_segment();
     while (wait_for_work()) commit_taken();
+    write_mark();
 }
 
 bool Committer::wait_for_work() {
@@ -104,44 +105,32 @@ bool Committer::wait_for_work() {
 // Writes what was taken, group by group. After a failure the rest fails with it.
 void Committer::commit_taken() {
     for (std::size_t first = 0; first < taken_.size();) {
-        Group group;
-        const std::size_t count = plan_group(first);
-        group.outcome = write_group(std::span(taken_).subspan(first, count), group);
-        group.segment = log_.sequence;
-        group.tag = log_.tag;
-        group.end = log_.end;
-        if (!group.outcome) {
-            after_failure(group.outcome.error());
-            const std::lock_guard lock(mutex_);
-            failed_ = true;
-        }
-        const std::size_t reported = group.outcome ? count : taken_.size() - first;
-        if (reported == taken_.size()) {
+        std::size_t count = plan_group(first);
+        Group group = commit(first, count);
+        if (count == taken_.size()) {
             group.operations.swap(taken_);
-        } else {
-            const auto from = taken_.begin() + static_cast<std::ptrdiff_t>(first);
-            group.operations.assign(std::move_iterator(from),
-                                    std::move_iterator(from + static_cast<std::ptrdiff_t>(reported)));
+            options_.report(std::move(group));
+            return;
         }
-        const bool whole = taken_.empty();
+        const auto from = taken_.begin() + static_cast<std::ptrdiff_t>(first);
+        group.operations.assign(std::move_iterator(from),
+                                std::move_iterator(from + static_cast<std::ptrdiff_t>(count)));
         options_.report(std::move(group));
-        if (whole) return;
-        first += reported;
+        first += count;
     }
     taken_.clear();
 }
 
 // How many operations from `first` on go together: within the limit of a group and what is left of the
 // segment.
-std::size_t Committer::plan_group(std::size_t first) {
+std::size_t Committer::plan_group(std::size_t first) const {
     std::uint64_t bytes = 0;
     std::size_t count = 0;
-    const bool usable = log_.sequence != 0 && !log_.leave && log_.end < options_.segment_bytes;
-    const std::uint64_t room = usable ? options_.segment_bytes - log_.end : 0;
+    const std::uint64_t room = log_.end < entries_limit() ? entries_limit() - log_.end : 0;
     const std::uint64_t limit = std::min<std::uint64_t>(kGroupBytesMax, room);
     for (; first + count < taken_.size(); ++count) {
         const Operation& operation = taken_[first + count];
-        if (operation.step != Operation::Step::write) continue;
+        if (!operation.writes()) continue;
         const std::uint64_t size = record_bytes(operation.body_bytes());
         if (count > 0 && bytes + size > limit) break;
         bytes += size;
@@ -149,13 +138,62 @@ std::size_t Committer::plan_group(std::size_t first) {
     return count;
 }
 
-Result<> Committer::ensure_segment(std::uint64_t bytes) {
-    if (log_.sequence != 0 && !log_.leave && log_.end + bytes <= options_.segment_bytes) {
-        if (file_ != nullptr) return {};
-        WEFT_TRY(file_, directory_.files().open(directory_.at(segment_name(log_.sequence))));
-        return {};
+// Commits the group; on a failure `count` becomes all that was taken from `first` on. When a full disk gives
+// no new segment, entries have no room, but the rest may: what is kept free at a segment's end is for what
+// consumers say, from which room may come.
+Group Committer::commit(std::size_t first, std::size_t& count) {
+    Group group;
+    std::span<Operation> operations = std::span(taken_).subspan(first, count);
+    group.outcome = make_room(operations);
+    if (!group.outcome && group.outcome.error().code == ErrorCode::disk_full) {
+        hold();
+        after_failure(group.outcome.error());
+        count = taken_.size() - first;
+        operations = std::span(taken_).subspan(first, count);
+        for (Operation& operation : operations) {
+            const bool entry =
+                operation.step == Operation::Step::write && operation.kind == RecordKind::entry;
+            operation.no_room = entry || operation.step == Operation::Step::snapshot;
+        }
+        group.room = group.outcome;
+        group.outcome = make_room(operations);
     }
-    return start_segment();
+    if (group.outcome) group.outcome = write_group(operations, group);
+    if (!group.outcome) {
+        hold();
+        after_failure(group.outcome.error());
+        count = taken_.size() - first;
+    } else if (group.room) {
+        note_success();
+    }
+    return group;
+}
+
+void Committer::hold() {
+    const std::lock_guard lock(mutex_);
+    failed_ = true;
+}
+
+std::uint64_t Committer::entries_limit() const {
+    if (log_.sequence == 0 || log_.leave) return 0;
+    return options_.segment_bytes - options_.segment_bytes / kKeptFreeShare;
+}
+
+Result<> Committer::make_room(std::span<const Operation> operations) {
+    std::uint64_t bytes = 0;
+    bool entries = false;
+    for (const Operation& operation : operations) {
+        if (!operation.writes()) continue;
+        bytes += record_bytes(operation.body_bytes());
+        entries = entries || operation.kind == RecordKind::entry;
+    }
+    if (bytes == 0) return {};
+    const bool usable = log_.sequence != 0 && !log_.leave;
+    if (!usable || log_.end + bytes > (entries ? entries_limit() : options_.segment_bytes))
+        return start_segment();
+    if (file_ != nullptr) return {};
+    WEFT_TRY(file_, directory_.files().open(directory_.at(segment_name(log_.sequence))));
+    return {};
 }
 
 Result<> Committer::start_segment() {
@@ -174,15 +212,21 @@ Result<> Committer::start_segment() {
     return {};
 }
 
+LogPosition Committer::confirmed_end() const {
+    if (header_written_) return {log_.sequence, log_.end};
+    return {previous_sequence_, previous_end_};  // the new segment is not there before its first group is
+}
+
+// Writes the group into the segment that make_room() has found.
 Result<> Committer::write_group(std::span<Operation> operations, Group& group) {
-    std::uint64_t bytes = 0;
-    for (const Operation& operation : operations) {
-        if (operation.step == Operation::Step::write) bytes += record_bytes(operation.body_bytes());
-    }
-    if (bytes > 0) WEFT_TRY_VOID(ensure_segment(bytes));
-    std::uint64_t end = log_.end;
+    const bool empty = std::ranges::none_of(operations, &Operation::writes);
+    const LogPosition position = empty ? confirmed_end() : LogPosition{log_.sequence, log_.end};
+    group.segment = position.segment;
+    group.tag = log_.tag;
+    group.end = position.offset;
+    std::uint64_t end = position.offset;
     lay_out(operations, end);
-    if (bytes == 0) return {};
+    if (empty) return {};
 
     std::uint64_t begin = log_.end;
     std::string header;
@@ -203,8 +247,10 @@ Result<> Committer::write_group(std::span<Operation> operations, Group& group) {
         group.sync_us = std::max<std::uint64_t>(microseconds_since(start), 1);
     }
     group.written_bytes = end - begin;
+    group.end = end;
     log_.end = end;
     header_written_ = true;
+    marked_ = false;
     return {};
 }
 
@@ -230,6 +276,7 @@ void Committer::fill_up(std::uint64_t begin, std::uint64_t end) {
 void Committer::lay_out(std::span<Operation> operations, std::uint64_t& end) {
     std::size_t staged = 0;
     for (const Operation& operation : operations) {
+        if (!operation.writes()) continue;
         const std::size_t body = operation.body_bytes();
         const bool copied = body <= kCopyBytes;
         staged += copied ? record_bytes(body) : kRecordHeaderBytes + operation.key().size() + kRecordAlign;
@@ -241,7 +288,7 @@ void Committer::lay_out(std::span<Operation> operations, std::uint64_t& end) {
     const auto confirmed = static_cast<std::uint32_t>(log_.end);
     for (Operation& operation : operations) {
         operation.offset = end;
-        if (operation.step != Operation::Step::write) continue;
+        if (!operation.writes()) continue;
         const std::string_view key = operation.key();
         const std::string_view body = operation.body.view();
         const std::size_t size = key.size() + body.size();
@@ -278,8 +325,25 @@ void Committer::lay_out(std::span<Operation> operations, std::uint64_t& end) {
 void Committer::after_failure(const Error& error) {
     if (error.code != ErrorCode::disk_full || log_.epoch == UINT16_MAX) log_.leave = true;
     if (log_.epoch < UINT16_MAX) ++log_.epoch;
-    kLog.error("writing failed; pending operations are refused, later ones tried anew",
-               {{"error", error.message}, {"segment", log_.sequence}, {"offset", log_.end}});
+    if (std::exchange(failing_, true)) return;
+    kLog.error("writing failed; what is pending is refused, later operations are tried anew",
+               {{"error", error.message}, {"segment", segment_name(log_.sequence)}, {"offset", log_.end}});
+}
+
+void Committer::note_success() {
+    if (!std::exchange(failing_, false)) return;
+    kLog.info("writing works again", {{"segment", segment_name(log_.sequence)}, {"offset", log_.end}});
+}
+
+// At the end a record that says that all before it was confirmed: damage to the last group is then known to
+// be damage.
+void Committer::write_mark() {
+    if (marked_) return;
+    std::vector<Operation> mark(1);
+    mark.front().kind = RecordKind::mark;
+    if (log_.end + record_bytes(0) > options_.segment_bytes || log_.leave) return;
+    Group unused;
+    (void)write_group(mark, unused);
 }
 
 }  // namespace weft::store

@@ -41,8 +41,12 @@ struct Operation {
     EntryId entry = 0;
     Bytes body;  // the entry, or the map's value
     std::unique_ptr<Rarely> rarely;
-    Store::Appended done;      // may be empty
-    std::uint64_t offset = 0;  // set by the committer: where the record begins
+    Store::Appended done;  // may be empty
+    // Set by the committer.
+    std::uint64_t offset = 0;  // where the record begins
+    bool no_room = false;      // an entry that the full disk can't take, in a group that is otherwise durable
+
+    bool writes() const { return step == Step::write && !no_room; }
 
     std::string_view key() const { return rarely ? std::string_view(rarely->key) : std::string_view(); }
     std::uint64_t body_bytes() const { return key().size() + body.size(); }
@@ -52,6 +56,7 @@ struct Operation {
 struct Group {
     std::vector<Operation> operations;
     Result<> outcome;
+    Result<> room;  // the error of the operations marked no_room, if there are any
     std::uint64_t segment = 0;
     std::uint32_t tag = 0;
     std::uint64_t end = 0;      // of the segment's confirmed records
@@ -84,21 +89,27 @@ class Committer final {
 
     /// Hands operations over, in order; leaves `operations` empty (with capacity to use again). Any thread.
     void submit(std::vector<Operation>& operations);
-    /// After a group that failed nothing is written until this is called; it gives back what was submitted
-    /// meanwhile.
+    /// After a group that failed, or in which entries had no room, nothing is written until this is called;
+    /// it gives back what was submitted meanwhile.
     std::vector<Operation> resume_after_failure();
 
   private:
     void run();
     bool wait_for_work();
     void commit_taken();
-    std::size_t plan_group(std::size_t first);
-    Result<> ensure_segment(std::uint64_t bytes);
+    std::size_t plan_group(std::size_t first) const;
+    Group commit(std::size_t first, std::size_t& count);
+    Result<> make_room(std::span<const Operation> operations);
+    void hold();
     Result<> start_segment();
     Result<> write_group(std::span<Operation> operations, Group& group);
     void fill_up(std::uint64_t begin, std::uint64_t end);
     void lay_out(std::span<Operation> operations, std::uint64_t& end);
     void after_failure(const Error& error);
+    void note_success();
+    void write_mark();
+    LogPosition confirmed_end() const;
+    std::uint64_t entries_limit() const;
 
     // fixed after construction
     Directory& directory_;
@@ -111,6 +122,8 @@ class Committer final {
     std::uint64_t previous_sequence_ = 0;
     std::uint64_t previous_end_ = 0;
     bool header_written_ = false;
+    bool failing_ = false;      // has been logged
+    bool marked_ = true;        // the last record says that all before it is confirmed
     std::uint64_t filled_ = 0;  // the file's blocks up to here have been written at least once
     std::vector<Operation> taken_;
     std::vector<char> staging_;  // headers and small bodies of the group being written

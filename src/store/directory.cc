@@ -64,17 +64,29 @@ Result<> Directory::replace_file(std::string_view name, std::string_view content
         !removed && removed.error().code != ErrorCode::not_found) {
         return removed;
     }
-    const auto write = [&]() -> Result<> {
-        WEFT_TRY(const auto file, files_.create(temporary));
-        WEFT_TRY_VOID(file->write_at(0, std::span(&content, 1)));
-        return file->sync();
-    };
-    if (auto written = write(); !written) {
-        (void)files_.remove(temporary);  // gives its room back; what matters is the first error
-        return written;
+    auto written = write_new(temporary, content);
+    if (!written && written.error().code == ErrorCode::disk_full && files_.remove(at(kReserveName))) {
+        written = write_new(temporary, content);
     }
+    if (!written) return written;
     WEFT_TRY_VOID(files_.rename(temporary, at(name)));
     return files_.sync_directory(path_);
+}
+
+Result<> Directory::write_new(const std::string& path, std::string_view content) {
+    WEFT_TRY(const auto file, files_.create(path));
+    auto written = file->write_at(0, std::span(&content, 1));
+    if (written) written = file->sync();
+    if (!written) (void)files_.remove(path);  // gives its room back; what matters is the first error
+    return written;
+}
+
+void Directory::keep_reserve() {
+    const std::string path = at(kReserveName);
+    auto file = files_.open(path);
+    if (!file) file = files_.create(path);
+    if (file && (*file)->allocate(reserve_bytes_)) return;
+    (void)files_.remove(path);  // no room now
 }
 
 Result<SegmentPool::Taken> SegmentPool::take(std::uint64_t sequence) {

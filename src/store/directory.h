@@ -16,6 +16,7 @@ namespace weft::store {
 
 inline constexpr std::string_view kLockName = "lock";
 inline constexpr std::string_view kSnapshotName = "snapshot";
+inline constexpr std::string_view kReserveName = "reserve";
 inline constexpr std::string_view kTemporarySuffix = ".new";
 
 std::string segment_name(std::uint64_t sequence);  // segment-0000000000000001.log
@@ -29,7 +30,9 @@ std::optional<std::uint64_t> free_of(std::string_view name);
 
 class Directory final {
   public:
-    Directory(FileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
+    /// `reserve_bytes` of the disk are kept for replace_file() to work when the disk is full otherwise.
+    Directory(FileSystem& files, std::string path, std::uint64_t reserve_bytes)
+        : files_(files), path_(std::move(path)), reserve_bytes_(reserve_bytes) {}
 
     FileSystem& files() { return files_; }
     const std::string& path() const { return path_; }
@@ -41,9 +44,15 @@ class Directory final {
     /// there.
     Result<> replace_file(std::string_view name, std::string_view content);
 
+    /// Takes the reserve, as far as there is room.
+    void keep_reserve();
+
   private:
+    Result<> write_new(const std::string& path, std::string_view content);
+
     FileSystem& files_;
     const std::string path_;
+    const std::uint64_t reserve_bytes_;
 };
 
 /// The files that segments are written into: emptied ones first, new ones else. Any thread.

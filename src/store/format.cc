@@ -28,7 +28,7 @@ T load_at(const char* bytes, std::size_t offset) {
 
 bool is_known(std::uint8_t kind) {
     return kind >= static_cast<std::uint8_t>(RecordKind::entry) &&
-           kind <= static_cast<std::uint8_t>(RecordKind::ledger_erase);
+           kind <= static_cast<std::uint8_t>(RecordKind::mark);
 }
 
 }  // namespace

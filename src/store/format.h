@@ -21,6 +21,9 @@ inline constexpr std::uint32_t kRecordHeaderBytes = 40;
 inline constexpr std::uint32_t kRecordAlign = 8;
 /// The most bytes that one group of records (what one sync covers) may have, unless it is a single record.
 inline constexpr std::uint32_t kGroupBytesMax = 8U << 20;
+/// One part in so many of each segment is not for entries: with a full disk, what consumers say still finds
+/// room there.
+inline constexpr std::uint64_t kKeptFreeShare = 64;
 /// The most bytes in one record's body.
 inline constexpr std::uint32_t kBodyBytesMax = 8U << 20;
 
@@ -31,6 +34,7 @@ enum class RecordKind : std::uint8_t {
     ledger_create = 4,  // no body
     ledger_trim = 5,    // no body; `entry` is the first entry kept
     ledger_erase = 6,   // no body
+    mark = 7,           // no body, no meaning but its `confirmed`; the last record of a log that was closed
 };
 
 struct SegmentHeader {

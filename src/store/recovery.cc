@@ -136,6 +136,13 @@ Result<> Recovery::load_segment(std::size_t i) {
                   .end = end->end,
                   .epoch = static_cast<std::uint16_t>(worn ? end->epoch : end->epoch + 1),
                   .leave = worn};
+    if (LogPosition{header.sequence, end->end} < state_.snapshot) {
+        // Never write where the snapshot says that everything is known.
+        kLog.error("the log ends before the place that the snapshot covers; records are missing",
+                   {{"segment", segment_name(header.sequence)}, {"offset", end->end}});
+        state_.end.sequence = std::max(header.sequence, state_.snapshot.segment);
+        state_.end.leave = true;
+    }
     return {};
 }
 
@@ -187,6 +194,8 @@ void Recovery::apply(std::uint64_t segment, const ScannedRecord& record) {
             break;
         case RecordKind::ledger_erase:
             if (news) table.drop(header.ledger);
+            break;
+        case RecordKind::mark:
             break;
     }
 }

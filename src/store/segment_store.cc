@@ -1,6 +1,7 @@
 #include "store/segment_store.h"
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "base/check.h"
@@ -54,6 +55,7 @@ SegmentStore::SegmentStore(async::Loop& loop, StoreOptions options, std::unique_
     stats_.segments = table_.segments().size();
     for (const std::uint64_t segment : recovered.without_index) write_index(segment);
     reclaim();
+    worker_.run([this] { place_->directory.keep_reserve(); });
 }
 
 SegmentStore::~SegmentStore() {
@@ -74,6 +76,10 @@ void SegmentStore::back_on_loop(Function result) {
 // What is enqueued in one turn of the loop goes to the committer together.
 void SegmentStore::enqueue(Operation operation) {
     pending_bytes_ += operation.body_bytes();
+    enqueue_again(std::move(operation));
+}
+
+void SegmentStore::enqueue_again(Operation operation) {
     gathered_.push_back(std::move(operation));
     if (submit_posted_) return;
     submit_posted_ = true;
@@ -93,7 +99,8 @@ Result<> SegmentStore::check_room(std::uint64_t bytes) const {
                     ": try again when some are");
     }
     const std::uint64_t largest = std::min<std::uint64_t>(
-        kBodyBytesMax, options_.segment_bytes - kSegmentHeaderBytes - kRecordHeaderBytes - kRecordAlign);
+        kBodyBytesMax, options_.segment_bytes - options_.segment_bytes / kKeptFreeShare -
+                           kSegmentHeaderBytes - kRecordHeaderBytes - kRecordAlign);
     if (bytes > largest)
         return fail(ErrorCode::too_large, "an entry of ", bytes, " bytes, the limit is ", largest);
     return {};
@@ -217,11 +224,14 @@ void SegmentStore::completed(Group group) {
     }
     for (Operation& operation : group.operations) {
         pending_bytes_ -= operation.body_bytes();
-        apply(operation, group);
+        if (!operation.no_room) apply(operation, group);
     }
+    if (!group.room) give_back_ids(group);
     for (Operation& operation : group.operations) {
         if (!operation.done) continue;
-        if (operation.step == Operation::Step::refuse) {
+        if (operation.no_room) {
+            operation.done(std::unexpected(group.room.error()));
+        } else if (operation.step == Operation::Step::refuse) {
             operation.done(std::unexpected(std::move(operation.rarely->refusal)));
         } else {
             operation.done(operation.entry);
@@ -250,6 +260,7 @@ void SegmentStore::apply(Operation& operation, const Group& group) {
         case RecordKind::ledger_create:
         case RecordKind::map_put:
         case RecordKind::map_erase:
+        case RecordKind::mark:
             return;
     }
 }
@@ -262,6 +273,33 @@ void SegmentStore::apply_entry(Operation& operation, const Group& group) {
     table_.add_entry(*ledger, operation.ledger, operation.entry, {group.segment, operation.offset},
                      operation.body.size());
     table_.cache(*ledger, operation.ledger, std::move(operation.body));
+}
+
+// The disk was full for the entries of this group. Those behind them have to fail too, or there would be a
+// gap in the ids; what else is pending goes on, in its turn.
+void SegmentStore::give_back_ids(Group& group) {
+    std::vector<Operation> waiting = committer_.resume_after_failure();
+    waiting.insert(waiting.end(), std::move_iterator(gathered_.begin()), std::move_iterator(gathered_.end()));
+    gathered_.clear();
+    const auto give_back = [&](Operation& operation) {
+        if (operation.step == Operation::Step::snapshot) snapshot_under_way_ = false;
+        if (operation.step != Operation::Step::write || operation.kind != RecordKind::entry) return;
+        if (Ledger* const ledger = table_.find(operation.ledger)) ledger->next = operation.entry;
+    };
+    for (Operation& operation : std::views::reverse(waiting)) {
+        const bool entry = operation.step == Operation::Step::write && operation.kind == RecordKind::entry;
+        if (!entry && operation.step != Operation::Step::snapshot) continue;
+        give_back(operation);
+        pending_bytes_ -= operation.body_bytes();
+        operation.step = Operation::Step::refuse;
+        operation.body = {};
+        operation.rarely = std::make_unique<Operation::Rarely>();
+        operation.rarely->refusal = group.room.error();
+    }
+    for (Operation& operation : std::views::reverse(group.operations)) {
+        if (operation.no_room) give_back(operation);
+    }
+    for (Operation& operation : waiting) enqueue_again(std::move(operation));
 }
 
 // Everything that is pending fails with the group: an entry behind one that failed would leave a gap in the
@@ -302,6 +340,8 @@ void SegmentStore::take_back(Operation& operation) {
         case RecordKind::ledger_erase:
             // Nobody is told of these, so they are kept until they can be written.
             unrecorded_.push_back(std::move(operation));
+            return;
+        case RecordKind::mark:
             return;
     }
 }
@@ -491,6 +531,7 @@ void SegmentStore::remove_segment(std::uint64_t segment) {
             kLog.warn("an emptied segment stays",
                       {{"segment", segment_name(segment)}, {"error", given.error().message}});
         }
+        place_->directory.keep_reserve();  // in case it had to be used
     });
 }
 

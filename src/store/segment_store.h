@@ -23,7 +23,7 @@ class SegmentStore final : public Store {
     /// What must live as long as the files are used.
     struct Place {
         Place(FileSystem& files, const StoreOptions& options)
-            : directory(files, options.directory),
+            : directory(files, options.directory, options.segment_bytes / 16),
               pool(directory, options.segment_bytes, options.free_segments_max) {}
         Directory directory;
         SegmentPool pool;
@@ -53,6 +53,7 @@ class SegmentStore final : public Store {
 
     // The way of an operation.
     void enqueue(Operation operation);
+    void enqueue_again(Operation operation);
     void refuse(Error why, Appended done);
     void submit();
     Result<> check_room(std::uint64_t bytes) const;
@@ -60,6 +61,7 @@ class SegmentStore final : public Store {
     void apply(Operation& operation, const Group& group);
     void apply_entry(Operation& operation, const Group& group);
     void failed(Group group);
+    void give_back_ids(Group& group);
     void take_back(Operation& operation);
 
     // Reading.

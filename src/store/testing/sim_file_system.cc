@@ -225,6 +225,11 @@ void SimFileSystem::fail(Call call, std::uint64_t n, ErrorCode code, std::uint64
     faults_[call] = {.after = n, .times = times, .code = code};
 }
 
+void SimFileSystem::clear_faults() {
+    const std::lock_guard lock(mutex_);
+    faults_.clear();
+}
+
 std::optional<Error> SimFileSystem::fault(Call call, const std::string& path) {
     const auto found = faults_.find(call);
     if (found == faults_.end()) return std::nullopt;

@@ -44,6 +44,7 @@ class SimFileSystem final : public FileSystem {
     /// The n-th call of this kind from now fails: a write having written a part, a sync having lost a part
     /// for good though reading still shows it, as kernels do. `times` such calls in a row fail.
     void fail(Call call, std::uint64_t n, ErrorCode code, std::uint64_t times = 1);
+    void clear_faults();
     /// Room for all files together; over it writing and allocating fail with disk_full.
     void set_disk_bytes(std::uint64_t bytes, Allocation allocation = Allocation::takes_room);
     /// sync() returns at once and makes nothing durable: the disk that lies.

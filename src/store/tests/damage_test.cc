@@ -1,0 +1,217 @@
+// Damaged files: torn tails, flipped bits, missing files, newer versions.
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <random>
+
+#include "base/crc32c.h"
+#include "observe/log.h"
+#include "store/directory.h"
+#include "store/format.h"
+#include "store/testing/sim_file_system.h"
+#include "store/tests/store_fixture.h"
+
+namespace weft::store {
+namespace {
+
+const StoreOptions kOptions{.directory = "/data", .segment_bytes = 32U << 10, .tail_cache_bytes = 0};
+
+std::string text_of(EntryId id) { return str_cat("entry ", id, " ", std::string(id * 37 % 300, 'x')); }
+
+std::string segment_path(std::uint64_t sequence) { return str_cat("/data/", segment_name(sequence)); }
+
+/// One group per entry in ledger 1; `puts` of them followed by a map write.
+void fill(SimFileSystem& files, EntryId entries) {
+    StoreOnLoop opened(files, kOptions);
+    ASSERT_TRUE(opened.is_open()) << opened.error().message;
+    ASSERT_EQ(opened.create_ledger(), 1U);
+    for (EntryId id = 0; id < entries; ++id) {
+        ASSERT_EQ(opened.append(1, text_of(id)), id);
+        if (id % 10 == 0) ASSERT_TRUE(opened.put(str_cat("key ", id), str_cat("value ", id)));
+    }
+}
+
+/// Offsets of the records of a segment, and its end.
+std::vector<std::uint64_t> record_offsets(const std::string& content) {
+    const auto header = decode_segment_header(std::string_view(content).substr(0, kSegmentHeaderBytes));
+    std::vector<std::uint64_t> offsets{kSegmentHeaderBytes};
+    while (offsets.back() + kRecordHeaderBytes <= content.size()) {
+        const auto record = decode_record_header(content.data() + offsets.back(), (*header)->tag);
+        if (!record) break;
+        offsets.push_back(offsets.back() + record_bytes(record->body_size));
+    }
+    return offsets;
+}
+
+/// What is logged while it lives.
+class LogCapture {
+  public:
+    LogCapture() : path_(directory_.path() + "/log") {
+        fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        observe::set_sink(fd_);
+    }
+    ~LogCapture() {
+        observe::set_sink(-1);
+        ::close(fd_);
+    }
+    LogCapture(const LogCapture&) = delete;
+    LogCapture& operator=(const LogCapture&) = delete;
+    std::string text() const {
+        std::string text(static_cast<std::size_t>(::lseek(fd_, 0, SEEK_END)), '\0');
+        EXPECT_EQ(::pread(fd_, text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
+        return text;
+    }
+
+  private:
+    TemporaryDirectory directory_;
+    const std::string path_;
+    int fd_ = -1;
+};
+
+TEST(Damage, a_tail_torn_at_any_length_is_cut_and_nothing_before_it) {
+    SimFileSystem files;
+    fill(files, 20);
+    const std::string whole = files.content(segment_path(1));
+    std::vector<std::uint64_t> offsets = record_offsets(whole);
+    offsets.pop_back();  // the mark of the clean end: this log ends by a crash
+    const std::uint64_t end = offsets.back();
+    const std::uint64_t from = offsets[offsets.size() - 4];
+    for (std::uint64_t cut = from; cut < end; cut += cut % 7 == 0 ? 1 : 3) {
+        for (const char rest : {'\0', '\x5a'}) {
+            SCOPED_TRACE(str_cat("cut at ", cut));
+            files.set_bytes(segment_path(1), 0, whole);
+            files.set_bytes(segment_path(1), cut, std::string(8192, rest));
+            const auto records =
+                static_cast<EntryId>(std::ranges::upper_bound(offsets, cut) - offsets.begin() - 1);
+            const EntryId entries = records - 1 - 2;   // one is the ledger's creation, two are puts
+            for (int round = 0; round < 2; ++round) {  // recovering twice finds the same
+                const auto image = files.after_crash(cut);
+                StoreOnLoop opened(*image, kOptions);
+                ASSERT_TRUE(opened.is_open()) << opened.error().message;
+                const auto found = opened.read_all(1);
+                // Cut within the padding behind a record, which means nothing.
+                const bool padding = *std::ranges::upper_bound(offsets, cut) - cut < kRecordAlign;
+                ASSERT_THAT(found.size(), testing::AnyOf(entries, padding ? entries + 1 : entries));
+                for (EntryId id = 0; id < entries; ++id) ASSERT_EQ(found[id].data.view(), text_of(id));
+                ASSERT_EQ(opened.append(1, "next"), found.size());
+                ASSERT_EQ(opened.read_all(1).size(), found.size() + 1);
+            }
+        }
+    }
+}
+
+TEST(Damage, a_flipped_bit_costs_at_most_its_record) {
+    SimFileSystem pristine;
+    constexpr EntryId kEntries = 300;
+    fill(pristine, kEntries);
+    ASSERT_FALSE(pristine.content(segment_path(2)).empty());
+    std::mt19937_64 random(4);
+    LogCapture log;
+    for (int round = 0; round < 150; ++round) {
+        const auto files = pristine.durable_only();
+        const std::uint64_t segment = 1 + random() % 3;
+        const auto offsets = record_offsets(files->content(segment_path(segment)));
+        const std::uint64_t offset = random() % offsets.back();
+        files->flip_bit(segment_path(segment), offset, static_cast<unsigned>(random() % 8));
+        SCOPED_TRACE(str_cat("round ", round, " segment ", segment, " offset ", offset));
+        StoreOnLoop opened(*files, kOptions);
+        ASSERT_TRUE(opened.is_open()) << opened.error().message;
+        const auto found = opened.read_all(1);
+        ASSERT_GE(found.size(), kEntries - 1);
+        for (const StoredEntry& entry : found) ASSERT_EQ(entry.data.view(), text_of(entry.id));
+        const auto map = opened.map();
+        ASSERT_GE(map.size(), kEntries / 10 - 1);
+        for (const auto& [key, value] : map) ASSERT_EQ(value.substr(6), key.substr(4));
+        // Ids that were given are never given again.
+        ASSERT_GE(opened.append(1, "next").value(), kEntries);
+    }
+}
+
+TEST(Damage, a_damaged_entry_is_logged_by_its_ids) {
+    SimFileSystem files;
+    fill(files, 20);
+    const auto offsets = record_offsets(files.content(segment_path(1)));
+    files.flip_bit(segment_path(1), offsets[7] + kRecordHeaderBytes + 3,
+                   2);  // after create, put, and entries 0-4
+    LogCapture log;
+    StoreOnLoop opened(files, kOptions);
+    const auto found = opened.read_all(1);
+    ASSERT_EQ(found.size(), 19U);
+    EXPECT_THAT(log.text(), testing::HasSubstr("damaged entry in the log entry=1:5"));
+    EXPECT_THAT(log.text(), testing::HasSubstr("damaged entries are left out first=1:5 last=1:5"));
+}
+
+TEST(Damage, an_index_that_is_damaged_or_gone_is_made_anew) {
+    SimFileSystem files;
+    fill(files, 300);
+    const std::string path = "/data/" + index_name(1);
+    ASSERT_FALSE(files.content(path).empty());
+    for (std::uint64_t offset = 0; offset < files.content(path).size(); offset += 29) {
+        const auto image = files.durable_only();
+        if (offset == 0) {
+            ASSERT_TRUE(image->remove(path));
+        } else {
+            image->flip_bit(path, offset, 3);
+        }
+        StoreOnLoop opened(*image, kOptions);
+        ASSERT_EQ(opened.read_all(1).size(), 300U);
+        opened.close();
+        EXPECT_EQ(image->content(path), files.content(path));
+    }
+}
+
+TEST(Damage, one_copy_of_the_snapshot_may_be_damaged) {
+    SimFileSystem files;
+    fill(files, 300);
+    const std::size_t size = files.content("/data/snapshot").size();
+    ASSERT_GT(size, 0U);
+    for (std::uint64_t offset = 0; offset < size; offset += 31) {
+        const auto image = files.durable_only();
+        image->flip_bit("/data/snapshot", offset, 5);
+        StoreOnLoop opened(*image, kOptions);
+        ASSERT_TRUE(opened.is_open()) << opened.error().message;
+        ASSERT_EQ(opened.map().size(), 30U);
+    }
+    files.flip_bit("/data/snapshot", 40, 1);
+    files.flip_bit("/data/snapshot", size / 2 + 40, 1);
+    StoreOnLoop opened(files, kOptions);
+    EXPECT_EQ(opened.error().code, ErrorCode::corrupt);
+    EXPECT_THAT(opened.error().message, testing::HasSubstr("/data/snapshot"));
+}
+
+TEST(Damage, a_newer_format_is_refused_with_its_cure) {
+    SimFileSystem files;
+    fill(files, 3);
+    std::string block = files.content(segment_path(1)).substr(0, kSegmentHeaderBytes);
+    for (const std::size_t at : {std::size_t{0}, std::size_t{kSegmentHeaderBytes / 2}}) {
+        block[at + 8] = static_cast<char>(kFormatVersion + 1);
+        const std::uint32_t crc = crc32c(std::string_view(block).substr(at, 44));
+        block.replace(at + 44, 4, reinterpret_cast<const char*>(&crc), 4);
+    }
+    files.set_bytes(segment_path(1), 0, block);
+    StoreOnLoop opened(files, kOptions);
+    EXPECT_EQ(opened.error().code, ErrorCode::corrupt);
+    EXPECT_THAT(opened.error().message, testing::HasSubstr("start the newer weft that wrote it"));
+}
+
+TEST(Damage, a_missing_snapshot_is_not_taken_for_an_empty_one) {
+    SimFileSystem files;
+    {
+        StoreOnLoop opened(files, kOptions);
+        opened.create_ledger();
+        for (int round = 0; round < 4; ++round) {
+            opened.append_all(1, std::vector<std::string>(100, std::string(1000, 'x')));
+            opened.run([&] { opened.store().trim(1, opened.store().info(1)->end); });
+            ASSERT_TRUE(opened.put("round", str_cat(round)));
+        }
+    }
+    ASSERT_TRUE(files.content(segment_path(1)).empty());
+    ASSERT_TRUE(files.remove("/data/snapshot"));
+    StoreOnLoop opened(files, kOptions);
+    EXPECT_EQ(opened.error().code, ErrorCode::corrupt);
+}
+
+}  // namespace
+}  // namespace weft::store

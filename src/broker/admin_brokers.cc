@@ -34,6 +34,22 @@ void get_internal_configuration(Engine& engine, const http::Request&, Reply repl
                   {"ledgersRootPath", "/ledgers"}}));
 }
 
+// A few of the settings of a Pulsar broker, for tools that ask for them.
+void get_runtime_configuration(Engine& engine, const http::Request&, Reply reply) {
+    reply(answer({{"clusterName", engine.options().cluster},
+                  {"brokerServicePort", str_cat(engine.port())},
+                  {"bindAddress", engine.options().bind_address},
+                  {"advertisedAddress", engine.options().advertised_address},
+                  {"maxMessageSize", str_cat(engine.options().message_bytes_max)},
+                  {"allowAutoTopicCreation", "true"},
+                  {"allowAutoTopicCreationType", "non-partitioned"},
+                  {"allowAutoSubscriptionCreation", "true"},
+                  {"brokerDeduplicationEnabled", "false"},
+                  {"transactionCoordinatorEnabled", "false"},
+                  {"systemTopicEnabled", "false"},
+                  {"functionsWorkerEnabled", "false"}}));
+}
+
 void look_up(Engine& engine, const http::Request& request, Reply reply) {
     const auto name = topic_of(request, reply);
     if (!name) return;
@@ -61,6 +77,7 @@ void add_broker_routes(AdminRouter& routes) {
         reply(http::Response::text("4.0.8"));  // the Pulsar whose faces this one serves
     });
     routes.add("GET", "/admin/v2/brokers/internal-configuration", get_internal_configuration);
+    routes.add("GET", "/admin/v2/brokers/configuration/runtime", get_runtime_configuration);
     routes.add("GET", "/admin/v2/brokers/leaderBroker",
                [](Engine& engine, const http::Request&, const Reply& reply) {
                    reply(answer({{"serviceUrl", engine.web_url()}, {"brokerId", broker_id(engine)}}));

@@ -10,6 +10,7 @@ namespace weft::broker {
 namespace {
 
 const observe::Logger kLog("broker");
+constexpr auto kTrimEvery = 1min;
 constexpr std::string_view kStartNumberKey = "broker/starts";
 
 void log_failure(Result<> written) {
@@ -117,8 +118,15 @@ void Engine::dispatch_waiting() {
         waiting_.pop_back();
         topic->waits_for_dispatch = false;
         topic->dispatch();
-        if (topic->subscriptions().empty()) topic->trim();
     }
+    trim_all_now_and_then();
+}
+
+void Engine::trim_all_now_and_then() {
+    const auto now = steady_now();
+    if (now - trimmed_ < kTrimEvery) return;
+    trimmed_ = now;
+    for (const auto& [name, topic] : topics_) topic->trim();
 }
 
 void Engine::cursor_changed(Subscription& subscription) {

@@ -76,6 +76,7 @@ class Engine final : public Broker, public Hub {
     Topic& load(const wire::TopicName& name, const TopicRecord& record);
     void dispatch_waiting();
     void flush_cursors();
+    void trim_all_now_and_then();
     void write_cursor(Subscription& subscription);
     void check_keep_alive();
 
@@ -95,6 +96,7 @@ class Engine final : public Broker, public Hub {
     std::vector<Subscription*> dirty_;  // their cursors are to be written
     async::TimerId flush_timer_ = 0;
     async::TimerId keep_alive_timer_ = 0;
+    SteadyTime trimmed_ = steady_now();  // all topics, the last time
     std::int64_t pending_bytes_ = 0;
     std::vector<Connection*> paused_;
     std::uint64_t start_number_ = 0;

@@ -7,8 +7,8 @@ namespace {
 
 constexpr auto kMarkEvery = 1min;
 constexpr std::uint64_t kMarkBytes = 16U << 20;
-constexpr auto kUnreadAge = 10min;
-constexpr std::uint64_t kUnreadBytes = 64U << 20;
+constexpr auto kYoungAge = 10min;
+constexpr std::uint64_t kYoungBytes = 64U << 20;
 
 }  // namespace
 
@@ -44,11 +44,10 @@ store::EntryId RetentionMarks::beyond(std::uint64_t bytes, std::uint64_t newest)
 }
 
 store::EntryId trim_point(const RetentionMarks& marks, const RetentionInput& input) {
-    auto point = input.acked_by_all.value_or(input.end);
-    if (!input.acked_by_all) {
-        point = std::min(
-            {point, marks.older_than(input.now, kUnreadAge), marks.beyond(input.bytes, kUnreadBytes)});
-    }
+    const auto old_enough = marks.older_than(input.now, kYoungAge);
+    const auto too_much = marks.beyond(input.bytes, kYoungBytes);
+    const auto point = input.acked_by_all ? std::min(*input.acked_by_all, std::max(old_enough, too_much))
+                                          : std::min(old_enough, too_much);
     const auto& policy = input.policy;
     if (policy.minutes == 0 && policy.megabytes == 0) return point;
     // Pulsar lets go of what is beyond either limit; -1 takes a limit away.

@@ -3,10 +3,14 @@
 //
 // The rule. Entries that a durable subscription has not acked stay. Of the others, those within the
 // namespace's retention policy stay (Pulsar's retention_policies: minutes and MiB, -1 = no limit, both 0 =
-// none). A topic without any durable subscription keeps besides what is younger than 10 minutes or within its
-// newest 64 MiB, whichever is more, so that whoever produces first and reads later finds it. Age and size are
-// known to within a minute; what was there before a restart counts as written at the restart. Trimming
-// happens when acks or entries come, never on a timer of its own.
+// none). Besides, as in Pulsar, where the ledger that is being written is never deleted, young entries stay,
+// so that whoever produces first and reads later finds them:
+// - where durable subscriptions have acked them: what is younger than 10 minutes and within the topic's
+// newest 64 MiB;
+// - in a topic without a durable subscription: what is younger than 10 minutes or within its newest 64 MiB.
+// Age and size are known to within a minute and 16 MiB; what was there before a restart counts as written at
+// the restart. Trimming happens when acks or entries come, once a minute at most for other topics, never on a
+// timer of its own.
 
 #include <cstdint>
 #include <deque>

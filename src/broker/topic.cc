@@ -143,6 +143,7 @@ void Topic::dispatch() {
 }
 
 void Topic::trim() {
+    marks_.note(steady_now(), end_, bytes_in.total());
     RetentionInput input{
         .now = steady_now(), .end = end_, .bytes = bytes_in.total(), .acked_by_all = {}, .policy = retention};
     for (const auto& [name, subscription] : subscriptions_) {

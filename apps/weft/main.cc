@@ -59,8 +59,10 @@ int run(Words words) {
     if (words.empty()) return print_error(kHelp), 2;
     const std::string& command = words.front();
     const Words rest = words.subspan(1);
-    [[maybe_unused]] const Globals all{std::move(*globals)};
+    const Globals all{std::move(*globals)};
     if (command == "standalone") return run_standalone(rest);
+    if (command == "produce") return run_produce(all, rest);
+    if (command == "consume") return run_consume(all, rest);
     if (command == "version") return run_version(rest);
     static const std::vector<std::string> kCommands{"standalone", "functions", "produce", "consume",
                                                     "version"};

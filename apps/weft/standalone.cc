@@ -54,6 +54,7 @@ constexpr config::Option kOptions[] = {
      .value = "program",
      .help = "The Python whose packages functions see.",
      .fallback = "python3"},
+    {.names = "--no-functions-worker", .help = "Run the broker alone."},
     {.names = "--log-level",
      .value = "level",
      .help = "Logs go to standard error.",
@@ -130,8 +131,8 @@ class Standalone {
         return self;
     }
     ~Standalone() {
-        server_.reset();
         if (worker_) worker_->stop(Deadline::after(10s));
+        server_.reset();
         worker_.reset();
         if (!thread_.joinable()) return;
         loop_.post([this] {
@@ -169,11 +170,13 @@ class Standalone {
         broker_ = std::move(*broker);
         broker_->add_routes(router_);
 
-        worker::WorkerOptions worker_options;
-        worker_options.data_dir = data_dir;
-        worker_options.python = arguments.text("--python");
-        WEFT_TRY(worker_, worker::Worker::create(std::move(worker_options)));
-        worker_->add_routes(router_);
+        if (!arguments.is_set("--no-functions-worker")) {
+            worker::WorkerOptions worker_options;
+            worker_options.data_dir = data_dir;
+            worker_options.python = arguments.text("--python");
+            WEFT_TRY(worker_, worker::Worker::create(std::move(worker_options)));
+            worker_->add_routes(router_);
+        }
 
         auto server = http::Server::start({.bind_address = bind, .port = web_port}, router_);
         if (!server) return listen_error(std::move(server).error(), "--web-port", web_port);
@@ -183,7 +186,7 @@ class Standalone {
         web_url_ =
             str_cat("http://", service_url.substr(host, service_url.rfind(':') - host), ':', server_->port());
         broker_->set_web_url(web_url_);
-        worker_->start({service_url, web_url_, server_->port()});
+        if (worker_) worker_->start({service_url, web_url_, server_->port()});
         return {};
     }
 

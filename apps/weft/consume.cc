@@ -1,0 +1,197 @@
+// weft consume: what `pulsar-client consume` does.
+
+#include <ctime>
+
+#include "client_options.h"
+#include "commands.h"
+#include "pulsar/client.h"
+#include "wire/message_id.h"
+
+namespace weft::app {
+
+namespace {
+
+using config::Times;
+using config::Type;
+
+constexpr config::Option kOptions[] = {
+    {.names = "-ac, --auto_ack_chunk_q_full",
+     .help = "Auto ack for oldest message on queue is full",
+     .unsupported = "leave it out: chunked messages are not read"},
+    {.names = "-ca, --crypto-failure-action",
+     .value = "cryptoFailureAction",
+     .help = "Crypto Failure Action",
+     .unsupported = "leave it out: encrypted messages are shown as they are"},
+    {.names = "-ekv, --encryption-key-value",
+     .value = "encKeyValue",
+     .help = "The URI of private key to decrypt payload",
+     .unsupported = "decrypt the content after weft"},
+    {.names = "-etp, --end-timestamp",
+     .value = "endTimestamp",
+     .help = "End timestamp for consuming messages",
+     .unsupported = "use --num-messages"},
+    {.names = "--hex", .help = "Display binary messages in hex."},
+    {.names = "--hide-content", .help = "Do not write the message to console."},
+    {.names = "-m, --subscription-mode",
+     .value = "subscriptionMode",
+     .help = "Subscription mode (NonDurable is not supported by Weft yet).",
+     .choices = "Durable",
+     .fallback = "Durable"},
+    {.names = "-mc, --max_chunked_msg",
+     .value = "maxPendingChunkedMessage",
+     .help = "Max pending chunk messages",
+     .unsupported = "leave it out: chunked messages are not read"},
+    {.names = "-mp, --print-metadata", .help = "Message metadata"},
+    {.names = "-n, --num-messages",
+     .value = "numMessagesToConsume",
+     .help = "Number of messages to consume, 0 means to consume forever.",
+     .type = Type::integer,
+     .fallback = "1"},
+    {.names = "-p, --subscription-position",
+     .value = "subscriptionInitialPosition",
+     .help = "Subscription position.",
+     .choices = "Latest|Earliest",
+     .fallback = "Latest"},
+    {.names = "-pm, --pool-messages",
+     .value = "poolMessages",
+     .help = "Use the pooled message",
+     .unsupported = "leave it out: there is no such pool"},
+    {.names = "-q, --queue-size",
+     .value = "receiverQueueSize",
+     .help = "Consumer receiver queue size.",
+     .type = Type::integer,
+     .fallback = "1000"},
+    {.names = "-r, --rate",
+     .value = "consumeRate",
+     .help = "Rate (in msg/sec) at which to consume, value 0 means to consume messages as fast as possible.",
+     .unsupported = "slow down the reader of the output"},
+    {.names = "--regex",
+     .help = "Indicate the topic name is a regex pattern",
+     .unsupported = "name each topic"},
+    {.names = "-rs, --replicated",
+     .help = "Whether the subscription status should be replicated",
+     .unsupported = "leave it out: nothing is replicated"},
+    {.names = "-s, --subscription-name",
+     .value = "subscriptionName",
+     .help = "Subscription name.",
+     .times = Times::required},
+    {.names = "-st, --schema-type",
+     .value = "schemaType",
+     .help = "Set a schema type on the consumer (auto_consume is not supported by Weft yet)",
+     .choices = "bytes",
+     .fallback = "bytes"},
+    {.names = "-stp, --start-timestamp",
+     .value = "startTimestamp",
+     .help = "Start timestamp for consuming messages, in milliseconds",
+     .type = Type::integer},
+    {.names = "-t, --subscription-type",
+     .value = "subscriptionType",
+     .help = "Subscription type.",
+     .choices = "Exclusive|Shared|Failover|Key_Shared",
+     .fallback = "Exclusive"},
+};
+constexpr config::Command kCommand{.name = "weft consume",
+                                   .summary = "Consume messages from a specified topic",
+                                   .options = kOptions,
+                                   .global = kGlobalOptions,
+                                   .positional = "<topic>"};
+
+constexpr auto kOperationTimeout = 30s;
+
+pulsar::SubscriptionType type_of(std::string_view name) {
+    if (name == "Shared") return pulsar::SubscriptionType::shared;
+    if (name == "Failover") return pulsar::SubscriptionType::failover;
+    return name == "Key_Shared" ? pulsar::SubscriptionType::key_shared : pulsar::SubscriptionType::exclusive;
+}
+
+std::string iso_time(std::uint64_t ms) {
+    const std::time_t seconds = static_cast<std::time_t>(ms / 1000);
+    std::tm parts{};
+    ::gmtime_r(&seconds, &parts);
+    char text[40];
+    std::string out(text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts));
+    if (ms % 1000 != 0) str_append(out, '.', std::to_string(1000 + ms % 1000).substr(1));
+    return out + 'Z';
+}
+
+std::string hex_of(std::string_view bytes) {
+    static constexpr char kHex[] = "0123456789abcdef";
+    std::string out;
+    for (const char c : bytes) {
+        const auto byte = static_cast<unsigned char>(c);
+        out.append({kHex[byte >> 4], kHex[byte & 15]});
+    }
+    return out;
+}
+
+std::string text_of(const pulsar::Message& message, const config::Arguments& arguments) {
+    std::string properties;
+    for (const auto& [key, value] : message.properties)
+        str_append(properties, properties.empty() ? "" : ", ", key, '=', value);
+    std::string out = "----- got message -----\n";
+    str_append(out, "publishTime:[", message.publish_time_ms, "], eventTime:[", message.event_time_ms,
+               "], key:[", message.key.value_or("null"), "], properties:[", properties,
+               "], content:", arguments.is_set("--hex") ? hex_of(message.payload) : message.payload);
+    if (arguments.is_set("--print-metadata")) {
+        str_append(out, ", event-time:", iso_time(message.event_time_ms),
+                   ", message-id:", wire::to_string(message.id), ", producer-name:", message.producer_name,
+                   ", sequence-id:", message.sequence_id,
+                   ", replicated-from:null, redelivery-count:", message.redelivery_count,
+                   ", ordering-key:", message.ordering_key.value_or(""), ", schema-version:");
+    }
+    return out;
+}
+
+Result<std::uint64_t> consume(const Globals& globals, const config::Arguments& arguments) {
+    const auto deadline = [] { return Deadline::after(kOperationTimeout); };
+    WEFT_TRY(const auto client, pulsar::Client::create(client_options(globals, arguments)));
+    pulsar::ConsumerOptions options;
+    options.topic = arguments.positional();
+    options.subscription = arguments.text("--subscription-name");
+    options.type = type_of(arguments.text("--subscription-type"));
+    if (arguments.text("--subscription-position") == "Earliest")
+        options.initial_position = pulsar::InitialPosition::earliest;
+    options.receiver_queue_messages = static_cast<std::uint32_t>(arguments.integer("--queue-size"));
+    WEFT_TRY(const auto consumer, client->subscribe(std::move(options), deadline()));
+    if (arguments.has("--start-timestamp")) {
+        const auto from = static_cast<std::uint64_t>(arguments.integer("--start-timestamp"));
+        WEFT_TRY_VOID(consumer->seek_to_time(from, deadline()));
+    }
+    const auto wanted = static_cast<std::uint64_t>(arguments.integer("--num-messages"));
+    std::uint64_t got = 0;
+    while (wanted == 0 || got < wanted) {
+        WEFT_TRY(const auto message, consumer->receive(Deadline::never()));
+        ++got;
+        if (!arguments.is_set("--hide-content")) print(text_of(message, arguments));
+        consumer->acknowledge(message);
+    }
+    WEFT_TRY_VOID(consumer->flush_acks(deadline()));
+    WEFT_TRY_VOID(consumer->close(deadline()));
+    return got;
+}
+
+}  // namespace
+
+int run_consume(const Globals& globals, Words words) {
+    const auto arguments = config::parse(kCommand, words);
+    if (!arguments) return print_usage_error(kCommand, arguments.error()), 2;
+    if (arguments->help_wanted()) return print(config::help_of(kCommand)), 0;
+    const auto usage = [](std::string message) {
+        print_usage_error(kCommand, {ErrorCode::invalid_argument, std::move(message)});
+        return 2;
+    };
+    if (arguments->text("--subscription-name").empty()) return usage("Subscription name is not provided.");
+    if (arguments->integer("--num-messages") < 0)
+        return usage("Number of messages should be zero or positive.");
+    const std::int64_t queue = arguments->integer("--queue-size");
+    if (queue < 1 || queue > 1'000'000)
+        return usage("Invalid value for option '--queue-size': expected 1 to 1000000");
+    if (arguments->has("--start-timestamp") && arguments->integer("--start-timestamp") < 0)
+        return usage("start timestamp should be positive.");
+    const auto got = consume(globals, *arguments);
+    if (!got) return print_error(str_cat("Error while consuming messages\n", got.error().message)), 1;
+    print(str_cat(*got, " messages successfully consumed"));
+    return 0;
+}
+
+}  // namespace weft::app

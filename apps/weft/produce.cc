@@ -1,0 +1,216 @@
+// weft produce: what `pulsar-client produce` does.
+
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+#include "client_options.h"
+#include "commands.h"
+#include "pulsar/client.h"
+
+namespace weft::app {
+
+namespace {
+
+using config::Times;
+using config::Type;
+
+constexpr std::string_view kNoEncryption = "encrypt the content before it is given to weft";
+constexpr std::string_view kBytesOnly = "give the content as bytes";
+
+constexpr config::Option kOptions[] = {
+    {.names = "-c, --chunking",
+     .help = "Should split the message and publish in chunks if message size is larger than allowed max size",
+     .unsupported = "split the content into messages of up to 5 MiB"},
+    {.names = "-db, --disable-batching", .help = "Disable batch sending of messages"},
+    {.names = "-dr, --disable-replication",
+     .help = "Disable geo-replication for messages.",
+     .unsupported = "leave it out: nothing is replicated"},
+    {.names = "-ekn, --encryption-key-name",
+     .value = "encKeyName",
+     .help = "The public key name to encrypt payload",
+     .unsupported = kNoEncryption},
+    {.names = "-ekv, --encryption-key-value",
+     .value = "encKeyValue",
+     .help = "The URI of public key to encrypt payload, for example file:///path/to/public.key",
+     .unsupported = kNoEncryption},
+    {.names = "-f, --files",
+     .value = "messageFileNames",
+     .help = "Comma separated file paths to send, either -m or -f must be specified.",
+     .times = Times::many},
+    {.names = "-k, --key", .value = "key", .help = "Partitioning key to add to each message"},
+    {.names = "-ks, --key-schema",
+     .value = "keySchema",
+     .help = "Schema type (can be bytes,avro,json,string...)",
+     .unsupported = kBytesOnly},
+    {.names = "-kvet, --key-value-encoding-type",
+     .value = "keyValueEncodingType",
+     .help = "Key Value Encoding Type (it can be separated or inline)",
+     .unsupported = kBytesOnly},
+    {.names = "-kvk, --key-value-key",
+     .value = "keyValueKey",
+     .help = "Value to add as message key in KeyValue schema",
+     .unsupported = "use --key"},
+    {.names = "-kvkf, --key-value-key-file",
+     .value = "keyValueKeyFile",
+     .help = "Path to file containing the value to add as message key in KeyValue schema.",
+     .unsupported = "use --key"},
+    {.names = "-m, --messages",
+     .value = "messages",
+     .help = "Messages to send, either -m or -f must be specified. Specify -m for each message.",
+     .times = Times::many},
+    {.names = "-n, --num-produce",
+     .value = "numTimesProduce",
+     .help = "Number of times to send message(s), the count of messages/files * num-produce should below "
+             "than 1000.",
+     .type = Type::integer,
+     .fallback = "1"},
+    {.names = "-p, --properties",
+     .value = "properties",
+     .help = "Properties to add, Comma separated key=value string, like k1=v1,k2=v2.",
+     .times = Times::many},
+    {.names = "-r, --rate",
+     .value = "publishRate",
+     .help = "Rate (in msg/sec) at which to produce, value 0 means to produce messages as fast as possible.",
+     .type = Type::number,
+     .fallback = "0"},
+    {.names = "-s, --separator",
+     .value = "separator",
+     .help = "Character to split messages string on",
+     .fallback = ","},
+    {.names = "-vs, --value-schema",
+     .value = "valueSchema",
+     .help = "Schema type (others than bytes are not supported by Weft yet)",
+     .choices = "bytes",
+     .fallback = "bytes"},
+};
+constexpr config::Command kCommand{.name = "weft produce",
+                                   .summary = "Produce messages to a specified topic",
+                                   .options = kOptions,
+                                   .global = kGlobalOptions,
+                                   .positional = "<topic>"};
+
+constexpr std::size_t kMessagesMax = 1000;  // as pulsar-client; more is a job for a program
+constexpr auto kSendTimeout = 30s;
+
+std::vector<std::string> split(std::string_view text, std::string_view by) {
+    std::vector<std::string> out;
+    if (by.empty()) return {std::string(text)};
+    std::size_t begin = 0;
+    for (std::size_t at; (at = text.find(by, begin)) != std::string_view::npos; begin = at + by.size())
+        out.emplace_back(text.substr(begin, at - begin));
+    out.emplace_back(text.substr(begin));
+    while (out.size() > 1 && out.back().empty()) out.pop_back();  // as Java's split
+    return out;
+}
+
+Result<std::string> read_file(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) return fail(ErrorCode::not_found, "can't read file (--files): ", path);
+    std::string content((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    if (file.bad()) return fail(ErrorCode::io, "can't read file (--files): ", path);
+    return content;
+}
+
+Result<std::vector<std::string>> bodies_of(const config::Arguments& arguments) {
+    std::vector<std::string> bodies;
+    for (const auto& message : arguments.values("--messages")) {
+        for (auto& part : split(message, arguments.text("--separator"))) bodies.push_back(std::move(part));
+    }
+    for (const auto& list : arguments.values("--files")) {
+        for (const auto& path : split(list, ",")) {
+            WEFT_TRY(auto content, read_file(path));
+            bodies.push_back(std::move(content));
+        }
+    }
+    return bodies;
+}
+
+Result<pulsar::Properties> properties_of(const config::Arguments& arguments) {
+    pulsar::Properties properties;
+    for (const auto& list : arguments.values("--properties")) {
+        for (const auto& pair : split(list, ",")) {
+            const std::size_t equals = pair.find('=');
+            if (equals == std::string::npos || equals == 0)
+                return fail(ErrorCode::invalid_argument, "Invalid value for option '--properties': '", pair,
+                            "' is not key=value");
+            properties[pair.substr(0, equals)] = pair.substr(equals + 1);
+        }
+    }
+    return properties;
+}
+
+// Waits, by the clock, for the moment when the next message of a steady stream is due.
+class Pace {
+  public:
+    explicit Pace(double per_second) : per_second_(per_second) {}
+    void wait_for_next() {
+        if (per_second_ <= 0) return;
+        const auto due = begin_ + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(
+                                      static_cast<double>(count_++) / per_second_));
+        std::this_thread::sleep_until(due);
+    }
+
+  private:
+    const double per_second_;
+    const SteadyTime begin_ = steady_now();
+    std::uint64_t count_ = 0;
+};
+
+Result<std::size_t> produce(const Globals& globals, const config::Arguments& arguments,
+                            const std::vector<std::string>& bodies) {
+    WEFT_TRY(const auto properties, properties_of(arguments));
+    std::vector<wire::Property> views;
+    for (const auto& [key, value] : properties) views.push_back({key, value});
+    const std::string key = arguments.text("--key");
+    WEFT_TRY(const auto client, pulsar::Client::create(client_options(globals, arguments)));
+    pulsar::ProducerOptions options;
+    options.topic = arguments.positional();
+    if (arguments.is_set("--disable-batching")) options.batching = pulsar::ProducerOptions::Batching::off;
+    WEFT_TRY(const auto producer, client->create_producer(std::move(options), Deadline::after(kSendTimeout)));
+    std::size_t sent = 0;
+    Pace pace(arguments.number("--rate"));
+    for (std::int64_t time = 0; time < arguments.integer("--num-produce"); ++time) {
+        for (const std::string& body : bodies) {
+            pace.wait_for_next();
+            wire::OutgoingMessage message{.payload = body, .properties = views};
+            if (arguments.has("--key")) message.partition_key = key;
+            WEFT_TRY_VOID(producer->send_async(
+                message, [](const Result<pulsar::MessageId>&) {}, Deadline::after(kSendTimeout)));
+            ++sent;
+        }
+    }
+    WEFT_TRY_VOID(
+        producer->close(Deadline::after(kSendTimeout)));  // which tells of the first message refused
+    return sent;
+}
+
+}  // namespace
+
+int run_produce(const Globals& globals, Words words) {
+    const auto arguments = config::parse(kCommand, words);
+    if (!arguments) return print_usage_error(kCommand, arguments.error()), 2;
+    if (arguments->help_wanted()) return print(config::help_of(kCommand)), 0;
+    const auto usage = [](std::string message) {
+        print_usage_error(kCommand, {ErrorCode::invalid_argument, std::move(message)});
+        return 2;
+    };
+    if (!arguments->has("--messages") && !arguments->has("--files"))
+        return usage("Please supply message content with either --messages or --files");
+    const std::int64_t times = arguments->integer("--num-produce");
+    if (times <= 0) return usage("Number of times need to be positive number.");
+    const auto bodies = bodies_of(*arguments);
+    if (!bodies) return print_error(bodies.error().message), 1;
+    if (static_cast<std::uint64_t>(times) > kMessagesMax ||
+        bodies->size() * static_cast<std::size_t>(times) > kMessagesMax) {
+        print_error(str_cat("Attempting to send ", bodies->size(), " x ", times,
+                            " messages. Please do not send more than ", kMessagesMax, " messages"));
+        return 1;
+    }
+    const auto sent = produce(globals, *arguments, *bodies);
+    if (!sent) return print_error(str_cat("Error while producing messages\n", sent.error().message)), 1;
+    print(str_cat(*sent, " messages successfully produced"));
+    return 0;
+}
+
+}  // namespace weft::app

@@ -27,6 +27,10 @@ target_compile_definitions(weft_ext_asio INTERFACE BOOST_ASIO_SEPARATE_COMPILATI
 target_link_libraries(weft_ext_asio INTERFACE Boost::headers Threads::Threads)
 add_library(ext::asio ALIAS weft_ext_asio)
 
+# The Python that is embedded: Debian's, not whatever interpreter comes first on the PATH.
+set(Python3_EXECUTABLE /usr/bin/python3)
+set(Python3_FIND_VIRTUALENV STANDARD)
+
 if(WEFT_BUILD_TESTS)
     find_package(GTest 1.12 REQUIRED)
     find_package(benchmark REQUIRED)

@@ -61,6 +61,7 @@ int run(Words words) {
     const Words rest = words.subspan(1);
     const Globals all{std::move(*globals)};
     if (command == "standalone") return run_standalone(rest);
+    if (command == "functions") return run_functions(all, rest);
     if (command == "produce") return run_produce(all, rest);
     if (command == "consume") return run_consume(all, rest);
     if (command == "version") return run_version(rest);

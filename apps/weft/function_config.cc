@@ -1,0 +1,339 @@
+#include "function_config.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <charconv>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+namespace weft::app {
+
+namespace {
+
+using config::Type;
+using Json = nlohmann::ordered_json;
+
+// How an option's value gets into the configuration.
+enum class As : std::uint8_t { text, integer, number, boolean, list, json, elsewhere };
+
+struct FunctionOption {
+    std::string_view names, value, help;
+    std::string_view member = {};  // of FunctionConfig: "resources.cpu"
+    As as = As::text;
+    std::string_view choices = {};
+};
+
+// What Weft honours of these is decided by the worker (src/model/fields.def), which refuses the others by
+// name.
+constexpr FunctionOption kFunctionOptions[] = {
+    {"--auto-ack", "autoAck", "Whether or not the framework acknowledges messages automatically", "autoAck",
+     As::boolean},
+    {"--batch-builder", "batchBuilder",
+     "BatcherBuilder provides two types of batch construction methods, DEFAULT and KEY_BASED",
+     "batchBuilder"},
+    {"--classname", "className", "The class name of a Pulsar Function", "className"},
+    {"--cleanup-subscription", "", "Whether delete the subscription when function is deleted",
+     "cleanupSubscription", As::boolean},
+    {"--cpu", "cpu", "The cpu in cores that need to be allocated per function instance", "resources.cpu",
+     As::number},
+    {"--custom-runtime-options", "customRuntimeOptions",
+     "A string that encodes options to customize the runtime", "customRuntimeOptions"},
+    {"--custom-schema-inputs", "customSchemaInputString",
+     "The map of input topics to Schema properties (as a JSON string)", "customSchemaInputs", As::json},
+    {"--custom-schema-outputs", "customSchemaOutputString",
+     "The map of input topics to Schema properties (as a JSON string)", "customSchemaOutputs", As::json},
+    {"--custom-serde-inputs", "customSerdeInputString",
+     "The map of input topics to SerDe class names (as a JSON string)", "customSerdeInputs", As::json},
+    {"--dead-letter-topic", "deadLetterTopic",
+     "The topic where messages that are not processed successfully are sent to", "deadLetterTopic"},
+    {"--disk", "disk", "The disk in bytes that need to be allocated per function instance", "resources.disk",
+     As::integer},
+    {"--forward-source-message-property", "forwardSourceMessageProperty",
+     "Forwarding input message's properties to output topic when processing (use false to disable it)",
+     "forwardSourceMessageProperty", As::boolean},
+    {"--fqfn", "fqfn", "The Fully Qualified Function Name (FQFN) for the function", "", As::elsewhere},
+    {"--function-config-file", "fnConfigFile",
+     "The path to a YAML config file that specifies the configuration of a Pulsar Function", "",
+     As::elsewhere},
+    {"--go", "goFile",
+     "Path to the main Go executable binary for the function (if the function is written in Go)", "go"},
+    {"-i, --inputs", "inputs",
+     "The input topic or topics (multiple topics can be specified as a comma-separated list) of a Pulsar "
+     "Function",
+     "inputs", As::list},
+    {"--input-specs", "inputSpecs", "The map of inputs to custom configuration (as a JSON string)",
+     "inputSpecs", As::json},
+    {"--input-type-class-name", "inputTypeClassName", "The class name of input type class",
+     "inputTypeClassName"},
+    {"--jar", "jarFile", "Path to the JAR file for the function (if the function is written in Java)", "jar"},
+    {"--log-topic", "logTopic", "The topic to which the logs of a Pulsar Function are produced", "logTopic"},
+    {"--max-message-retries", "maxMessageRetries",
+     "How many times should we try to process a message before giving up", "maxMessageRetries", As::integer},
+    {"--name", "functionName", "The name of a Pulsar Function", "", As::elsewhere},
+    {"--namespace", "namespace", "The namespace of a Pulsar Function", "", As::elsewhere},
+    {"--native", "nativeFile", "Path to the shared library of a C++ function (Weft's own option)", "native"},
+    {"-o, --output", "output",
+     "The output topic of a Pulsar Function (If none is specified, no output is written)", "output"},
+    {"--output-serde-classname", "outputSerdeClassName",
+     "The SerDe class to be used for messages output by the function", "outputSerdeClassName"},
+    {"--output-type-class-name", "outputTypeClassName", "The class name of output type class",
+     "outputTypeClassName"},
+    {"--parallelism", "parallelism",
+     "The parallelism factor of a Pulsar Function (i.e. the number of function instances to run)",
+     "parallelism", As::integer},
+    {"--processing-guarantees", "processingGuarantees",
+     "The processing guarantees (as known as delivery semantics) applied to the function. If it is not "
+     "specified, the ATLEAST_ONCE delivery guarantee is "
+     "used.",
+     "processingGuarantees", As::text, "ATLEAST_ONCE|ATMOST_ONCE|EFFECTIVELY_ONCE|MANUAL"},
+    {"--producer-config", "producerConfig", "The custom producer configuration (as a JSON string)",
+     "producerConfig", As::json},
+    {"--py", "pyFile", "Path to the main Python file for the function (if the function is written in Python)",
+     "py"},
+    {"--ram", "ram", "The ram in bytes that need to be allocated per function instance", "resources.ram",
+     As::integer},
+    {"--retain-key-ordering", "", "Function consumes and processes messages in key order",
+     "retainKeyOrdering", As::boolean},
+    {"--retain-ordering", "", "Function consumes and processes messages in order", "retainOrdering",
+     As::boolean},
+    {"--runtime-flags", "runtimeFlags", "Any flags that you want to pass to a runtime", "runtimeFlags"},
+    {"--secrets", "secretsString",
+     "The map of secretName to an object that encapsulates how the secret is fetched by the underlying "
+     "secrets provider",
+     "secrets", As::json},
+    {"--skip-to-latest", "skipToLatest",
+     "Whether or not the consumer skip to latest message upon function instance restart", "skipToLatest",
+     As::boolean},
+    {"--sliding-interval-count", "slidingIntervalCount",
+     "The number of messages after which the window slides", "windowConfig.slidingIntervalCount",
+     As::integer},
+    {"--sliding-interval-duration-ms", "slidingIntervalDurationMs",
+     "The time duration after which the window slides", "windowConfig.slidingIntervalDurationMs",
+     As::integer},
+    {"-st, --schema-type", "schemaType",
+     "The builtin schema type or custom schema class name to be used for messages output by the function",
+     "outputSchemaType"},
+    {"--subs-name", "subsName",
+     "Pulsar source subscription name if user wants a specific subscription-name for input-topic consumer",
+     "subName"},
+    {"--subs-position", "subsPosition",
+     "Pulsar source subscription position if user wants to consume messages from the specified location",
+     "subscriptionPosition", As::text, "Latest|Earliest"},
+    {"-t, --function-type", "functionType", "The built-in Pulsar Function type", "functionType"},
+    {"--tenant", "tenant", "The tenant of a Pulsar Function", "", As::elsewhere},
+    {"--timeout-ms", "timeoutMs", "The message timeout in milliseconds", "timeoutMs", As::integer},
+    {"--topics-pattern", "topicsPattern",
+     "The topic pattern to consume from a list of topics under a namespace that matches the pattern. "
+     "[--input] and [--topics-pattern] are mutually "
+     "exclusive.",
+     "topicsPattern"},
+    {"--user-config", "userConfigString", "User-defined config key/values", "userConfig", As::json},
+    {"--window-length-count", "windowLengthCount", "The number of messages per window",
+     "windowConfig.windowLengthCount", As::integer},
+    {"--window-length-duration-ms", "windowLengthDurationMs",
+     "The time duration of the window in milliseconds", "windowConfig.windowLengthDurationMs", As::integer},
+};
+constexpr std::size_t kCount = std::size(kFunctionOptions);
+
+constexpr std::array<config::Option, kCount> as_options() {
+    std::array<config::Option, kCount> out{};
+    for (std::size_t i = 0; i < kCount; ++i) {
+        const FunctionOption& from = kFunctionOptions[i];
+        out[i] = {.names = from.names, .value = from.value, .help = from.help, .choices = from.choices};
+        if (from.value.empty()) continue;
+        if (from.as == As::integer) out[i].type = Type::integer;
+        if (from.as == As::number) out[i].type = Type::number;
+        if (from.as == As::boolean) out[i].type = Type::boolean;
+    }
+    return out;
+}
+constexpr auto kOptions = as_options();
+
+std::string_view name_of(const FunctionOption& option) {
+    const std::size_t comma = option.names.rfind(", ");
+    return comma == std::string_view::npos ? option.names : option.names.substr(comma + 2);
+}
+
+std::vector<std::string> split(std::string_view text, char by) {
+    std::vector<std::string> out;
+    while (true) {
+        const std::size_t end = text.find(by);
+        out.emplace_back(text.substr(0, end));
+        if (end == std::string_view::npos) return out;
+        text.remove_prefix(end + 1);
+    }
+}
+
+// A plain scalar of YAML stands for what it looks like; a quoted one is text.
+Json scalar_of(const YAML::Node& node) {
+    const std::string& text = node.Scalar();
+    if (node.Tag() == "!") return text;
+    if (text.empty() || text == "~" || text == "null") return nullptr;
+    if (text == "true" || text == "false") return text == "true";
+    const Json number = Json::parse(text, nullptr, false);
+    return number.is_number() ? number : Json(text);
+}
+
+Json json_of(const YAML::Node& node, int depth) {
+    if (depth == 0) throw YAML::Exception(node.Mark(), "nested too deep");
+    if (node.IsMap()) {
+        Json out = Json::object();
+        for (const auto& member : node)
+            out[member.first.as<std::string>()] = json_of(member.second, depth - 1);
+        return out;
+    }
+    if (node.IsSequence()) {
+        Json out = Json::array();
+        for (const auto& item : node) out.push_back(json_of(item, depth - 1));
+        return out;
+    }
+    return node.IsScalar() ? scalar_of(node) : Json(nullptr);
+}
+
+Result<Json> read_config_file(const std::string& path) {
+    if (!std::filesystem::exists(path))
+        return fail(ErrorCode::invalid_argument, "the file of --function-config-file does not exist: ", path);
+    try {
+        Json config = json_of(YAML::LoadFile(path), 32);
+        if (config.is_object()) return config;
+        return fail(ErrorCode::invalid_argument, "--function-config-file ", path, ": not a map of settings");
+    } catch (const YAML::Exception& thrown) {
+        return fail(ErrorCode::invalid_argument, "--function-config-file ", path, ": ", thrown.what());
+    }
+}
+
+Result<Json> value_of(const FunctionOption& option, const config::Arguments& arguments) {
+    const std::string_view name = name_of(option);
+    const std::string text = arguments.text(name);
+    if (option.as == As::integer) return arguments.integer(name);
+    if (option.as == As::number) return arguments.number(name);
+    if (option.as == As::boolean) return arguments.is_set(name);
+    if (option.as == As::list) return Json(split(text, ','));
+    if (option.as == As::text) return Json(text);
+    Json json = Json::parse(text, nullptr, false);
+    if (!json.is_object())
+        return fail(ErrorCode::invalid_argument, "Invalid value for option '", name, "': '", text,
+                    "' is not a JSON object");
+    return json;
+}
+
+Result<> put_options(Json& config, const config::Arguments& arguments) {
+    for (const FunctionOption& option : kFunctionOptions) {
+        if (option.as == As::elsewhere || !arguments.has(name_of(option))) continue;
+        WEFT_TRY(Json value, value_of(option, arguments));
+        Json* at = &config;
+        for (const auto& member : split(option.member, '.')) {
+            if (!at->is_object() && !at->is_null())
+                return fail(ErrorCode::invalid_argument, "--function-config-file: ", option.member,
+                            " is not in a map");
+            at = &(*at)[member];
+        }
+        *at = std::move(value);
+    }
+    return {};
+}
+
+std::string text_of(const Json& config, const char* member) {
+    const auto at = config.find(member);
+    return at != config.end() && at->is_string() ? at->get<std::string>() : "";
+}
+
+struct Program {
+    const char* member;
+    const char* runtime;
+    std::string_view what;
+};
+constexpr Program kPrograms[] = {{"jar", "JAVA", "jar"},
+                                 {"py", "PYTHON", "python"},
+                                 {"go", "GO", "go executable"},
+                                 {"native", "NATIVE", "native"}};
+
+Result<std::string> package_of(const Json& config) {
+    const Program* found = nullptr;
+    for (const Program& program : kPrograms) {
+        if (text_of(config, program.member).empty()) continue;
+        if (found != nullptr)
+            return fail(ErrorCode::invalid_argument,
+                        "Only one of --jar, --py, --go and --native can be given");
+        found = &program;
+    }
+    if (found == nullptr) {
+        return fail(ErrorCode::invalid_argument,
+                    "Either a Java jar or a Python file or a Go executable binary or a native library needs "
+                    "to be specified for the "
+                    "function. Please specify one.");
+    }
+    std::string path = text_of(config, found->member);
+    if (path.find("://") != std::string::npos)
+        return fail(
+            ErrorCode::not_supported,
+            "package URLs are not supported by Weft yet; download it and give the file's path: ", path);
+    if (!std::filesystem::is_regular_file(path))
+        return fail(ErrorCode::invalid_argument, "The specified ", found->what, " file does not exist");
+    const bool needs_class =
+        found->runtime == std::string_view("JAVA") || found->runtime == std::string_view("PYTHON");
+    if (needs_class && text_of(config, "className").empty())
+        return fail(ErrorCode::invalid_argument, "No Function Classname specified");
+    return path;
+}
+
+constexpr std::string_view kNoName =
+    "You must specify a name for the function or a Fully Qualified Function Name (FQFN)";
+
+Result<FunctionPlace> place_of(std::string_view fqfn) {
+    const auto parts = split(fqfn, '/');
+    if (parts.size() != 3 || parts[0].empty() || parts[1].empty() || parts[2].empty())
+        return fail(ErrorCode::invalid_argument,
+                    "Fully qualified function names (FQFNs) must be of the form tenant/namespace/name");
+    return FunctionPlace{parts[0], parts[1], parts[2]};
+}
+
+Result<> check_name_options(const config::Arguments& arguments) {
+    if (arguments.has("--fqfn") &&
+        (arguments.has("--tenant") || arguments.has("--namespace") || arguments.has("--name"))) {
+        return fail(ErrorCode::invalid_argument,
+                    "You must specify either a Fully Qualified Function Name (FQFN) or tenant, namespace, "
+                    "and function name");
+    }
+    return {};
+}
+
+}  // namespace
+
+std::span<const config::Option> function_options() { return kOptions; }
+
+Result<FunctionPlace> function_place_of(const config::Arguments& arguments) {
+    WEFT_TRY_VOID(check_name_options(arguments));
+    if (arguments.has("--fqfn")) return place_of(arguments.text("--fqfn"));
+    if (arguments.text("--name").empty()) return fail(ErrorCode::invalid_argument, kNoName);
+    return FunctionPlace{arguments.value("--tenant").value_or("public"),
+                         arguments.value("--namespace").value_or("default"), arguments.text("--name")};
+}
+
+Result<FunctionRequest> function_request_of(const config::Arguments& arguments) {
+    WEFT_TRY_VOID(check_name_options(arguments));
+    Json config = Json::object();
+    if (arguments.has("--function-config-file")) {
+        WEFT_TRY(config, read_config_file(arguments.text("--function-config-file")));
+    }
+    WEFT_TRY_VOID(put_options(config, arguments));
+    if (arguments.has("--fqfn")) {
+        WEFT_TRY(const FunctionPlace place, place_of(arguments.text("--fqfn")));
+        config["tenant"] = place.tenant, config["namespace"] = place.ns, config["name"] = place.name;
+    }
+    for (const char* member : {"tenant", "namespace", "name"}) {
+        if (arguments.has(str_cat("--", member))) config[member] = arguments.text(str_cat("--", member));
+    }
+    if (text_of(config, "tenant").empty()) config["tenant"] = "public";
+    if (text_of(config, "namespace").empty()) config["namespace"] = "default";
+    WEFT_TRY(auto package, package_of(config));
+    if (text_of(config, "name").empty()) {  // the class's own name, without its packages
+        const std::string class_name = text_of(config, "className");
+        if (class_name.empty()) return fail(ErrorCode::invalid_argument, kNoName);
+        config["name"] = class_name.substr(class_name.rfind('.') + 1);
+    }
+    return FunctionRequest{text_of(config, "tenant"), text_of(config, "namespace"), text_of(config, "name"),
+                           config.dump(-1, ' ', false, Json::error_handler_t::replace), std::move(package)};
+}
+
+}  // namespace weft::app

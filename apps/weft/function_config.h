@@ -1,0 +1,31 @@
+#pragma once
+// A function's configuration from the command line, as pulsar-admin makes it: a YAML file, then the options
+// over it.
+
+#include <span>
+#include <string>
+
+#include "base/result.h"
+#include "config/options.h"
+
+namespace weft::app {
+
+struct FunctionRequest {
+    std::string tenant, ns, name;
+    std::string config_json;   // FunctionConfig, as the REST takes it
+    std::string package_path;  // what to upload
+};
+
+/// The options of `functions create`.
+std::span<const config::Option> function_options();
+
+/// Errors are those of the command line, in pulsar-admin's words.
+Result<FunctionRequest> function_request_of(const config::Arguments& arguments);
+
+struct FunctionPlace {
+    std::string tenant, ns, name;
+};
+/// From --fqfn, or --tenant, --namespace and --name.
+Result<FunctionPlace> function_place_of(const config::Arguments& arguments);
+
+}  // namespace weft::app

@@ -1,5 +1,6 @@
 // weft consume: what `pulsar-client consume` does.
 
+#include <cstdio>
 #include <ctime>
 
 #include "client_options.h"
@@ -139,7 +140,7 @@ std::string text_of(const pulsar::Message& message, const config::Arguments& arg
                    ", replicated-from:null, redelivery-count:", message.redelivery_count,
                    ", ordering-key:", message.ordering_key.value_or(""), ", schema-version:");
     }
-    return out;
+    return out + '\n';
 }
 
 Result<std::uint64_t> consume(const Globals& globals, const config::Arguments& arguments) {
@@ -160,9 +161,17 @@ Result<std::uint64_t> consume(const Globals& globals, const config::Arguments& a
     const auto wanted = static_cast<std::uint64_t>(arguments.integer("--num-messages"));
     std::uint64_t got = 0;
     while (wanted == 0 || got < wanted) {
-        WEFT_TRY(const auto message, consumer->receive(Deadline::never()));
+        auto waiting = consumer->receive(Deadline::after(0s));
+        if (!waiting && waiting.error().code == ErrorCode::deadline_exceeded) {
+            std::fflush(stdout);  // before it may wait for long, not for each message
+            waiting = consumer->receive(Deadline::never());
+        }
+        WEFT_TRY(const auto message, std::move(waiting));
         ++got;
-        if (!arguments.is_set("--hide-content")) print(text_of(message, arguments));
+        if (!arguments.is_set("--hide-content")) {
+            const std::string text = text_of(message, arguments);
+            std::fwrite(text.data(), 1, text.size(), stdout);
+        }
         consumer->acknowledge(message);
     }
     WEFT_TRY_VOID(consumer->flush_acks(deadline()));

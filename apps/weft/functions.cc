@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "commands.h"
 #include "function_config.h"
@@ -34,6 +35,8 @@ constexpr config::Option kInstanceOptions[] = {
 };
 constexpr config::Option kListOptions[] = {kNameOptions[2], kNameOptions[3]};
 
+constexpr auto kStartTime = 10s;
+
 // The REST of one worker.
 class Admin {
   public:
@@ -58,8 +61,18 @@ class Admin {
   private:
     std::string url_of(std::string_view path) const { return str_cat(base_, "/admin/v3/functions/", path); }
 
+    // A worker that has just been started answers 503 until it has read its topics: waits for it a little.
+    Result<http::ClientResponse> fetch_patiently(const http::ClientRequest& request) const {
+        const Deadline patience = deadline_.at_most(kStartTime);
+        for (Duration pause = 20ms;; pause = std::min<Duration>(2 * pause, 500ms)) {
+            WEFT_TRY(auto response, http::fetch(request, deadline_));
+            if (response.status != 503 || patience.left() < pause) return response;
+            std::this_thread::sleep_until(steady_now() + pause);
+        }
+    }
+
     Result<std::string> send(const http::ClientRequest& request) const {
-        WEFT_TRY(auto response, http::fetch(request, deadline_));
+        WEFT_TRY(auto response, fetch_patiently(request));
         if (response.status / 100 == 2) return std::move(response.body);
         const auto body = nlohmann::json::parse(response.body, nullptr, false);
         if (body.is_object() && body.contains("reason") && body["reason"].is_string())

@@ -1,8 +1,8 @@
-#include "host/python/core_module.h"
+#include "host/python/detail/core_module.h"
 
 #include <string>
 
-#include "host/python/identity_serde.h"
+#include "host/python/detail/identity_serde.h"
 
 namespace weft::host {
 

@@ -1,4 +1,4 @@
-#include "host/python/identity_serde.h"
+#include "host/python/detail/identity_serde.h"
 
 #include <array>
 #include <charconv>

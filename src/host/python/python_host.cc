@@ -7,9 +7,9 @@
 
 #include "host/host.h"
 #include "host/python/bootstrap_source.h"
-#include "host/python/core_module.h"
-#include "host/python/identity_serde.h"
-#include "host/python/py_ref.h"
+#include "host/python/detail/core_module.h"
+#include "host/python/detail/identity_serde.h"
+#include "host/python/detail/py_ref.h"
 #include "host/python/python_library.h"
 
 namespace weft::host {

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "host/python/py_ref.h"
+#include "host/python/detail/py_ref.h"
 
 namespace weft::host {
 

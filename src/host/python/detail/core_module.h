@@ -4,7 +4,7 @@
 #include <span>
 
 #include "host/host.h"
-#include "host/python/py_ref.h"
+#include "host/python/detail/py_ref.h"
 
 namespace weft::host {
 

@@ -1,0 +1,155 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "../function_config.h"
+#include "../json_text.h"
+
+namespace weft::app {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+class FunctionConfigTest : public testing::Test {
+  protected:
+    FunctionConfigTest() {
+        std::filesystem::create_directories(directory);
+        write("f.py", "");
+        write("libf.so", "");
+    }
+    ~FunctionConfigTest() override { std::filesystem::remove_all(directory); }
+
+    std::string path(const std::string& name) const { return directory / name; }
+    void write(const std::string& name, std::string_view text) const {
+        std::ofstream(directory / name) << text;
+    }
+
+    Result<FunctionRequest> request(std::vector<std::string> words) const {
+        const config::Command command{.name = "create", .summary = "", .options = function_options()};
+        WEFT_TRY(const auto arguments, config::parse(command, words));
+        return function_request_of(arguments);
+    }
+    json config(std::vector<std::string> words) const {
+        const auto made = request(std::move(words));
+        EXPECT_TRUE(made.has_value()) << made.error().message;
+        return made ? json::parse(made->config_json) : json();
+    }
+    std::string problem(std::vector<std::string> words) const {
+        const auto made = request(std::move(words));
+        return made ? "" : made.error().message;
+    }
+
+    std::filesystem::path directory =
+        std::filesystem::temp_directory_path() / str_cat("weft-cli-", ::getpid());
+};
+
+TEST_F(FunctionConfigTest, options_become_members) {
+    const auto made = config({"--py",
+                              path("f.py"),
+                              "--classname",
+                              "a.b.F",
+                              "-i",
+                              "x,y",
+                              "-o",
+                              "out",
+                              "--parallelism",
+                              "3",
+                              "--cpu",
+                              "0.5",
+                              "--ram",
+                              "100",
+                              "--user-config",
+                              R"({"k":{"n":1}})",
+                              "--retain-ordering",
+                              "--auto-ack",
+                              "false",
+                              "--subs-position",
+                              "Earliest",
+                              "--subs-name",
+                              "s",
+                              "--window-length-count",
+                              "7",
+                              "--processing-guarantees",
+                              "ATMOST_ONCE"});
+    EXPECT_EQ(
+        made,
+        json::parse(str_cat(
+            R"({"autoAck":false,"className":"a.b.F","inputs":["x","y"],"name":"F","namespace":"default","output":"out",
+        "parallelism":3,"processingGuarantees":"ATMOST_ONCE","py":")",
+            path("f.py"), R"(","resources":{"cpu":0.5,"ram":100},"retainOrdering":true,
+        "subName":"s","subscriptionPosition":"Earliest","tenant":"public","userConfig":{"k":{"n":1}},"windowConfig":{"windowLengthCount":7}})")));
+}
+
+TEST_F(FunctionConfigTest, options_win_over_the_file) {
+    write("c.yml", str_cat("tenant: t\nname: fromfile\ninputs: [a]\nparallelism: 2\nlogTopic: "
+                           "'5'\nuserConfig: {n: 1.5, b: true, s: text, none: ~}\npy: ",
+                           path("f.py"), "\nclassName: f.F\n"));
+    const auto made = config({"--function-config-file", path("c.yml"), "--parallelism", "4"});
+    EXPECT_EQ(made["tenant"], "t");
+    EXPECT_EQ(made["name"], "fromfile");
+    EXPECT_EQ(made["parallelism"], 4);
+    EXPECT_EQ(made["logTopic"], "5");
+    EXPECT_EQ(made["userConfig"], json::parse(R"({"n":1.5,"b":true,"s":"text","none":null})"));
+    EXPECT_EQ(config({"--function-config-file", path("c.yml"), "--fqfn", "a/b/c"})["namespace"], "b");
+}
+
+TEST_F(FunctionConfigTest, mistakes_are_told_in_the_words_of_the_real_tool) {
+    const std::vector<std::string> good = {"--py", path("f.py"), "--classname", "f.F", "--inputs", "in"};
+    const auto with = [&](std::vector<std::string> more) {
+        more.insert(more.end(), good.begin(), good.end());
+        return problem(more);
+    };
+    EXPECT_EQ(with({}), "");
+    EXPECT_THAT(problem({"--inputs", "in", "--name", "f"}), HasSubstr("Either a Java jar or a Python file"));
+    EXPECT_EQ(problem({"--py", "/no/such.py", "--classname", "f.F"}),
+              "The specified python file does not exist");
+    EXPECT_EQ(problem({"--py", path("f.py"), "--name", "f"}), "No Function Classname specified");
+    EXPECT_EQ(problem({"--native", path("libf.so")}),
+              "You must specify a name for the function or a Fully Qualified Function Name (FQFN)");
+    EXPECT_EQ(problem({"--native", path("libf.so"), "--name", "f"}), "");
+    EXPECT_THAT(with({"--native", path("libf.so")}), HasSubstr("Only one of"));
+    EXPECT_EQ(with({"--fqfn", "bad"}),
+              "Fully qualified function names (FQFNs) must be of the form tenant/namespace/name");
+    EXPECT_THAT(with({"--fqfn", "a/b/c", "--name", "d"}),
+                HasSubstr("either a Fully Qualified Function Name"));
+    EXPECT_THAT(with({"--user-config", "[1]"}), HasSubstr("'--user-config': '[1]' is not a JSON object"));
+    EXPECT_THAT(with({"--subs-position", "earliest"}), HasSubstr("expected one of [Latest, Earliest]"));
+    EXPECT_THAT(problem({"--py", "http://x/f.py", "--classname", "f.F"}),
+                HasSubstr("package URLs are not supported"));
+    EXPECT_THAT(with({"--function-config-file", path("none.yml")}), HasSubstr("does not exist"));
+    write("bad.yml", "a: [b");
+    EXPECT_THAT(with({"--function-config-file", path("bad.yml")}), HasSubstr("bad.yml: "));
+    write("list.yml", "- a");
+    EXPECT_THAT(with({"--function-config-file", path("list.yml")}), HasSubstr("not a map"));
+    write("deep.yml", std::string(100, '[') + std::string(100, ']'));
+    EXPECT_THAT(with({"--function-config-file", path("deep.yml")}), HasSubstr("nested too deep"));
+    write("resources.yml", "resources: 5");
+    EXPECT_THAT(with({"--function-config-file", path("resources.yml"), "--cpu", "1"}),
+                HasSubstr("resources.cpu is not in a map"));
+}
+
+TEST(JsonTextTest, is_laid_out_as_the_real_tool_does) {
+    const std::string_view json = R"({"b":1,"a":[{"x":[],"y":{}},{"z":1.0}],"l":[1,"two"],"n":null})";
+    EXPECT_EQ(laid_out(json, JsonStyle::jackson), R"({
+  "b" : 1,
+  "a" : [ {
+    "x" : [ ],
+    "y" : { }
+  }, {
+    "z" : 1.0
+  } ],
+  "l" : [ 1, "two" ],
+  "n" : null
+})");
+    EXPECT_EQ(laid_out(R"({"b":1,"a":[],"c":["d"]})", JsonStyle::gson),
+              "{\n  \"b\": 1,\n  \"a\": [],\n  \"c\": [\n    \"d\"\n  ]\n}");
+    EXPECT_EQ(laid_out("<html>", JsonStyle::gson).error().code, ErrorCode::corrupt);
+}
+
+}  // namespace
+}  // namespace weft::app

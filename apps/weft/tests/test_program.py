@@ -1,0 +1,145 @@
+"""The weft program from outside: what it prints, its exit codes, how it starts and stops. WEFT_BIN names the program."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import unittest
+
+WEFT = os.environ["WEFT_BIN"]
+
+
+def run(*words):
+    return subprocess.run([WEFT, *words], capture_output=True, text=True, timeout=60)
+
+
+class Standalone:
+    def __init__(self, data_dir, *words):
+        self.process = subprocess.Popen(
+            [WEFT, "standalone", "--data-dir", data_dir, "--broker-port", "0", "--web-port", "0", *words],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.ready = self.process.stdout.readline().rstrip("\n")
+        _, self.service_url, self.admin_url = self.ready.split()
+
+    def run(self, *words):
+        return run("--service-url", self.service_url, "--admin-url", self.admin_url, *words)
+
+    def stop(self, signal_number=signal.SIGTERM):
+        self.process.send_signal(signal_number)
+        rest, self.log = self.process.communicate(timeout=30)
+        return self.process.returncode, rest
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+
+class ProgramTest(unittest.TestCase):
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory(prefix="weft-program-")
+        self.addCleanup(self.directory.cleanup)
+        self.data_dir = os.path.join(self.directory.name, "data")
+
+    def assert_refused(self, result, code, *parts):
+        self.assertEqual((result.returncode, result.stdout), (code, ""), result.stderr)
+        for part in parts:
+            self.assertIn(part, result.stderr)
+
+    def test_serves_and_ends_cleanly(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with Standalone(self.data_dir) as weft:
+                self.assertRegex(weft.ready, r"^ready pulsar://127\.0\.0\.1:\d+ http://127\.0\.0\.1:\d+$")
+                self.assertEqual(weft.stop(number), (0, ""))
+
+    def test_what_was_produced_is_consumed_after_a_restart(self):
+        with Standalone(self.data_dir) as weft:
+            made = weft.run("produce", "t", "-m", "a,b", "-m", "c;d", "-k", "key", "-p", "x=1,y=2", "-n", "2")
+            self.assertEqual((made.returncode, made.stdout), (0, "6 messages successfully produced\n"), made.stderr)
+            self.assertEqual(weft.run("produce", "t", "-m", "a,b", "-s", ";").stdout, "1 messages successfully produced\n")
+            self.assertEqual(weft.stop()[0], 0)
+        with Standalone(self.data_dir) as weft:
+            got = weft.run("consume", "t", "-s", "s", "-p", "Earliest", "-n", "7", "-t", "Shared")
+            self.assertEqual(got.returncode, 0, got.stderr)
+            lines = got.stdout.splitlines()
+            self.assertEqual(lines[0], "----- got message -----")
+            self.assertRegex(lines[1], r"^publishTime:\[\d{13}\], eventTime:\[0\], key:\[key\], properties:\[x=1, y=2\], content:a$")
+            self.assertEqual([line.split("content:")[1] for line in lines[1:14:2]], ["a", "b", "c;d", "a", "b", "c;d", "a,b"])
+            self.assertRegex(lines[13], r"key:\[null\], properties:\[\], content:a,b$")
+            self.assertEqual(lines[14:], ["7 messages successfully consumed"])
+
+    def test_a_file_is_one_message(self):
+        path = os.path.join(self.directory.name, "file")
+        with open(path, "wb") as file:
+            file.write(b"one,\ntwo")
+        with Standalone(self.data_dir, "--no-functions-worker") as weft:
+            self.assertEqual(weft.run("produce", "t", "-f", path).returncode, 0)
+            got = weft.run("consume", "t", "-s", "s", "-p", "Earliest", "--hex", "-mp")
+            self.assertIn("content:6f6e652c0a74776f, event-time:1970-01-01T00:00:00Z, message-id:", got.stdout)
+
+    def test_functions_are_created_listed_and_deleted(self):
+        path = os.path.join(self.directory.name, "f.py")
+        with open(path, "w") as file:
+            file.write("def f(x):\n    return x + '!'\n")
+        create = ["functions", "create", "--py", path, "--classname", "f.f", "--inputs", "in", "--output", "out", "--name", "fn"]
+        with Standalone(self.data_dir) as weft:
+            made = weft.run(*create)
+            self.assertEqual((made.returncode, made.stdout), (0, "Created successfully\n"), made.stderr)
+            self.assert_refused(weft.run(*create), 1, "Function fn already exists\n\nReason: Function fn already exists\n")
+            self.assertEqual(weft.run("functions", "list").stdout, "fn\n")
+            self.assertIn('"className": "f.f"', weft.run("functions", "get", "--name", "fn").stdout)
+            status = weft.run("functions", "getstatus", "--fqfn", "public/default/fn")
+            self.assertTrue(status.stdout.startswith('{\n  "numInstances" : 1,\n'), status.stdout)
+            self.assertIn('"receivedTotal" : 0', weft.run("functions", "stats", "--name", "fn").stdout)
+            self.assertEqual(weft.run("functions", "delete", "--name", "fn").stdout, "Deleted successfully\n")
+            self.assert_refused(weft.run("functions", "get", "--name", "fn"), 1, "Reason: Function fn doesn't exist")
+            self.assertEqual(weft.run("functions", "list").stdout, "")
+            self.assertEqual(weft.stop()[0], 0)
+
+    def test_start_errors_name_option_value_and_cure(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = str(taken.getsockname()[1])
+            for option, other in (("--broker-port", "--web-port"), ("--web-port", "--broker-port")):
+                result = run("standalone", "--data-dir", self.data_dir, option, port, other, "0")
+                self.assert_refused(result, 1, option + " " + port, "choose another port")
+        with Standalone(self.data_dir):
+            result = run("standalone", "--data-dir", self.data_dir, "--broker-port", "0", "--web-port", "0")
+            self.assert_refused(result, 1, "--data-dir " + self.data_dir, "another process")
+        self.assert_refused(run("standalone", "--data-dir", "/proc/nothing"), 1, "--data-dir /proc/nothing")
+        self.assert_refused(run("standalone", "--web-port", "70000", "--data-dir", self.data_dir), 1, "--web-port 70000")
+
+    def test_mistakes_on_the_command_line(self):
+        self.assert_refused(run("standalone", "--brocker-port", "1"), 2, "did you mean --broker-port?")
+        self.assert_refused(run("standalone", "--durability", "none"), 2, "expected one of [sync, page_cache]")
+        self.assert_refused(run("stndalone"), 2, "did you mean standalone?")
+        self.assert_refused(run(), 2, "Usage: weft")
+        self.assert_refused(run("produce", "t"), 2, "Please supply message content")
+        self.assert_refused(run("produce", "t", "-m", "x", "-n", "0"), 2, "positive number")
+        self.assert_refused(run("produce", "t", "-m", "x", "-n", "1001"), 1, "Please do not send more than 1000 messages")
+        self.assert_refused(run("produce", "t", "-f", "/no/such"), 1, "/no/such")
+        self.assert_refused(run("consume", "t"), 2, "Missing required option: '--subscription-name=<subscriptionName>'")
+        self.assert_refused(run("consume", "t", "-s", "x", "--regex"), 2, "--regex is not supported by Weft yet")
+        self.assert_refused(run("functions", "get"), 1, "You must specify a name for the function")
+        self.assert_refused(run("functions", "update"), 1, "functions update is not supported by Weft yet")
+        refused = run("--admin-url", "http://127.0.0.1:1", "functions", "list")
+        self.assert_refused(refused, 1, "can't connect to 127.0.0.1:1")
+
+    def test_help_and_version(self):
+        self.assertRegex(run("version").stdout, r"^weft \d+\.\d+\.\d+\n$")
+        self.assertRegex(run("version", "--json").stdout, r'^\{"name":"weft","version":"[\d.]+","pulsar":"4\.0\.8"\}\n$')
+        for words in ([], ["standalone"], ["functions"], ["functions", "create"], ["produce"], ["consume"]):
+            result = run(*words, "--help")
+            self.assertEqual(result.returncode, 0)
+            self.assertTrue(result.stdout.startswith("Usage: weft"), words)
+            self.assertIsNone(re.search(r"^.{111,}$", result.stdout, re.M), words)
+
+
+if __name__ == "__main__":
+    unittest.main()

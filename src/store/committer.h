@@ -25,13 +25,13 @@ namespace weft::store {
 struct Operation {
     enum class Step : std::uint8_t {
         write,     // a record
-        snapshot,  // writes nothing: gives `image` its position
+        snapshot,  // writes nothing: gets a position for `image`
         refuse,    // writes nothing: reports `refusal` in its turn
     };
     struct Rarely {
         std::string key;              // map operations
         std::optional<Bytes> before;  // what the map held
-        std::unique_ptr<Snapshot> image;
+        std::string image;            // a snapshot's content
         Error refusal;
     };
 

@@ -64,13 +64,18 @@ Result<> Directory::replace_file(std::string_view name, std::string_view content
         !removed && removed.error().code != ErrorCode::not_found) {
         return removed;
     }
-    auto written = write_new(temporary, content);
-    if (!written && written.error().code == ErrorCode::disk_full && files_.remove(at(kReserveName))) {
-        written = write_new(temporary, content);
-    }
-    if (!written) return written;
+    WEFT_TRY_VOID(write_new(temporary, content));
     WEFT_TRY_VOID(files_.rename(temporary, at(name)));
     return files_.sync_directory(path_);
+}
+
+Result<> Directory::replace_file_surely(std::string_view name, std::string_view content) {
+    auto replaced = replace_file(name, content);
+    if (!replaced && replaced.error().code == ErrorCode::disk_full && files_.remove(at(kReserveName))) {
+        replaced = replace_file(name, content);
+        keep_reserve();
+    }
+    return replaced;
 }
 
 Result<> Directory::write_new(const std::string& path, std::string_view content) {

@@ -30,7 +30,8 @@ std::optional<std::uint64_t> free_of(std::string_view name);
 
 class Directory final {
   public:
-    /// `reserve_bytes` of the disk are kept for replace_file() to work when the disk is full otherwise.
+    /// `reserve_bytes` of the disk are kept for replace_file_surely() to work when the disk is full
+    /// otherwise.
     Directory(FileSystem& files, std::string path, std::uint64_t reserve_bytes)
         : files_(files), path_(std::move(path)), reserve_bytes_(reserve_bytes) {}
 
@@ -43,7 +44,8 @@ class Directory final {
     /// Puts a file there as one step: when this returns it is durable; when it fails, the old one is still
     /// there.
     Result<> replace_file(std::string_view name, std::string_view content);
-
+    /// The same; on a full disk the reserve is given up for it, and taken again behind it.
+    Result<> replace_file_surely(std::string_view name, std::string_view content);
     /// Takes the reserve, as far as there is room.
     void keep_reserve();
 

@@ -14,6 +14,7 @@ const observe::Logger kLog("store");
 
 constexpr std::size_t kStretchesMax = 64;
 constexpr std::size_t kPointsMax = 256;
+constexpr Duration kSnapshotRetry = 1s;
 constexpr std::uint64_t kValueBytesMax = 1U << 20;
 // The smallest segment: room for one large entry isn't asked for, tests use small ones.
 constexpr std::uint64_t kSegmentBytesMin = 16U << 10;
@@ -241,8 +242,7 @@ void SegmentStore::completed(Group group) {
 
 void SegmentStore::apply(Operation& operation, const Group& group) {
     if (operation.step == Operation::Step::snapshot) {
-        operation.rarely->image->position = {group.segment, operation.offset};
-        return write_snapshot(std::move(operation.rarely->image));
+        return write_snapshot(std::move(operation.rarely->image), {group.segment, operation.offset});
     }
     if (operation.step == Operation::Step::refuse) return;
     switch (operation.kind) {
@@ -474,29 +474,28 @@ void SegmentStore::write_index(std::uint64_t segment) {
 void SegmentStore::request_snapshot() {
     if (snapshot_under_way_) return;
     snapshot_under_way_ = true;
-    auto image = std::make_unique<Snapshot>();
-    image->next_ledger = table_.next_id();
-    image->map = map_;
+    std::vector<std::pair<LedgerId, Snapshot::LedgerState>> ledgers;
     for (const auto& [id, ledger] : table_.all()) {
-        if (!ledger.erased) image->ledgers.push_back({id, {.first = ledger.first, .end = ledger.next}});
+        if (!ledger.erased) ledgers.push_back({id, {.first = ledger.first, .end = ledger.next}});
     }
     Operation operation;
     operation.step = Operation::Step::snapshot;
     operation.rarely = std::make_unique<Operation::Rarely>();
-    operation.rarely->image = std::move(image);
+    operation.rarely->image = encode_snapshot_content(table_.next_id(), map_, ledgers);
     enqueue(std::move(operation));
 }
 
-void SegmentStore::write_snapshot(std::unique_ptr<Snapshot> image) {
-    worker_.run([this, image = std::move(image)] {
-        const auto written = place_->directory.replace_file(kSnapshotName, encode_snapshot(*image));
+void SegmentStore::write_snapshot(std::string content, LogPosition position) {
+    worker_.run([this, position, content = std::move(content)]() mutable {
+        const std::string file = encode_snapshot(std::move(content), position);
+        const auto written = place_->directory.replace_file_surely(kSnapshotName, file);
         if (!written) {
             kLog.warn("no snapshot; emptied segments are kept until there is one",
                       {{"error", written.error().message}});
         }
-        back_on_loop([position = image->position, ok = written.has_value()](SegmentStore& store) {
+        back_on_loop([position, ok = written.has_value()](SegmentStore& store) {
             store.snapshot_under_way_ = false;
-            if (!ok) return;
+            if (!ok) return store.retry_reclaim();
             store.snapshot_ = std::max(store.snapshot_, position);
             store.reclaim();
         });
@@ -518,6 +517,12 @@ void SegmentStore::reclaim() {
     }
     for (const std::uint64_t segment : freed) remove_segment(segment);
     if (uncovered) request_snapshot();
+}
+
+void SegmentStore::retry_reclaim() {
+    loop_.after(kSnapshotRetry, [handle = handle_] {
+        if (handle->store != nullptr) handle->store->reclaim();
+    });
 }
 
 void SegmentStore::remove_segment(std::uint64_t segment) {

@@ -75,8 +75,9 @@ class SegmentStore final : public Store {
     void enter_segment(const Group& group);
     void write_index(std::uint64_t segment);
     void request_snapshot();
-    void write_snapshot(std::unique_ptr<Snapshot> image);
+    void write_snapshot(std::string content, LogPosition position);
     void reclaim();
+    void retry_reclaim();
     void remove_segment(std::uint64_t segment);
 
     /// Runs `result` on the loop, if the store is still there then.

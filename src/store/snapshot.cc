@@ -11,6 +11,8 @@ constexpr std::string_view kSnapshotMagic = "weft.snp";
 
 // A block: magic, version, size of the content, CRC of content and of the fields before, content.
 constexpr std::size_t kBlockHeaderBytes = 24;
+// What a snapshot's content begins with.
+constexpr std::size_t kPositionBytes = 16;
 
 std::string encode_block(std::string_view magic, std::string_view content) {
     std::string block(magic);
@@ -106,24 +108,32 @@ Result<SegmentIndex> decode_index(std::string_view bytes) {
     return index;
 }
 
-std::string encode_snapshot(const Snapshot& snapshot) {
-    std::string content;
-    put_u64(content, snapshot.position.segment);
-    put_u64(content, snapshot.position.offset);
-    put_u64(content, snapshot.next_ledger);
-    put_u64(content, snapshot.map.size());
-    for (const auto& [key, value] : snapshot.map) {
+std::string encode_snapshot_content(LedgerId next_ledger,
+                                    const std::map<std::string, Bytes, std::less<>>& map,
+                                    std::span<const std::pair<LedgerId, Snapshot::LedgerState>> ledgers) {
+    std::string content(kPositionBytes, '\0');
+    put_u64(content, next_ledger);
+    put_u64(content, map.size());
+    for (const auto& [key, value] : map) {
         put_u32(content, static_cast<std::uint32_t>(key.size()));
         content.append(key);
         put_u32(content, static_cast<std::uint32_t>(value.size()));
         content.append(value.view());
     }
-    put_u64(content, snapshot.ledgers.size());
-    for (const auto& [id, state] : snapshot.ledgers) {
+    put_u64(content, ledgers.size());
+    for (const auto& [id, state] : ledgers) {
         put_u64(content, id);
         put_u64(content, state.first);
         put_u64(content, state.end);
     }
+    return content;
+}
+
+std::string encode_snapshot(std::string content, LogPosition position) {
+    std::string place;
+    put_u64(place, position.segment);
+    put_u64(place, position.offset);
+    content.replace(0, kPositionBytes, place);
     const std::string block = encode_block(kSnapshotMagic, content);
     return block + block;
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,8 +38,12 @@ struct Snapshot {
     std::vector<std::pair<LedgerId, LedgerState>> ledgers;
 };
 
-/// Holds everything twice: one damaged copy costs nothing.
-std::string encode_snapshot(const Snapshot& snapshot);
+/// What a snapshot says, but for its position, which is not known yet.
+std::string encode_snapshot_content(LedgerId next_ledger,
+                                    const std::map<std::string, Bytes, std::less<>>& map,
+                                    std::span<const std::pair<LedgerId, Snapshot::LedgerState>> ledgers);
+/// The file: everything twice, so that one damaged copy costs nothing.
+std::string encode_snapshot(std::string content, LogPosition position);
 /// `corrupt` if both copies are damaged or the version is newer.
 Result<Snapshot> decode_snapshot(std::string_view bytes);
 

@@ -44,10 +44,7 @@ class Generations {
         const std::uint64_t crash_seed = random_();
         std::size_t confirmed_at_crash = 0;
         files_->at_call(1 + below(120), [&](const SimFileSystem& files) {
-            {
-                const std::lock_guard lock(mutex_);
-                confirmed_at_crash = confirmed_;
-            }
+            confirmed_at_crash = confirmed();
             image_ = end_of(files, crash_seed);
         });
         {
@@ -63,9 +60,9 @@ class Generations {
         }
         if (!image_) {
             image_ = end_of(*files_, crash_seed);
-            confirmed_at_crash = confirmed_;
+            confirmed_at_crash = confirmed();
         }
-        confirmed_ = confirmed_at_crash;
+        set_confirmed(confirmed_at_crash);
     }
 
     // Calls of one turn of the loop.
@@ -135,8 +132,15 @@ class Generations {
         return operations_.size();
     }
     void confirmed(std::size_t number) {
+        EXPECT_GT(number, confirmed()) << "callbacks come in the order of the calls";
+        set_confirmed(number);
+    }
+    std::size_t confirmed() {
         const std::lock_guard lock(mutex_);
-        EXPECT_GT(number, confirmed_) << "callbacks come in the order of the calls";
+        return confirmed_;
+    }
+    void set_confirmed(std::size_t number) {
+        const std::lock_guard lock(mutex_);
         confirmed_ = number;
     }
 
@@ -149,19 +153,20 @@ class Generations {
         Outline found = outline_of(opened, ledgers_end);
         found.map.erase("turn");
         ModelState state;
+        const std::size_t least = confirmed();
         std::size_t k = 0;
-        for (; k < confirmed_; ++k) state.apply(operations_[k]);
-        const std::string least = describe(outline_of(state));
+        for (; k < least; ++k) state.apply(operations_[k]);
+        const std::string least_text = describe(outline_of(state));
         while (outline_of(state) != found) {
             ASSERT_LT(k, operations_.size())
-                << "what was recovered is no state that ever was; confirmed were " << confirmed_
-                << " operations\nfound     " << describe(found) << "\nconfirmed " << least << "\ncalled    "
-                << describe(outline_of(state));
+                << "what was recovered is no state that ever was; confirmed were " << least
+                << " operations\nfound     " << describe(found) << "\nconfirmed " << least_text
+                << "\ncalled    " << describe(outline_of(state));
             state.apply(operations_[k++]);
         }
         expect_contents(opened, state);
         operations_.resize(k);
-        confirmed_ = k;
+        set_confirmed(k);
         ledgers_.clear();
         for (const auto& [id, ledger] : state.ledgers) ledgers_.push_back(id);
     }

@@ -42,6 +42,10 @@ Result<> check(const ConsumerOptions& options) {
                     ": receiver_queue_messages is ", options.receiver_queue_messages,
                     "; it must be 1 to 1000000");
     }
+    if (options.receiver_queue_bytes == 0) {
+        return fail(ErrorCode::invalid_argument, "consumer options of topic ", options.topic,
+                    ": receiver_queue_bytes must be over 0");
+    }
     if (options.negative_ack_delay < Duration::zero() || options.ack_timeout < Duration::zero()) {
         return fail(ErrorCode::invalid_argument, "consumer options of topic ", options.topic,
                     ": negative_ack_delay and ack_timeout must not be negative");

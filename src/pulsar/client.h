@@ -30,6 +30,7 @@ struct ClientOptions {
     Duration operation_timeout = 30s;  // limit of one lookup, create or subscribe, retries included
     Duration keep_alive = 30s;         // PING when idle for so long; no answer for as long again: reconnect
     Duration backoff_min = 100ms, backoff_max = 30s;  // between attempts to reconnect; jittered
+    Duration unreachable_retry_max = 1s;  // that bound while nobody listens at the broker's address
     std::string client_version = "Weft";
 };
 
@@ -73,8 +74,9 @@ struct ConsumerOptions {
     std::string subscription;
     SubscriptionType type = SubscriptionType::exclusive;
     InitialPosition initial_position = InitialPosition::latest;
-    std::string name;                              // consumer name
-    std::uint32_t receiver_queue_messages = 1000;  // permits: messages fetched ahead
+    std::string name;                                // consumer name
+    std::uint32_t receiver_queue_messages = 1000;    // messages fetched ahead (permits), at most
+    std::uint64_t receiver_queue_bytes = 64U << 20;  // and bytes: where messages are large, fewer are fetched
     std::int32_t priority_level = 0;
     Duration negative_ack_delay = 60s;  // 0: at once
     Duration ack_timeout = 0s;          // 0: none; else unacked messages are redelivered after it

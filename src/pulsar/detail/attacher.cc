@@ -1,5 +1,7 @@
 #include "pulsar/detail/attacher.h"
 
+#include <algorithm>
+
 #include "observe/log.h"
 
 namespace weft::pulsar::detail {
@@ -65,7 +67,7 @@ void Attacher::after_attempt(Connection* connection, Outcome<> outcome) {
     if (!first_ && !std::exchange(warned_, true)) {  // once an outage
         kLog.warn("can't go back to the broker yet", {{"topic", topic_}, {"why", last_error_.message}});
     }
-    retry_later();
+    retry_later(failed.unreachable ? client_.options().unreachable_retry_max : Duration::max());
 }
 
 void Attacher::lost(const Error& why) {
@@ -73,12 +75,12 @@ void Attacher::lost(const Error& why) {
     state_ = State::trying;
     last_error_ = why;
     kLog.info("reconnecting", {{"topic", topic_}, {"why", why.message}});
-    retry_later();
+    retry_later(Duration::max());
 }
 
-void Attacher::retry_later() {
+void Attacher::retry_later(Duration delay_max) {
     ++attempt_;
-    retry_timer_ = client_.loop().after(backoff_.next(), guarded([this] { attempt(); }));
+    retry_timer_ = client_.loop().after(std::min(backoff_.next(), delay_max), guarded([this] { attempt(); }));
 }
 
 void Attacher::give_up(Error why) {

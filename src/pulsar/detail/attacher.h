@@ -40,7 +40,7 @@ class Attacher final {
 
     void attempt();
     void after_attempt(Connection* connection, Outcome<> outcome);
-    void retry_later();
+    void retry_later(Duration delay_max);
     void give_up(Error why);
     /// Wraps a callback so that it does nothing once this attempt is over.
     template <class Function>

@@ -10,6 +10,9 @@ namespace {
 using wire::proto::BaseCommand;
 namespace proto = wire::proto;
 
+constexpr Duration kRefusalLasts = 50ms;
+constexpr std::size_t kRefusalsMax = 1000;
+
 }  // namespace
 
 /// One search for the broker of a topic.
@@ -32,8 +35,13 @@ std::uint64_t ClientCore::next_seed() { return seed_ += 0x9e3779b97f4a7c15ULL; }
 void ClientCore::get(const HostPort& address, std::string proxy_to, Connection::Ready done) {
     if (proxy_to == address.text()) proxy_to.clear();  // a standalone calls itself its own proxy
     const std::string key = address.text() + "/" + proxy_to;
+    if (const auto refused = refusals_.find(key); refused != refusals_.end()) {
+        if (steady_now() - refused->second.at < kRefusalLasts)
+            return done(std::unexpected(refused->second.failure));
+        refusals_.erase(refused);
+    }
     auto& slot = by_address_[key];
-    if (slot == nullptr) {
+    if (slot == nullptr || slot->ended()) {
         auto connection = std::make_unique<Connection>(
             loop_,
             Connection::Options{address.host, address.port, proxy_to, options_.client_version,
@@ -48,6 +56,8 @@ void ClientCore::get(const HostPort& address, std::string proxy_to, Connection::
             if (!outcome) {
                 const auto found = by_address_.find(key);
                 if (found != by_address_.end() && found->second == connection) by_address_.erase(found);
+                if (refusals_.size() >= kRefusalsMax) refusals_.clear();
+                refusals_.insert_or_assign(key, Refusal{steady_now(), outcome.error()});
             }
             done(std::move(outcome));
         });

@@ -57,6 +57,11 @@ class ClientCore final {
     // On the loop.
     std::size_t host_ = 0;                           // the one of hosts_ that is in use
     std::map<std::string, Connection*> by_address_;  // those that may still be used
+    struct Refusal {
+        SteadyTime at;
+        Failure failure;
+    };
+    std::map<std::string, Refusal> refusals_;  // by address: who asks again at once gets the same answer
     std::map<Connection*, std::unique_ptr<Connection>> connections_;
     std::uint64_t last_request_id_ = 0, last_producer_id_ = 0, last_consumer_id_ = 0, seed_;
     std::move_only_function<void()> closed_;

@@ -77,7 +77,7 @@ void Connection::when_ready(Ready ready) {
     if (state_ == State::ready) {
         ready(this);
     } else if (state_ == State::closed) {
-        ready(std::unexpected(Failure{end_, Retry::always}));
+        ready(std::unexpected(Failure{end_, Retry::always, true}));
     } else {
         waiting_.push_back(std::move(ready));
     }
@@ -282,7 +282,7 @@ void Connection::end(const Error& why) {
     state_ = State::closed;
     end_ = why;
     loop_.cancel(timer_);
-    for (auto& ready : std::exchange(waiting_, {})) ready(std::unexpected(Failure{why, Retry::always}));
+    for (auto& ready : std::exchange(waiting_, {})) ready(std::unexpected(Failure{why, Retry::always, true}));
     for (auto& [id, question] : std::exchange(questions_, {})) {
         loop_.cancel(question.timer);
         question.reply(

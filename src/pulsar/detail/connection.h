@@ -56,6 +56,7 @@ class Connection final : private async::FrameHandler {
     /// Calls back when the handshake is done or has failed; at once if that is known.
     void when_ready(Ready ready);
     bool ready() const { return state_ == State::ready; }
+    bool ended() const { return state_ == State::closed; }
     /// "host:port" of the other side.
     const std::string& peer() const { return peer_; }
     /// The largest message payload the broker takes.

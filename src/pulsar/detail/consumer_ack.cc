@@ -105,16 +105,13 @@ void ConsumerCore::wake() {
 
 /// Sends what other threads have left to send.
 void ConsumerCore::turn() {
-    std::uint64_t permits = 0;
     {
         const std::lock_guard lock(mutex_);
         wake_posted_ = false;
-        const auto enough = std::max<std::uint64_t>(options_.receiver_queue_messages / 2, 1);
-        if (connection_ != nullptr && taken_permits_ >= enough) permits = std::exchange(taken_permits_, 0);
     }
     if (closed_) return;
     send_acks();
-    if (permits > 0) send_permits(permits);
+    send_permits();
     arm_redelivery();
 }
 
@@ -157,11 +154,14 @@ void ConsumerCore::flush_acks(Deadline deadline, Done done) {
     send_acks(request_id);
 }
 
-void ConsumerCore::send_permits(std::uint64_t permits) {
-    if (connection_ == nullptr || permits == 0) return;
-    constexpr std::uint64_t kPermitsMax = 1U << 30;
-    connection_->send(
-        wire::encode_flow(consumer_id_, static_cast<std::uint32_t>(std::min(permits, kPermitsMax))));
+void ConsumerCore::send_permits() {
+    if (connection_ == nullptr || seeking_) return;
+    std::uint32_t permits = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        permits = window_.take_due();
+    }
+    if (permits > 0) connection_->send(wire::encode_flow(consumer_id_, permits));
 }
 
 /// One timer for the earliest of what is to be delivered again.
@@ -222,7 +222,7 @@ void ConsumerCore::redeliver_all() {
     send_acks();
     ++epoch_;  // what is on its way belongs to the old one
     burst_.clear();
-    const auto permits = drop_queue();
+    drop_queue();
     {
         const std::lock_guard lock(mutex_);
         unacked_.clear();
@@ -234,7 +234,7 @@ void ConsumerCore::redeliver_all() {
     redeliver.set_consumer_id(consumer_id_);
     redeliver.set_consumer_epoch(epoch_);
     connection_->send(command);
-    send_permits(permits);
+    send_permits();
 }
 
 }  // namespace weft::pulsar::detail

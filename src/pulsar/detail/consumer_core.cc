@@ -42,12 +42,6 @@ bool names_an_entry(const MessageId& id) {
     return id.ledger != MessageId::earliest().ledger && id.ledger != MessageId::latest().ledger;
 }
 
-/// The permits an entry has used: its messages.
-std::uint64_t permits_of(const Bytes& entry) {
-    const auto view = wire::read_entry(entry, wire::ChecksumCheck::skip);
-    return view ? std::max<std::uint32_t>(view->metadata.num_messages, 1) : 1;
-}
-
 }  // namespace
 
 ConsumerCore::ConsumerCore(ClientCore& client, ConsumerOptions options)
@@ -56,7 +50,8 @@ ConsumerCore::ConsumerCore(ClientCore& client, ConsumerOptions options)
       partition_(partition_of(options_.topic)),
       consumer_id_(client.next_consumer_id()),
       attacher_(client, *this, options_.topic),
-      walk_(std::make_unique<Walk>()) {
+      walk_(std::make_unique<Walk>()),
+      window_(options_.receiver_queue_messages, options_.receiver_queue_bytes) {
     if (options_.non_durable) {
         start_ = options_.non_durable->start;
         start_inclusive_ = options_.non_durable->start_inclusive;
@@ -126,11 +121,14 @@ void ConsumerCore::open(Connection& connection, Deadline deadline, Attacher::Ope
 void ConsumerCore::on_attached(Connection& connection) {
     connection_ = &connection;
     seeking_ = false;
-    (void)drop_queue();
+    drop_queue();
     connected_.store(true, std::memory_order_release);
-    send_acks();  // first: what is acked need not come again
-    send_permits(options_.receiver_queue_messages);
-    turn();
+    {
+        const std::lock_guard lock(mutex_);
+        ++stamp_.attachment;
+        window_.restart();
+    }
+    turn();  // acks first: what is acked need not come again; then the permits
     if (auto subscribed = std::exchange(subscribed_, nullptr)) subscribed({});
     if (auto done = std::exchange(seek_done_, nullptr)) done({});
     for (auto& [number, waiting] : std::exchange(waiting_actions_, {})) {
@@ -181,7 +179,7 @@ void ConsumerCore::detach() {
     connected_.store(false, std::memory_order_release);
     connection_ = nullptr;
     burst_.clear();
-    (void)drop_queue();  // all of it comes again
+    drop_queue();  // all of it comes again
     set_active(std::nullopt);
 }
 
@@ -275,8 +273,7 @@ void ConsumerCore::on_message(const BaseCommand& command, const Bytes& entry) {
     const auto& message = command.message();
     const bool outdated = message.has_consumer_epoch() && message.consumer_epoch() < epoch_;
     if (seeking_ || outdated) {
-        dropped_permits_ += permits_of(entry);
-        return;
+        return waste_permits(permits_of(entry));
     }
     const auto& id = message.message_id();
     AckSet ack_set(message.ack_set().begin(), message.ack_set().end());
@@ -285,8 +282,7 @@ void ConsumerCore::on_message(const BaseCommand& command, const Bytes& entry) {
 }
 
 void ConsumerCore::on_burst_end() {
-    if (!seeking_ && dropped_permits_ > 0) send_permits(std::exchange(dropped_permits_, 0));
-    if (burst_.empty()) return;
+    if (burst_.empty()) return send_permits();
     bool was_empty = false;
     {
         const std::lock_guard lock(mutex_);
@@ -298,17 +294,26 @@ void ConsumerCore::on_burst_end() {
     if (was_empty && entries_ready_) entries_ready_();
 }
 
-std::uint64_t ConsumerCore::drop_queue() {
+void ConsumerCore::drop_queue() {
     std::deque<Arrived> dropped;
-    std::uint64_t permits = 0;
     {
         const std::lock_guard lock(mutex_);
         dropped.swap(queue_);
-        permits = std::exchange(taken_permits_, 0);
-        ++generation_;
+        ++stamp_.queue;
     }
-    for (const auto& arrived : dropped) permits += permits_of(arrived.entry);
-    return permits;
+    std::uint64_t messages = 0;
+    for (const auto& arrived : dropped) messages += permits_of(arrived.entry);
+    waste_permits(messages);
+}
+
+std::uint64_t ConsumerCore::permits_of(const Bytes& entry) {
+    const auto view = wire::read_entry(entry, wire::ChecksumCheck::skip);
+    return view ? std::max<std::uint32_t>(view->metadata.num_messages, 1) : 1;
+}
+
+void ConsumerCore::waste_permits(std::uint64_t messages) {
+    const std::lock_guard lock(mutex_);
+    window_.wasted(messages);
 }
 
 void ConsumerCore::set_active(std::optional<bool> active) {
@@ -349,7 +354,7 @@ void ConsumerCore::seek(SeekTarget target, Deadline deadline, Done done) {
 
 void ConsumerCore::ask_seek(SeekTarget target, Deadline deadline, Done done) {
     send_acks();
-    dropped_permits_ += drop_queue();
+    drop_queue();
     {
         const std::lock_guard lock(mutex_);
         tracker_.clear();
@@ -388,7 +393,7 @@ void ConsumerCore::ask_seek(SeekTarget target, Deadline deadline, Done done) {
                 return;
             }
             seeking_ = false;
-            send_permits(std::exchange(dropped_permits_, 0));
+            send_permits();
             done({});
         });
 }

@@ -18,6 +18,7 @@
 #include "pulsar/detail/ack_tracker.h"
 #include "pulsar/detail/attacher.h"
 #include "pulsar/detail/client_core.h"
+#include "pulsar/detail/permit_window.h"
 
 namespace weft::pulsar::detail {
 
@@ -70,6 +71,16 @@ class ConsumerCore final : private ConnectionUser, private Attacher::Passenger {
         std::uint32_t redelivery_count = 0;
         AckSet ack_set;
     };
+    /// Which queue something was taken from.
+    struct Stamp {
+        std::uint64_t queue = 0;       // goes up when the queue is dropped
+        std::uint64_t attachment = 0;  // goes up with each subscribe command
+        bool operator==(const Stamp&) const = default;
+    };
+    /// What taken entries have used of the window.
+    struct Used {
+        std::uint64_t messages = 0, bytes = 0;
+    };
     using Lock = std::unique_lock<std::mutex>;
 
     // Loop: consumer_core.cc
@@ -89,30 +100,31 @@ class ConsumerCore final : private ConnectionUser, private Attacher::Passenger {
     void ask_unsubscribe(Deadline deadline, Done done);
     void end(const Error& why);
     void set_active(std::optional<bool> active);
-    /// Forgets what waits in the queue; the permits that it had used.
-    std::uint64_t drop_queue();
+    /// Forgets what waits in the queue.
+    void drop_queue();
+    /// The permits an entry has used: its messages.
+    static std::uint64_t permits_of(const Bytes& entry);
+    void waste_permits(std::uint64_t messages);
     std::string what(std::string_view action) const;
 
     // Loop: consumer_ack.cc
     void turn();
     void send_acks(std::optional<std::uint64_t> request_id = std::nullopt);
     AckGroup take_acks(Lock& lock);
-    void send_permits(std::uint64_t permits);
+    void send_permits();
     void arm_redelivery();
     void redeliver_due();
     void redeliver(const std::vector<EntryKey>& keys);
 
     // Taking thread: consumer_take.cc
-    Result<> take(std::size_t max_bytes, Deadline deadline, std::vector<Arrived>& taken,
-                  std::uint64_t& generation);
-    Result<std::optional<Entry>> open_entry(Arrived& arrived, std::uint64_t& permits);
+    Result<> take(std::size_t max_bytes, Deadline deadline, std::vector<Arrived>& taken, Stamp& stamp);
+    Result<std::optional<Entry>> open_entry(Arrived& arrived, Used& used);
     void sort_out_done(std::vector<Entry>& entries);
     bool skip_before_start(Entry& entry) const;
-    Result<std::vector<Entry>> take_entries(std::size_t max_bytes, Deadline deadline,
-                                            std::uint64_t& generation);
-    void put_back(std::vector<Arrived>& taken, std::size_t from, std::uint64_t generation);
-    bool finish_take(std::vector<Entry>& entries, std::uint64_t permits, std::uint64_t generation);
-    void note_handed_up(const MessageId& id, std::uint64_t generation);
+    Result<std::vector<Entry>> take_entries(std::size_t max_bytes, Deadline deadline, Stamp& stamp);
+    void put_back(std::vector<Arrived>& taken, std::size_t from, Stamp stamp);
+    bool finish_take(std::vector<Entry>& entries, Used used, Stamp stamp);
+    void note_handed_up(const MessageId& id, Stamp stamp);
 
     // Any thread: consumer_ack.cc
     void ack_locked(const MessageId& id, std::uint32_t batch_size);
@@ -150,7 +162,6 @@ class ConsumerCore final : private ConnectionUser, private Attacher::Passenger {
     std::uint64_t epoch_ = 0;
     bool seeking_ = false;  // what arrives is from before the seek
     bool closed_ = false;
-    std::uint64_t dropped_permits_ = 0;  // of what arrived while seeking or is from an older epoch
     async::TimerId redelivery_timer_ = 0;
     SteadyTime redelivery_timer_at_ = SteadyTime::max();
     std::optional<EntryKey> last_acked_;  // sent and perhaps not yet there
@@ -166,8 +177,8 @@ class ConsumerCore final : private ConnectionUser, private Attacher::Passenger {
     std::condition_variable arrived_;
     std::uint32_t waiting_ = 0;
     std::deque<Arrived> queue_;
-    std::uint64_t generation_ = 0;     // goes up when the queue is dropped
-    std::uint64_t taken_permits_ = 0;  // used by entries taken, not yet given back
+    Stamp stamp_;
+    PermitWindow window_;
     std::optional<MessageId>
         start_;  // non-durable: where a new subscription begins; moves with what is handed up
     bool start_inclusive_ = false;

@@ -1,6 +1,7 @@
 // The part of ConsumerCore that runs on the thread that takes entries: check, uncompress, leave out what is
 // done.
 #include <algorithm>
+#include <numeric>
 
 #include "observe/log.h"
 #include "pulsar/detail/consumer_core.h"
@@ -17,7 +18,7 @@ const observe::Logger kLog("pulsar.consumer");
 }  // namespace
 
 Result<> ConsumerCore::take(std::size_t max_bytes, Deadline deadline, std::vector<Arrived>& taken,
-                            std::uint64_t& generation) {
+                            Stamp& stamp) {
     if (client_.loop().on_loop() && !deadline.passed()) {
         return fail(ErrorCode::invalid_argument, what("receive"), ": the client's loop must not wait");
     }
@@ -38,16 +39,16 @@ Result<> ConsumerCore::take(std::size_t max_bytes, Deadline deadline, std::vecto
         taken.push_back(std::move(queue_.front()));
         queue_.pop_front();
     }
-    generation = generation_;
+    stamp = stamp_;
     return {};
 }
 
 /// Nothing: the entry is damaged and was dealt with. An error: it is of a kind that is not supported.
-Result<std::optional<Entry>> ConsumerCore::open_entry(Arrived& arrived, std::uint64_t& permits) {
+Result<std::optional<Entry>> ConsumerCore::open_entry(Arrived& arrived, Used& used) {
     const auto damaged = [&](const Error& why) -> std::optional<Entry> {
         kLog.error("an entry is damaged; it is skipped",
                    {{"topic", options_.topic}, {"id", wire::to_string(arrived.id)}, {"why", why.message}});
-        permits += 1;
+        used.messages += 1;
         const std::lock_guard lock(mutex_);
         acks_.corrupt.push_back(key_of(arrived.id));
         return std::nullopt;
@@ -56,7 +57,7 @@ Result<std::optional<Entry>> ConsumerCore::open_entry(Arrived& arrived, std::uin
     if (!view) return damaged(view.error());
     auto& metadata = view->metadata;
     const auto refused = [&](std::string_view kind) {
-        permits += std::max<std::uint32_t>(metadata.num_messages, 1);
+        used.messages += std::max<std::uint32_t>(metadata.num_messages, 1);
         return fail(ErrorCode::not_supported, "topic ", options_.topic, ", message ",
                     wire::to_string(arrived.id), ": ", kind,
                     " messages are not supported yet; it stays unacknowledged");
@@ -72,7 +73,8 @@ Result<std::optional<Entry>> ConsumerCore::open_entry(Arrived& arrived, std::uin
         return damaged({ErrorCode::corrupt, str_cat("it says to hold ", metadata.num_messages,
                                                     " messages in ", payload->size(), " bytes")});
     }
-    permits += metadata.num_messages;
+    used.messages += metadata.num_messages;
+    used.bytes += arrived.entry.size();
     Entry entry;
     entry.id = arrived.id;
     entry.metadata = std::move(metadata);
@@ -85,31 +87,31 @@ Result<std::optional<Entry>> ConsumerCore::open_entry(Arrived& arrived, std::uin
 }
 
 Result<std::vector<Entry>> ConsumerCore::take_entries(std::size_t max_bytes, Deadline deadline,
-                                                      std::uint64_t& generation) {
+                                                      Stamp& stamp) {
     while (true) {
         std::vector<Arrived> taken;
-        WEFT_TRY_VOID(take(max_bytes, deadline, taken, generation));
+        WEFT_TRY_VOID(take(max_bytes, deadline, taken, stamp));
         std::vector<Entry> entries;
         entries.reserve(taken.size());
-        std::uint64_t permits = 0;
+        Used used;
         std::optional<Error> refused;
         for (std::size_t i = 0; i < taken.size() && !refused; ++i) {
-            const auto before = permits;
-            auto entry = open_entry(taken[i], permits);
+            const auto before = used;
+            auto entry = open_entry(taken[i], used);
             if (entry) {
                 if (*entry) entries.push_back(std::move(**entry));
                 continue;
             }
             if (entries.empty()) {
                 refused = std::move(entry.error());
-                put_back(taken, i + 1, generation);
+                put_back(taken, i + 1, stamp);
             } else {  // first what came before it
-                permits = before;
-                put_back(taken, i, generation);
+                used = before;
+                put_back(taken, i, stamp);
             }
             break;
         }
-        const bool current = finish_take(entries, permits, generation);
+        const bool current = finish_take(entries, used, stamp);
         if (refused) return std::unexpected(std::move(*refused));
         if (current && !entries.empty()) return entries;
     }
@@ -117,11 +119,14 @@ Result<std::vector<Entry>> ConsumerCore::take_entries(std::size_t max_bytes, Dea
 
 /// Leaves out what is done, and gives the permits back. False: the queue they came from is gone, all of it
 /// comes again.
-bool ConsumerCore::finish_take(std::vector<Entry>& entries, std::uint64_t permits, std::uint64_t generation) {
+bool ConsumerCore::finish_take(std::vector<Entry>& entries, Used used, Stamp stamp) {
+    bool current = false;
     {
         const std::lock_guard lock(mutex_);
-        if (generation != generation_) return false;
-        taken_permits_ += permits;
+        if (stamp.attachment == stamp_.attachment && used.messages > 0)
+            window_.consumed(used.messages, used.bytes);
+        current = stamp == stamp_;
+        if (!current) entries.clear();
         if (!tracker_.empty() || start_ ||
             std::ranges::any_of(entries, [](const Entry& e) { return !e.ack_set.empty(); })) {
             sort_out_done(entries);
@@ -129,16 +134,15 @@ bool ConsumerCore::finish_take(std::vector<Entry>& entries, std::uint64_t permit
         if (options_.ack_timeout > Duration::zero()) {
             const auto due = steady_now() + options_.ack_timeout;
             for (const auto& entry : entries) {
-                if (unacked_keys_.insert(key_of(entry.id)).second)
-                    unacked_.emplace_back(due, key_of(entry.id));
+                const auto key = key_of(entry.id);
+                if (unacked_keys_.insert(key).second) unacked_.emplace_back(due, key);
             }
         }
-        const auto enough = std::max<std::uint64_t>(options_.receiver_queue_messages / 2, 1);
-        const bool work = taken_permits_ >= enough || !unacked_.empty() || !acks_.empty();
-        if (!work || !claim_wake()) return true;
+        const bool work = window_.is_due() || !unacked_.empty() || !acks_.empty();
+        if (!work || !claim_wake()) return current;
     }
     wake();
-    return true;
+    return current;
 }
 
 /// Fills in the ack sets, and drops entries with nothing left to do. With mutex_ held.
@@ -168,25 +172,30 @@ bool ConsumerCore::skip_before_start(Entry& entry) const {
     return false;
 }
 
-void ConsumerCore::put_back(std::vector<Arrived>& taken, std::size_t from, std::uint64_t generation) {
+void ConsumerCore::put_back(std::vector<Arrived>& taken, std::size_t from, Stamp stamp) {
     const std::lock_guard lock(mutex_);
-    if (generation != generation_) return;
+    if (stamp.attachment != stamp_.attachment) return;
+    if (stamp != stamp_) {  // all of it comes again
+        return window_.wasted(std::accumulate(
+            taken.begin() + static_cast<std::ptrdiff_t>(from), taken.end(), std::uint64_t{0},
+            [](std::uint64_t sum, const Arrived& one) { return sum + permits_of(one.entry); }));
+    }
     for (std::size_t i = taken.size(); i > from; --i) queue_.push_front(std::move(taken[i - 1]));
 }
 
 /// A reader's new subscription, after a reconnect, begins behind this one.
-void ConsumerCore::note_handed_up(const MessageId& id, std::uint64_t generation) {
+void ConsumerCore::note_handed_up(const MessageId& id, Stamp stamp) {
     if (!options_.non_durable) return;
     const std::lock_guard lock(mutex_);
-    if (generation != generation_) return;  // a seek may have come between
+    if (stamp != stamp_) return;  // a seek may have come between
     start_ = id;
     start_inclusive_ = false;
 }
 
 Result<std::vector<Entry>> ConsumerCore::receive_entries(std::size_t max_bytes, Deadline deadline) {
-    std::uint64_t generation = 0;
-    WEFT_TRY(auto entries, take_entries(max_bytes, deadline, generation));
-    note_handed_up(entries.back().id, generation);
+    Stamp stamp;
+    WEFT_TRY(auto entries, take_entries(max_bytes, deadline, stamp));
+    note_handed_up(entries.back().id, stamp);
     return entries;
 }
 
@@ -195,10 +204,10 @@ Result<Message> ConsumerCore::receive(Deadline deadline) {
     while (true) {
         {
             const std::lock_guard lock(mutex_);
-            if (walk.generation != generation_) walk.drop();
+            if (walk.stamp != stamp_) walk.drop();
         }
         if (walk.entries.empty()) {
-            WEFT_TRY(auto entries, take_entries(kWalkBytesMax, deadline, walk.generation));
+            WEFT_TRY(auto entries, take_entries(kWalkBytesMax, deadline, walk.stamp));
             for (auto& entry : entries) walk.entries.push_back(std::move(entry));
         }
         auto message = walk.next(options_.topic);
@@ -213,7 +222,7 @@ Result<Message> ConsumerCore::receive(Deadline deadline) {
             continue;
         }
         if (!*message) continue;  // the entry is at its end
-        note_handed_up((*message)->id, walk.generation);
+        note_handed_up((*message)->id, walk.stamp);
         return std::move(**message);
     }
 }

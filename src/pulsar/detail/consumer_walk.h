@@ -13,7 +13,7 @@ namespace weft::pulsar::detail {
 struct ConsumerCore::Walk {
     std::deque<Entry> entries;                  // the first is being read
     std::optional<wire::MessageReader> reader;  // of the first; refers to its metadata and payload
-    std::uint64_t generation = 0;               // of the queue they came from
+    Stamp stamp;                                // of the queue they came from
 
     void drop();
     void drop_first();

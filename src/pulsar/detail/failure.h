@@ -20,6 +20,7 @@ enum class Retry : std::uint8_t {
 struct Failure {
     Error error;
     Retry retry = Retry::never;
+    bool unreachable = false;  // nobody answered there: asking again costs next to nothing
 };
 
 template <class T = void>

@@ -5,6 +5,7 @@
 #include "pulsar/detail/ack_tracker.h"
 #include "pulsar/detail/backoff.h"
 #include "pulsar/detail/failure.h"
+#include "pulsar/detail/permit_window.h"
 #include "pulsar/detail/schema.h"
 #include "pulsar/service_url.h"
 #include "wire/frame.h"
@@ -161,6 +162,40 @@ TEST(EncodeAcks, keeps_kinds_apart_and_commands_small) {
     EXPECT_EQ(acks[3].message_id_size(), 1);
     EXPECT_EQ(acks[3].request_id(), 5U);
     EXPECT_TRUE(encode_acks(7, {}, std::nullopt).empty());
+}
+
+TEST(PermitWindow, begins_small_and_grows_to_what_fits) {
+    PermitWindow window(1000, 1U << 20);
+    EXPECT_EQ(window.take_due(), 16U);
+    EXPECT_EQ(window.take_due(), 0U);
+    window.consumed(1, 100);  // small ones: all the messages asked for
+    EXPECT_EQ(window.take_due(), 985U);
+    window.consumed(499, 49'900);
+    EXPECT_EQ(window.take_due(), 0U);
+    window.consumed(1, 100);
+    EXPECT_EQ(window.take_due(), 500U);
+}
+
+TEST(PermitWindow, counts_bytes_where_messages_are_large) {
+    PermitWindow window(1000, 64U << 20);
+    EXPECT_EQ(window.take_due(), 16U);
+    for (int i = 0; i < 16; ++i) window.consumed(1, 5U << 20);
+    EXPECT_EQ(window.take_due(), 12U);
+    PermitWindow tiny(1000, 1000);
+    tiny.take_due();
+    for (int i = 0; i < 16; ++i) tiny.consumed(1, 5U << 20);
+    EXPECT_EQ(tiny.take_due(), 1U);  // one always
+}
+
+TEST(PermitWindow, stands_a_batch_larger_than_itself) {
+    PermitWindow window(4, 1U << 20);
+    EXPECT_EQ(window.take_due(), 4U);
+    window.consumed(1000, 100'000);
+    EXPECT_EQ(window.take_due(), 1000U);  // the broker stands at -996
+    window.wasted(4);
+    EXPECT_EQ(window.take_due(), 4U);
+    window.restart();
+    EXPECT_EQ(window.take_due(), 4U);
 }
 
 TEST(Failure, names_topic_and_cause) {

@@ -75,8 +75,9 @@ Result<std::vector<Message>> receive(Consumer& consumer, std::size_t count) {
     while (messages.size() < count) {
         auto message = consumer.receive(soon());
         if (!message) {
-            return std::unexpected(
-                std::move(message.error()).context(str_cat("after ", messages.size(), " of ", count)));
+            return std::unexpected(std::move(message.error())
+                                       .context(str_cat("after ", messages.size(), " of ", count, " ",
+                                                        joined(payloads(messages)))));
         }
         messages.push_back(std::move(*message));
     }

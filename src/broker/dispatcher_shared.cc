@@ -50,10 +50,12 @@ class SharedDispatcher final : public Dispatcher {
 
     void dispatch() override {
         while (!blocked_) {
-            auto* const consumer = next_ready();
-            if (consumer == nullptr) return;
-            const bool sent = replay_.empty() ? send_new(*consumer) : send_again(*consumer);
-            if (!sent) return;
+            const auto next = next_ready();
+            if (!next) return;
+            auto& consumer = *consumers_[*next];
+            const auto sent = replay_.empty() ? send_new(consumer) : send_again(consumer);
+            if (sent == Sent::nothing_there) return;
+            if (sent == Sent::one) last_ = *next;  // only who got something has had its turn
         }
     }
 
@@ -111,24 +113,23 @@ class SharedDispatcher final : public Dispatcher {
     void on_cursor_reset() override { start_over(); }
 
   private:
-    Consumer* next_ready() {
+    enum class Sent : std::uint8_t { one, none_yet, nothing_there };
+
+    std::optional<std::size_t> next_ready() {
         candidates_.clear();
         for (const auto* consumer : consumers_) {
             const bool ready = consumer->permits > 0 && !consumer->blocked && consumer->sink->has_room();
             candidates_.push_back({consumer->priority, ready});
         }
-        const auto next = choose_next(candidates_, last_);
-        if (!next) return nullptr;
-        last_ = *next;
-        return consumers_[*next];
+        return choose_next(candidates_, last_);
     }
 
-    bool send_new(Consumer& consumer) {
+    Sent send_new(Consumer& consumer) {
         while (true) {
-            if (delayed_.size() >= kDelayedMax) return false;
+            if (delayed_.size() >= kDelayedMax) return Sent::nothing_there;
             feed_.move_to(source_.cursor.next_unacked(feed_.position()));
             const auto* entry = feed_.front(source_.end(), entries_wanted(consumer));
-            if (entry == nullptr) return false;
+            if (entry == nullptr) return Sent::nothing_there;
             if (entry->id > feed_.position()) forget_lost(feed_.position(), entry->id);
             if (!is_due(entry->id, entry->data)) {
                 feed_.pop();
@@ -136,22 +137,22 @@ class SharedDispatcher final : public Dispatcher {
             }
             send(consumer, *entry);
             feed_.pop();
-            return true;
+            return Sent::one;
         }
     }
 
-    bool send_again(Consumer& consumer) {
+    Sent send_again(Consumer& consumer) {
         while (true) {
             while (!again_.empty() && !replay_.contains(again_.front().id)) again_.pop_front();
             if (!again_.empty()) break;
-            if (replay_.empty()) return true;
+            if (replay_.empty()) return Sent::none_yet;
             if (!reading_again_) read_again();
-            if (again_.empty()) return replay_.empty();
+            if (again_.empty()) return replay_.empty() ? Sent::none_yet : Sent::nothing_there;
         }
         replay_.erase(again_.front().id);
         send(consumer, again_.front());
         again_.pop_front();
-        return true;
+        return Sent::one;
     }
 
     void read_again() {

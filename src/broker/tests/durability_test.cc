@@ -1,0 +1,184 @@
+// What a restart brings back, what limits hold, and what happens when the disk doesn't.
+
+#include <thread>
+
+#include "broker/tests/broker_fixture.h"
+
+namespace weft::broker {
+namespace {
+
+const std::string kTopic = "persistent://public/default/t";
+using Sub = proto::CommandSubscribe;
+
+// Asks until the condition holds; the loop turns in between.
+bool eventually(TestBroker& broker, const std::function<bool()>& condition) {
+    const auto deadline = Deadline::after(kPatience);
+    while (!deadline.passed()) {
+        if (condition()) return true;
+        broker.run([] {});
+        std::this_thread::yield();
+    }
+    return false;
+}
+
+TEST(BrokerRestart, brings_back_messages_cursors_schemas_and_tenants) {
+    store::SimFileSystem files;
+    std::unique_ptr<store::SimFileSystem> crashed;
+    wire::MessageId batch_id;
+    {
+        BrokerOptions options;
+        options.cursor_flush = 1ms;
+        TestBroker broker(files, options);
+        auto client = TestClient::connected(broker);
+        client->subscribe({.topic = kTopic, .type = Sub::Shared});
+        client->flow(100);
+        client->open_producer(kTopic);
+        const auto first = client->store(0, "m0");
+        client->expect(Command::MESSAGE);
+        client->publish(1, TestClient::batch(3), 3);
+        batch_id =
+            TestClient::id_of(client->expect(Command::SEND_RECEIPT).command.send_receipt().message_id());
+        client->expect(Command::MESSAGE);
+        client->acknowledge(first);
+        client->expect(Command::ACK_RESPONSE);
+        client->acknowledge(batch_id, {0b110});
+        client->expect(Command::ACK_RESPONSE);
+        EXPECT_EQ(
+            broker.rest("PUT", "/admin/v2/tenants/acme", R"({"allowedClusters":["standalone"]})").status,
+            204);
+        // The cursor is on disk when nothing but what was synced shows it.
+        EXPECT_TRUE(eventually(broker, [&] {
+            auto image = files.durable_only();
+            TestBroker other(*image);
+            const auto stats = other.rest("GET", "/admin/v2/persistent/public/default/t/internalStats").body;
+            return stats.find(str_cat("\"markDeletePosition\":\"", first.ledger, ":0\"")) !=
+                   std::string::npos;
+        }));
+        crashed = files.durable_only();
+    }
+    TestBroker broker(*crashed);
+    EXPECT_EQ(broker.rest("GET", "/admin/v2/tenants").body, R"(["acme","public"])");
+    auto client = TestClient::connected(broker);
+    client->subscribe({.topic = kTopic, .type = Sub::Shared});
+    client->flow(100);
+    const auto message = client->expect(Command::MESSAGE).command.message();
+    EXPECT_EQ(TestClient::id_of(message.message_id()), batch_id);
+    ASSERT_EQ(message.ack_set_size(), 1);
+    EXPECT_EQ(message.ack_set(0), 0b110);
+    EXPECT_EQ(client->open_producer(kTopic).producer_name(), "standalone-1-0") << "no name is given twice";
+    EXPECT_EQ(client->store(0, "next").entry, batch_id.entry + 1);
+}
+
+TEST(BrokerRestart, loses_no_message_it_gave_a_receipt_for) {
+    for (std::uint64_t seed = 0; seed < 5; ++seed) {
+        store::SimFileSystem files;
+        std::unique_ptr<store::SimFileSystem> crashed;
+        std::uint64_t stored = 0;
+        {
+            TestBroker broker(files);
+            auto client = TestClient::connected(broker);
+            client->open_producer(kTopic);
+            for (; stored < 20 + seed; ++stored) client->store(stored, str_cat("m", stored));
+            client->publish(stored, TestClient::single("unconfirmed"));
+            crashed = files.after_crash(seed);
+        }
+        TestBroker broker(*crashed);
+        auto client = TestClient::connected(broker);
+        client->subscribe({.topic = kTopic});
+        client->flow(1000);
+        for (std::uint64_t i = 0; i < stored; ++i) {
+            const auto received = client->expect(Command::MESSAGE);
+            ASSERT_EQ(wire::read_entry(received.entry)->payload.view(), str_cat("m", i)) << "seed " << seed;
+        }
+    }
+}
+
+TEST(BrokerLimits, unacked_messages_stop_a_shared_consumer_until_half_are_acked) {
+    store::SimFileSystem files;
+    BrokerOptions options;
+    options.unacked_per_consumer_max = 4;
+    TestBroker broker(files, options);
+    auto client = TestClient::connected(broker);
+    client->open_producer(kTopic);
+    std::vector<wire::MessageId> ids;
+    for (std::uint64_t i = 0; i < 8; ++i) ids.push_back(client->store(i, "m"));
+    client->subscribe({.topic = kTopic, .type = Sub::Shared});
+    client->flow(100);
+    for (int i = 0; i < 4; ++i) client->expect(Command::MESSAGE);
+    EXPECT_TRUE(client->silent());
+    client->acknowledge(ids[0]);
+    client->expect(Command::ACK_RESPONSE);
+    EXPECT_TRUE(client->silent()) << "not yet below half";
+    client->acknowledge(ids[1]);
+    client->expect(Command::MESSAGE);
+    client->expect(Command::MESSAGE);
+    client->expect(Command::ACK_RESPONSE);
+}
+
+TEST(BrokerLimits, publishers_are_not_read_while_too_much_waits_for_the_disk) {
+    store::SimFileSystem files;
+    BrokerOptions options;
+    options.pending_publish_bytes_max = 1000;
+    TestBroker broker(files, options);
+    auto client = TestClient::connected(broker);
+    client->open_producer(kTopic);
+    files.hold_syncs();
+    client->publish(0, TestClient::single(std::string(600, 'x')));
+    EXPECT_TRUE(client->is_read());
+    client->publish(1, TestClient::single(std::string(600, 'x')));
+    EXPECT_FALSE(client->is_read());
+    files.release_syncs();
+    client->expect(Command::SEND_RECEIPT);
+    client->expect(Command::SEND_RECEIPT);
+    EXPECT_TRUE(client->is_read());
+}
+
+TEST(BrokerFaults, failed_write_is_an_error_for_the_client_and_heals) {
+    store::SimFileSystem files;
+    TestBroker broker(files);
+    auto client = TestClient::connected(broker);
+    client->open_producer(kTopic);
+    client->store(0, "m0");
+    files.fail(store::SimFileSystem::Call::sync, 1, ErrorCode::io);
+    client->publish(1, TestClient::single("m1"));
+    const auto error = client->expect(Command::SEND_ERROR).command.send_error();
+    EXPECT_EQ(error.error(), proto::PersistenceError);
+    EXPECT_EQ(error.sequence_id(), 1U);
+    EXPECT_TRUE(client->wait_for_close()) << "so that the client sends again, in order";
+    auto again = TestClient::connected(broker);
+    again->open_producer(kTopic);
+    again->store(1, "m1");
+    again->subscribe({.topic = kTopic});
+    again->flow(10);
+    EXPECT_EQ(wire::read_entry(again->expect(Command::MESSAGE).entry)->payload.view(), "m0");
+    EXPECT_EQ(wire::read_entry(again->expect(Command::MESSAGE).entry)->payload.view(), "m1");
+}
+
+TEST(BrokerDelete, forced_delete_sends_everyone_away_and_forgets) {
+    store::SimFileSystem files;
+    TestBroker broker(files);
+    auto client = TestClient::connected(broker);
+    client->open_producer(kTopic);
+    client->store(0, "old");
+    client->subscribe({.topic = kTopic});
+    const std::string path = "/admin/v2/persistent/public/default/t";
+    const auto refused = broker.rest("DELETE", path);
+    EXPECT_EQ(refused.status, 412);
+    EXPECT_EQ(refused.body, R"({"reason":"Topic has 2 connected producers/consumers"})");
+    broker.run([] {});
+    http::Router router;
+    broker.broker().add_routes(router);
+    http::Request request;
+    request.method = "DELETE";
+    request.path = request.raw_path = path;
+    request.query["force"] = "true";
+    EXPECT_EQ(router.handle(request).status, 204);
+    client->expect(Command::CLOSE_CONSUMER);
+    client->expect(Command::CLOSE_PRODUCER);
+    client->subscribe({.topic = kTopic});
+    client->flow(10);
+    EXPECT_TRUE(client->silent()) << "a new topic of the same name is empty";
+}
+
+}  // namespace
+}  // namespace weft::broker

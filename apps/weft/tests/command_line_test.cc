@@ -76,13 +76,15 @@ TEST_F(FunctionConfigTest, options_become_members) {
                               "7",
                               "--processing-guarantees",
                               "ATMOST_ONCE"});
-    EXPECT_EQ(
-        made,
-        json::parse(str_cat(
-            R"({"autoAck":false,"className":"a.b.F","inputs":["x","y"],"name":"F","namespace":"default","output":"out",
-        "parallelism":3,"processingGuarantees":"ATMOST_ONCE","py":")",
-            path("f.py"), R"(","resources":{"cpu":0.5,"ram":100},"retainOrdering":true,
-        "subName":"s","subscriptionPosition":"Earliest","tenant":"public","userConfig":{"k":{"n":1}},"windowConfig":{"windowLengthCount":7}})")));
+    json expected = json::parse(R"({
+        "tenant": "public", "namespace": "default", "name": "F", "className": "a.b.F",
+        "inputs": ["x", "y"], "output": "out", "parallelism": 3, "resources": {"cpu": 0.5, "ram": 100},
+        "userConfig": {"k": {"n": 1}}, "retainOrdering": true, "autoAck": false,
+        "subscriptionPosition": "Earliest", "subName": "s", "windowConfig": {"windowLengthCount": 7},
+        "processingGuarantees": "ATMOST_ONCE"
+    })");
+    expected["py"] = path("f.py");
+    EXPECT_EQ(made, expected);
 }
 
 TEST_F(FunctionConfigTest, options_win_over_the_file) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace weft::store {
 namespace {
@@ -96,6 +97,19 @@ void Directory::keep_reserve() {
 
 Result<SegmentPool::Taken> SegmentPool::take(std::uint64_t sequence) {
     const std::lock_guard lock(mutex_);
+    last_taken_ = std::max(last_taken_, sequence);
+    auto ready = std::exchange(prepared_, std::nullopt);
+    if (ready && ready->first == sequence) return std::move(ready->second);
+    return make_segment(sequence);
+}
+
+void SegmentPool::prepare(std::uint64_t sequence) {
+    const std::lock_guard lock(mutex_);
+    if (sequence <= last_taken_) return;  // too late: it is being written
+    if (auto made = make_segment(sequence)) prepared_.emplace(sequence, std::move(*made));
+}
+
+Result<SegmentPool::Taken> SegmentPool::make_segment(std::uint64_t sequence) {
     FileSystem& files = directory_.files();
     const std::string path = directory_.at(segment_name(sequence));
     const bool reused = !free_.empty();

@@ -70,12 +70,16 @@ class SegmentPool final {
     };
     /// A file with room for a segment, durably under the segment's name. What is in it is stale.
     Result<Taken> take(std::uint64_t sequence);
+    /// Does the work of take() ahead, so that nobody waits for it then. A failure shows in take().
+    void prepare(std::uint64_t sequence);
     /// Takes the file `name` in for reuse; over the limit it is removed.
     Result<> give(const std::string& name);
     /// Tells of a free file found in the directory.
     void found_free(std::uint64_t number);
 
   private:
+    // Both with mutex_ held.
+    Result<Taken> make_segment(std::uint64_t sequence);
     Result<std::unique_ptr<File>> make(const std::string& path);
 
     Directory& directory_;
@@ -86,6 +90,8 @@ class SegmentPool final {
     // guarded by mutex_
     std::vector<std::uint64_t> free_;
     std::uint64_t next_free_ = 1;
+    std::uint64_t last_taken_ = 0;
+    std::optional<std::pair<std::uint64_t, Taken>> prepared_;
 };
 
 }  // namespace weft::store

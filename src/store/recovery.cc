@@ -229,16 +229,18 @@ void Recovery::report_damage(std::uint64_t segment, const ScannedRecord& record)
 void Recovery::finish_ledgers() {
     for (const auto& [id, unused] : state_.table.all()) {
         Ledger& ledger = *state_.table.find(id);
-        ledger.end = std::max(ledger.end, ledger.first);
+        const EntryId next = std::max(ledger.end, ledger.first);
         state_.table.drop_below(ledger, ledger.first);
-        const EntryId found = ledger.extents.empty() ? ledger.end : ledger.extents.front().first;
+        const bool empty = ledger.extents.empty();
+        const EntryId found = empty ? next : ledger.extents.front().first;
         if (ledger.first < found) {
             kLog.error("entries are missing",
                        {{"first", str_cat(id, ":", ledger.first)}, {"last", str_cat(id, ":", found - 1)}});
             ledger.first = found;
         }
+        ledger.end = empty ? next : ledger.extents.back().end;
         // An unreadable record may have been the ledger's last entry: its id must not be given again.
-        ledger.next = ledger.end + lost_entries_max_;
+        ledger.next = next + lost_entries_max_;
     }
 }
 

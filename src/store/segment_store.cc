@@ -218,6 +218,7 @@ void SegmentStore::completed(Group group) {
     if (!group.outcome) return failed(std::move(group));
     if (group.segment != active_segment_) enter_segment(group);
     if (group.segment != 0) table_.segments()[group.segment].end = group.end;
+    if (group.end > options_.segment_bytes / 2 && prepared_segment_ <= active_segment_) prepare_segment();
     stats_.written_bytes += group.written_bytes;
     if (group.sync_us > 0) {
         ++stats_.syncs;
@@ -457,7 +458,11 @@ void SegmentStore::enter_segment(const Group& group) {
     request_snapshot();
 }
 
-// Not synced: an index that is torn fails its check, and the segment is scanned.
+void SegmentStore::prepare_segment() {
+    prepared_segment_ = active_segment_ + 1;
+    worker_.run([this, segment = prepared_segment_] { place_->pool.prepare(segment); });
+}
+
 void SegmentStore::write_index(std::uint64_t segment) {
     std::string bytes = encode_index(index_from(table_, segment));
     table_.segments()[segment].ledgers = {};

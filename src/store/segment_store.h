@@ -73,6 +73,7 @@ class SegmentStore final : public Store {
 
     // Segments: sealed, indexed, emptied.
     void enter_segment(const Group& group);
+    void prepare_segment();
     void write_index(std::uint64_t segment);
     void request_snapshot();
     void write_snapshot(std::string content, LogPosition position);
@@ -99,7 +100,8 @@ class SegmentStore final : public Store {
     bool submit_posted_ = false;
     std::uint64_t pending_bytes_ = 0;
     std::uint64_t active_segment_ = 0;
-    LogPosition snapshot_;  // what the snapshot on disk covers
+    std::uint64_t prepared_segment_ = 0;  // asked for ahead of its use
+    LogPosition snapshot_;                // what the snapshot on disk covers
     bool snapshot_under_way_ = false;
     Stats stats_;
 

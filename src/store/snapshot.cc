@@ -139,7 +139,7 @@ std::string encode_snapshot(std::string content, LogPosition position) {
 }
 
 Result<Snapshot> decode_snapshot(std::string_view bytes) {
-    auto content = decode_block(kSnapshotMagic, "snapshot", bytes.substr(0, bytes.size() / 2));
+    auto content = decode_block(kSnapshotMagic, "snapshot", bytes);
     if (!content) content = decode_block(kSnapshotMagic, "snapshot", bytes.substr(bytes.size() / 2));
     if (!content) return std::unexpected(std::move(content).error());
     return decode_snapshot_content(*content);

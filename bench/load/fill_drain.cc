@@ -106,7 +106,7 @@ Result<> drain(const DrainOptions& options) {
             acks.push_back(entry.id);
         }
         consumer->acknowledge(acks);
-        if (checker.distinct() >= next_mark) {
+        if (checker.distinct() >= next_mark || checker.complete()) {
             std::printf("mark %llu\n", static_cast<unsigned long long>(checker.distinct()));
             std::fflush(stdout);
             next_mark = options.mark_every == 0

@@ -1,0 +1,68 @@
+"""Functions by REST (`/admin/v3/functions`), the same for weft and the real functions worker."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+import uuid
+from pathlib import Path
+
+from .broker import Address, get_json
+
+Config = dict[str, object]
+
+
+class FunctionsRest:
+    def __init__(self, address: Address) -> None:
+        self._root = f"{address.admin_url}/admin/v3/functions"
+
+    def create(self, config: Config, program: Path) -> None:
+        """Registers a function with its program uploaded; `config` is a FunctionConfig as the REST API names it."""
+        boundary = uuid.uuid4().hex
+        parts = [
+            ('name="functionConfig"\r\nContent-Type: application/json', json.dumps(config).encode()),
+            (
+                f'name="data"; filename="{program.name}"\r\nContent-Type: application/octet-stream',
+                program.read_bytes(),
+            ),
+        ]
+        body = b"".join(
+            f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode() + content + b"\r\n"
+            for head, content in parts
+        )
+        body += f"--{boundary}--\r\n".encode()
+        headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+        self._send(urllib.request.Request(self._url(config), body, headers, method="POST"))
+
+    def delete(self, config: Config) -> None:
+        self._send(urllib.request.Request(self._url(config), method="DELETE"))
+
+    def status(self, config: Config) -> dict[str, object]:
+        answer = get_json(f"{self._url(config)}/status")
+        assert isinstance(answer, dict)
+        return answer
+
+    def wait_until_running(self, config: Config, timeout_seconds: float = 60) -> None:
+        """Asks again and again, as an operator would: the API has nothing to wait on."""
+        deadline = time.monotonic() + timeout_seconds
+        last: object = None
+        while time.monotonic() < deadline:
+            try:
+                last = self.status(config)
+                if isinstance(last, dict) and last.get("numRunning") == last.get("numInstances") != 0:
+                    return
+            except (OSError, ValueError) as error:
+                last = error
+            time.sleep(0.05)
+        raise TimeoutError(f"function {config['name']} is not running; last answer: {last}")
+
+    def _url(self, config: Config) -> str:
+        return f"{self._root}/{config['tenant']}/{config['namespace']}/{config['name']}"
+
+    def _send(self, request: urllib.request.Request) -> None:
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                answer.read()
+        except urllib.error.HTTPError as error:
+            told = error.read().decode(errors="replace")
+            raise RuntimeError(f"{request.method} {request.full_url}: {error.code} {told}") from error

@@ -62,6 +62,7 @@ Result<> fill(const FillOptions& options) {
     producer_options.topic = options.topic;
     producer_options.batch_messages_max = options.batch_messages_max;
     producer_options.batch_bytes_max = options.batch_bytes_max;
+    producer_options.schema = pulsar::SchemaInfo{kSchemaType, kSchemaType, "", {}};
     producer_options.pending_messages_max = 50'000;
     WEFT_TRY(auto producer,
              client->create_producer(std::move(producer_options), Deadline::after(kSetupLimit)));

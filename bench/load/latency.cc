@@ -108,6 +108,7 @@ Result<> measure_latency(const LatencyOptions& options) {
     WEFT_TRY(auto consumer, client->subscribe(std::move(consumer_options), Deadline::after(kSetupLimit)));
     pulsar::ProducerOptions producer_options;
     producer_options.topic = options.input_topic;
+    producer_options.schema = pulsar::SchemaInfo{kSchemaType, kSchemaType, "", {}};
     producer_options.pending_messages_max = 100'000;
     WEFT_TRY(auto producer,
              client->create_producer(std::move(producer_options), Deadline::after(kSetupLimit)));

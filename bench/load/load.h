@@ -10,6 +10,9 @@
 
 namespace weft::bench {
 
+/// Messages are strings in Pulsar's eyes too: a Java function of strings refuses a topic of plain bytes.
+inline constexpr const char* kSchemaType = "STRING";
+
 struct FillOptions {
     std::string service_url, topic;
     std::uint64_t count = 0;

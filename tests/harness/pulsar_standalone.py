@@ -88,7 +88,12 @@ class PulsarStandalone:
                 raise RuntimeError(f"standalone.conf has {count} lines with {key}")
         for key, value in self._settings.items():
             shipped = re.sub(rf"^{key}=.*$", "", shipped, flags=re.MULTILINE) + f"\n{key}={value}\n"
+        shipped += f"\nSTORAGE_PATH={self._directory / 'packages'}\n"
         (self._directory / "standalone.conf").write_text(shipped)
+        worker = (self._home / "conf" / "functions_worker.yml").read_text()
+        worker = worker.replace("downloadDirectory: download/", f"downloadDirectory: {self._directory}/download/")
+        worker = worker.replace("logDirectory: logs/", f"logDirectory: {self._directory}/logs/")
+        (self._directory / "functions_worker.yml").write_text(worker)
 
     def _environment(self) -> dict[str, str]:
         env = {key: value for key, value in os.environ.items() if not key.startswith("PULSAR_")}
@@ -116,7 +121,9 @@ class PulsarStandalone:
             "--metadata-dir",
             data / "metadata",
         ]
-        if not self._functions:
+        if self._functions:
+            command += ["--functions-worker-conf", self._directory / "functions_worker.yml"]
+        else:
             command.append("-nfw")
         begin = time.monotonic()
         self._child = ChildProcess(

@@ -28,7 +28,8 @@ target_link_libraries(weft_ext_asio INTERFACE Boost::headers Threads::Threads)
 add_library(ext::asio ALIAS weft_ext_asio)
 
 # The Python that is embedded: Debian's, not whatever interpreter comes first on the PATH.
-set(Python3_EXECUTABLE /usr/bin/python3)
+set(Python3_ROOT_DIR /usr)
+set(Python3_FIND_STRATEGY LOCATION)
 set(Python3_FIND_VIRTUALENV STANDARD)
 
 if(WEFT_BUILD_TESTS)

@@ -107,11 +107,16 @@ def produce(client: pulsar.Client, topic: str, lines: Iterable[bytes]) -> None:
         raise RuntimeError(f"{len(failures)} flights were not stored: {failures[0]}")
 
 
-def receive(client: pulsar.Client, topic: str, count: int) -> Iterator[bytes]:
-    """The next `count` results of a topic, from its start."""
-    consumer = client.subscribe(
+def subscribe(client: pulsar.Client, topic: str) -> pulsar.Consumer:
+    """The subscription that reads the results; from now on the topic keeps them until it has."""
+    return client.subscribe(
         topic, "demo-results", receiver_queue_size=10_000, initial_position=pulsar.InitialPosition.Earliest
     )
+
+
+def receive(client: pulsar.Client, topic: str, count: int) -> Iterator[bytes]:
+    """The next `count` results of a topic, from its start."""
+    consumer = subscribe(client, topic)
     for _ in range(count):
         message = consumer.receive(RECEIVE_MS)
         yield message.data()
@@ -211,6 +216,7 @@ def measure_rate(demo: Demo, messages: int) -> None:
     produce(client, pipeline.flights_topic, (line for _ in range(rounds) for line in data.lines))
     say(f"{sent:,} flights stored in {time.monotonic() - begin:.1f} s by PyPI's pulsar-client")
 
+    subscribe(client, pipeline.delays_topic).close()
     counter = pipeline.weft.start(
         *["consume", "--subscription-name", "counter", "--subscription-position", "Earliest"],
         *["--hide-content", "--num-messages", str(results), pipeline.delays_topic],

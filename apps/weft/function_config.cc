@@ -248,7 +248,7 @@ constexpr Program kPrograms[] = {{"jar", "JAVA", "jar"},
                                  {"go", "GO", "go executable"},
                                  {"native", "NATIVE", "native"}};
 
-Result<std::string> package_of(const Json& config) {
+Result<std::string> package_of(const Json& config, Purpose purpose) {
     const Program* found = nullptr;
     for (const Program& program : kPrograms) {
         if (text_of(config, program.member).empty()) continue;
@@ -257,6 +257,7 @@ Result<std::string> package_of(const Json& config) {
                         "Only one of --jar, --py, --go and --native can be given");
         found = &program;
     }
+    if (found == nullptr && purpose == Purpose::update) return std::string();
     if (found == nullptr) {
         return fail(ErrorCode::invalid_argument,
                     "Either a Java jar or a Python file or a Go executable binary or a native library needs "
@@ -270,9 +271,9 @@ Result<std::string> package_of(const Json& config) {
             "package URLs are not supported by Weft yet; download it and give the file's path: ", path);
     if (!std::filesystem::is_regular_file(path))
         return fail(ErrorCode::invalid_argument, "The specified ", found->what, " file does not exist");
-    const bool needs_class =
+    const bool has_class =
         found->runtime == std::string_view("JAVA") || found->runtime == std::string_view("PYTHON");
-    if (needs_class && text_of(config, "className").empty())
+    if (purpose == Purpose::create && has_class && text_of(config, "className").empty())
         return fail(ErrorCode::invalid_argument, "No Function Classname specified");
     return path;
 }
@@ -310,7 +311,7 @@ Result<FunctionPlace> function_place_of(const config::Arguments& arguments) {
                          arguments.value("--namespace").value_or("default"), arguments.text("--name")};
 }
 
-Result<FunctionRequest> function_request_of(const config::Arguments& arguments) {
+Result<FunctionRequest> function_request_of(const config::Arguments& arguments, Purpose purpose) {
     WEFT_TRY_VOID(check_name_options(arguments));
     Json config = Json::object();
     if (arguments.has("--function-config-file")) {
@@ -326,7 +327,7 @@ Result<FunctionRequest> function_request_of(const config::Arguments& arguments) 
     }
     if (text_of(config, "tenant").empty()) config["tenant"] = "public";
     if (text_of(config, "namespace").empty()) config["namespace"] = "default";
-    WEFT_TRY(auto package, package_of(config));
+    WEFT_TRY(auto package, package_of(config, purpose));
     if (text_of(config, "name").empty()) {  // the class's own name, without its packages
         const std::string class_name = text_of(config, "className");
         if (class_name.empty()) return fail(ErrorCode::invalid_argument, kNoName);

@@ -16,11 +16,13 @@ struct FunctionRequest {
     std::string package_path;  // what to upload
 };
 
-/// The options of `functions create`.
+/// The options of `functions create` and `functions update`.
 std::span<const config::Option> function_options();
 
+/// An update may leave out what stays as it is: the package too (then package_path is empty).
+enum class Purpose : std::uint8_t { create, update };
 /// Errors are those of the command line, in pulsar-admin's words.
-Result<FunctionRequest> function_request_of(const config::Arguments& arguments);
+Result<FunctionRequest> function_request_of(const config::Arguments& arguments, Purpose purpose);
 
 struct FunctionPlace {
     std::string tenant, ns, name;

@@ -51,8 +51,9 @@ class Admin {
     Result<std::string> ask(std::string_view method, std::string_view path) const {
         return send({.method = std::string(method), .url = url_of(path)});
     }
-    Result<std::string> post_multipart(std::string_view path, http::MultipartBuilder body) const {
-        http::ClientRequest request{.method = "POST", .url = url_of(path)};
+    Result<std::string> send_multipart(std::string_view method, std::string_view path,
+                                       http::MultipartBuilder body) const {
+        http::ClientRequest request{.method = std::string(method), .url = url_of(path)};
         request.headers["Content-Type"] = body.content_type();
         request.body = body.finish();
         return send(request);
@@ -104,30 +105,58 @@ struct Outcome {
 };
 Outcome wrong_usage(Error error) { return {std::unexpected(std::move(error)), true}; }
 
-Outcome create(const Admin& admin, const config::Arguments& arguments) {
-    auto request = function_request_of(arguments);
+// What the REST answers is of no interest to whom it may print for: only that it was done.
+Result<std::string> done(Result<std::string> answer, std::string_view text) {
+    if (answer) *answer = text;
+    return answer;
+}
+
+Outcome upload(Purpose purpose, const Admin& admin, const config::Arguments& arguments) {
+    auto request = function_request_of(arguments, purpose);
     if (!request) return wrong_usage(std::move(request).error());
-    const auto run = [&]() -> Result<std::string> {
-        WEFT_TRY(const std::string package, read_file(request->package_path));
-        http::MultipartBuilder body;
-        body.add("functionConfig", "application/json", request->config_json);
-        body.add("data", "application/octet-stream", package,
-                 std::filesystem::path(request->package_path).filename().native());
-        WEFT_TRY_VOID([](Result<std::string> answer) -> Result<> {
-            if (!answer) return std::unexpected(std::move(answer).error());
-            return {};
-        }(admin.post_multipart(path_of({request->tenant, request->ns, request->name}), std::move(body))));
-        return "Created successfully";
-    };
-    return {run()};
+    http::MultipartBuilder body;
+    body.add("functionConfig", "application/json", request->config_json);
+    if (!request->package_path.empty()) {
+        const auto package = read_file(request->package_path);
+        if (!package) return {package};
+        const std::string file_name = std::filesystem::path(request->package_path).filename();
+        body.add("data", "application/octet-stream", *package, file_name);
+    }
+    const std::string path = path_of({request->tenant, request->ns, request->name});
+    if (purpose == Purpose::create)
+        return {done(admin.send_multipart("POST", path, std::move(body)), "Created successfully")};
+    return {done(admin.send_multipart("PUT", path, std::move(body)), "Updated successfully")};
+}
+Outcome create(const Admin& admin, const config::Arguments& arguments) {
+    return upload(Purpose::create, admin, arguments);
+}
+Outcome update(const Admin& admin, const config::Arguments& arguments) {
+    return upload(Purpose::update, admin, arguments);
+}
+
+// Starts, stops or restarts all instances of a function, or one.
+Outcome operate(std::string_view what, std::string_view text, const Admin& admin,
+                const config::Arguments& arguments) {
+    const auto place = function_place_of(arguments);
+    if (!place) return wrong_usage(place.error());
+    std::string path = path_of(*place);
+    if (arguments.has("--instance-id")) str_append(path, '/', arguments.integer("--instance-id"));
+    return {done(admin.ask("POST", str_cat(path, '/', what)), text)};
+}
+Outcome start(const Admin& admin, const config::Arguments& arguments) {
+    return operate("start", "Started successfully", admin, arguments);
+}
+Outcome stop(const Admin& admin, const config::Arguments& arguments) {
+    return operate("stop", "Stopped successfully", admin, arguments);
+}
+Outcome restart(const Admin& admin, const config::Arguments& arguments) {
+    return operate("restart", "Restarted successfully", admin, arguments);
 }
 
 Outcome remove(const Admin& admin, const config::Arguments& arguments) {
     const auto place = function_place_of(arguments);
     if (!place) return wrong_usage(place.error());
-    auto answer = admin.ask("DELETE", path_of(*place));
-    if (answer) *answer = "Deleted successfully";
-    return {std::move(answer)};
+    return {done(admin.ask("DELETE", path_of(*place)), "Deleted successfully")};
 }
 
 Outcome get(const Admin& admin, const config::Arguments& arguments) {
@@ -180,7 +209,12 @@ std::span<const Action> actions() {
          create},
         {"delete", "", "weft functions delete",
          "Delete a Pulsar Function that is running on a Pulsar cluster", kNameOptions, remove},
+        {"update", "", "weft functions update",
+         "Update a Pulsar Function that has been deployed to a Pulsar cluster", function_options(), update},
         {"get", "", "weft functions get", "Fetch information about a Pulsar Function", kNameOptions, get},
+        {"restart", "", "weft functions restart", "Restart function instance", kInstanceOptions, restart},
+        {"stop", "", "weft functions stop", "Stops function instance", kInstanceOptions, stop},
+        {"start", "", "weft functions start", "Starts a stopped function instance", kInstanceOptions, start},
         {"status", "getstatus", "weft functions status", "Check the current status of a Pulsar Function",
          kInstanceOptions, status},
         {"stats", "", "weft functions stats", "Get the current stats of a Pulsar Function", kInstanceOptions,
@@ -194,10 +228,6 @@ std::span<const Action> actions() {
 // Known to pulsar-admin, not served yet; the cure for each.
 constexpr std::pair<std::string_view, std::string_view> kNotYet[] = {
     {"localrun", "use weft standalone and weft functions create"},
-    {"update", "delete the function and create it again"},
-    {"restart", "delete the function and create it again"},
-    {"stop", "delete the function"},
-    {"start", "create the function again"},
     {"querystate", "there is no state yet"},
     {"putstate", "there is no state yet"},
     {"trigger", "use weft produce on the input topic"},

@@ -29,10 +29,10 @@ class FunctionConfigTest : public testing::Test {
         std::ofstream(directory / name) << text;
     }
 
-    Result<FunctionRequest> request(std::vector<std::string> words) const {
+    Result<FunctionRequest> request(std::vector<std::string> words, Purpose purpose = Purpose::create) const {
         const config::Command command{.name = "create", .summary = "", .options = function_options()};
         WEFT_TRY(const auto arguments, config::parse(command, words));
-        return function_request_of(arguments);
+        return function_request_of(arguments, purpose);
     }
     json config(std::vector<std::string> words) const {
         const auto made = request(std::move(words));
@@ -133,6 +133,16 @@ TEST_F(FunctionConfigTest, mistakes_are_told_in_the_words_of_the_real_tool) {
     write("resources.yml", "resources: 5");
     EXPECT_THAT(with({"--function-config-file", path("resources.yml"), "--cpu", "1"}),
                 HasSubstr("resources.cpu is not in a map"));
+}
+
+TEST_F(FunctionConfigTest, an_update_may_leave_out_what_stays) {
+    const auto made = request({"--name", "f", "--parallelism", "2"}, Purpose::update);
+    ASSERT_TRUE(made.has_value()) << made.error().message;
+    EXPECT_EQ(made->package_path, "");
+    EXPECT_EQ(json::parse(made->config_json),
+              json::parse(R"({"tenant": "public", "namespace": "default", "name": "f", "parallelism": 2})"));
+    EXPECT_THAT(request({"--parallelism", "2"}, Purpose::update).error().message,
+                HasSubstr("specify a name"));
 }
 
 TEST(JsonTextTest, is_laid_out_as_the_real_tool_does) {

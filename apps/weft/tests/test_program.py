@@ -96,6 +96,12 @@ class ProgramTest(unittest.TestCase):
             status = weft.run("functions", "getstatus", "--fqfn", "public/default/fn")
             self.assertTrue(status.stdout.startswith('{\n  "numInstances" : 1,\n'), status.stdout)
             self.assertIn('"receivedTotal" : 0', weft.run("functions", "stats", "--name", "fn").stdout)
+            updated = weft.run("functions", "update", "--name", "fn", "--parallelism", "2")
+            self.assertEqual((updated.returncode, updated.stdout), (0, "Updated successfully\n"), updated.stderr)
+            self.assertIn('"numInstances" : 2', weft.run("functions", "status", "--name", "fn").stdout)
+            for action, text in (("stop", "Stopped"), ("start", "Started"), ("restart", "Restarted")):
+                operated = weft.run("functions", action, "--name", "fn")
+                self.assertEqual(operated.stdout, text + " successfully\n", operated.stderr)
             self.assertEqual(weft.run("functions", "delete", "--name", "fn").stdout, "Deleted successfully\n")
             self.assert_refused(weft.run("functions", "get", "--name", "fn"), 1, "Reason: Function fn doesn't exist")
             self.assertEqual(weft.run("functions", "list").stdout, "")
@@ -127,7 +133,7 @@ class ProgramTest(unittest.TestCase):
         self.assert_refused(run("consume", "t"), 2, "Missing required option: '--subscription-name=<subscriptionName>'")
         self.assert_refused(run("consume", "t", "-s", "x", "--regex"), 2, "--regex is not supported by Weft yet")
         self.assert_refused(run("functions", "get"), 1, "You must specify a name for the function")
-        self.assert_refused(run("functions", "update"), 1, "functions update is not supported by Weft yet")
+        self.assert_refused(run("functions", "trigger"), 1, "functions trigger is not supported by Weft yet")
         refused = run("--admin-url", "http://127.0.0.1:1", "functions", "list")
         self.assert_refused(refused, 1, "can't connect to 127.0.0.1:1")
 

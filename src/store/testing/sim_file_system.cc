@@ -298,6 +298,13 @@ void SimFileSystem::flip_bit(const std::string& path, std::uint64_t offset, unsi
     }
 }
 
+void SimFileSystem::truncate(const std::string& path, std::uint64_t size) {
+    const std::lock_guard lock(mutex_);
+    Inode& inode = *names_.at(path);
+    for (std::string* const content : {&inode.now, &inode.durable})
+        content->resize(std::min<std::size_t>(content->size(), size));
+}
+
 void SimFileSystem::set_bytes(const std::string& path, std::uint64_t offset, std::string_view bytes) {
     const std::lock_guard lock(mutex_);
     Inode& inode = *names_.at(path);

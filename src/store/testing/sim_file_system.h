@@ -58,6 +58,7 @@ class SimFileSystem final : public FileSystem {
     // Looking at files and damaging them; durable and current content alike.
     std::string content(const std::string& path) const;
     void flip_bit(const std::string& path, std::uint64_t offset, unsigned bit);
+    void truncate(const std::string& path, std::uint64_t size);
     void set_bytes(const std::string& path, std::uint64_t offset, std::string_view bytes);
 
     // FileSystem

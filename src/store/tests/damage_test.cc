@@ -196,6 +196,38 @@ TEST(Damage, a_newer_format_is_refused_with_its_cure) {
     EXPECT_THAT(opened.error().message, testing::HasSubstr("start the newer weft that wrote it"));
 }
 
+TEST(Damage, whatever_the_files_hold_the_store_opens_or_says_why) {
+    SimFileSystem pristine;
+    fill(pristine, 300);
+    const auto names = pristine.list("/data").value();
+    LogCapture log;
+    for (std::uint64_t seed = 1; seed <= 150; ++seed) {
+        SCOPED_TRACE(str_cat("seed ", seed));
+        std::mt19937_64 random(seed);
+        const auto files = pristine.durable_only();
+        for (std::uint64_t wounds = 1 + random() % 4; wounds > 0; --wounds) {
+            const std::string path = "/data/" + names[random() % names.size()];
+            const std::uint64_t size = files->content(path).size();
+            if (size == 0) continue;
+            if (random() % 5 == 0) {
+                files->truncate(path, random() % size);
+                continue;
+            }
+            std::string garbage(1 + random() % 3000, '\0');
+            for (char& c : garbage) c = static_cast<char>(random());
+            files->set_bytes(path, random() % size, garbage);
+        }
+        StoreOnLoop opened(*files, kOptions);
+        if (!opened.is_open()) {
+            EXPECT_EQ(opened.error().code, ErrorCode::corrupt) << opened.error().message;
+            continue;
+        }
+        for (const StoredEntry& entry : opened.read_all(1)) ASSERT_EQ(entry.data.view(), text_of(entry.id));
+        const auto id = opened.append(opened.create_ledger(), "new");
+        EXPECT_EQ(id, 0U);
+    }
+}
+
 TEST(Damage, a_missing_snapshot_is_not_taken_for_an_empty_one) {
     SimFileSystem files;
     {

@@ -13,6 +13,7 @@ namespace {
 
 const observe::Logger kLog("broker");
 constexpr std::int32_t kProtocolVersion = 21;
+constexpr auto kProbePatience = 5s;          // as Pulsar's connectionLivenessCheckTimeoutMillis
 constexpr std::uint64_t kNoRequest = ~0ULL;  // what an error answers that belongs to no known request
 
 }  // namespace
@@ -63,15 +64,30 @@ void Connection::check_keep_alive() {
         return;
     }
     pinged_ = true;
+    ping();
+}
+
+void Connection::ping() {
     proto::BaseCommand command;
     command.set_type(proto::BaseCommand::PING);
     command.mutable_ping();
     write(command);
 }
 
+void Connection::check_alive() {
+    if (closed_ || std::exchange(probing_, true)) return;
+    ping();
+    engine_.loop().after(kProbePatience, later([](Connection& self) {
+                             if (!std::exchange(self.probing_, false) || self.closed_) return;
+                             self.channel_->close({ErrorCode::deadline_exceeded,
+                                                   "the client didn't answer, and another wants its place"});
+                         }));
+}
+
 void Connection::on_frame(Bytes frame) {
     if (closed_) return;
     heard_ = true;
+    probing_ = false;
     auto entry = wire::decode_frame(frame, *command_);
     if (!entry) {
         kLog.warn("a frame can't be read; the connection is closed",

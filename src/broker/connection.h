@@ -67,11 +67,15 @@ class Connection final : public async::FrameHandler, public ConsumerSink, public
     void producer_ready(const Producer& producer) override;
     void close_producer(Producer& producer) override;
 
+    // Both
+    void check_alive() override;
+
   private:
     static constexpr std::uint64_t kNoAnswer = ~0ULL;  // instead of a request's number: nobody waits
     void handle(proto::BaseCommand& command, Bytes entry);
     void handle_request(proto::BaseCommand& command);
     // connection.cc
+    void ping();
     void connect(const proto::CommandConnect& command);
     void refuse_unserved(const proto::BaseCommand& command);
     // connection_lookup.cc
@@ -127,6 +131,7 @@ class Connection final : public async::FrameHandler, public ConsumerSink, public
     bool closed_ = false;
     bool heard_ = true;  // since the last keep-alive check
     bool pinged_ = false;
+    bool probing_ = false;  // a PING is out and must be answered within a few seconds
     std::unordered_map<std::uint64_t, ProducerSet::Ptr> producers_;
     std::unordered_map<std::uint64_t, std::uint64_t>
         ending_;  // producers that wait for their last receipts: close request

@@ -78,7 +78,13 @@ Answer<ProducerSet::Ptr> Connection::make_producer(const proto::CommandProducer&
         producer->schema_version = SchemaRegistry::encode_version(*version);
     }
     auto admitted = topic.producers().add(producer, name->full());
-    if (!admitted) return std::unexpected(admitted.error());
+    if (!admitted) {
+        for (const auto& [taken, holder] : topic.producers().all()) {
+            const bool in_the_way = taken == producer->name || holder->access != AccessMode::shared;
+            if (in_the_way && holder->sink != nullptr && holder->sink != this) holder->sink->check_alive();
+        }
+        return std::unexpected(admitted.error());
+    }
     producer->topic = &topic;
     for (const auto& out : admitted->put_out) {
         out->topic = nullptr;

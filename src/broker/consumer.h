@@ -40,6 +40,9 @@ class ConsumerSink {
     /// Tells the client to close (it reconnects), and destroys the consumer, which its subscription has let
     /// go of.
     virtual void close_consumer(Consumer& consumer) = 0;
+    /// Finds out whether the client is still there, and closes its connection if not: called when another one
+    /// wants its place.
+    virtual void check_alive() = 0;
 };
 
 /// What is counted of a consumer.

@@ -278,7 +278,7 @@ class SharedDispatcher final : public Dispatcher {
     std::size_t entries_wanted(const Consumer& consumer) const {
         const auto wanted = static_cast<double>(consumer.permits) / messages_per_entry_ *
                             static_cast<double>(consumers_.size());
-        return static_cast<std::size_t>(std::clamp(wanted, 1.0, static_cast<double>(kEntriesPerRead)));
+        return std::clamp(static_cast<std::size_t>(wanted), EntryFeed::kEntriesMin, kEntriesPerRead);
     }
 
     // Fixed after construction.

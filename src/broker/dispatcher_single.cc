@@ -50,7 +50,7 @@ class SingleActiveDispatcher final : public Dispatcher {
             const auto wanted =
                 static_cast<std::size_t>(static_cast<double>(active_->permits) / messages_per_entry_);
             const auto* entry =
-                feed_.front(source_.end(), std::clamp<std::size_t>(wanted, 1, kEntriesPerRead));
+                feed_.front(source_.end(), std::clamp(wanted, EntryFeed::kEntriesMin, kEntriesPerRead));
             if (entry == nullptr) return;
             if (entry->id > feed_.position()) forget_lost(entry->id);
             const auto messages = send_entry(*active_, source_.cursor, entry->id, entry->data, 0);

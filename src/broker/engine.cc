@@ -151,9 +151,10 @@ void Engine::flush_cursors() {
     std::vector<Topic*> touched;
     for (auto* subscription : std::exchange(dirty_, {})) {
         write_cursor(*subscription);
-        if (std::ranges::find(touched, &subscription->topic()) == touched.end())
-            touched.push_back(&subscription->topic());
+        touched.push_back(&subscription->topic());
     }
+    std::ranges::sort(touched);
+    touched.erase(std::ranges::unique(touched).begin(), touched.end());
     for (auto* topic : touched) topic->trim();
 }
 

@@ -14,6 +14,7 @@ namespace weft::broker {
 class EntryFeed {
   public:
     static constexpr std::size_t kReadBytes = 1U << 20;   // one read
+    static constexpr std::size_t kEntriesMin = 16;        // read ahead even for a consumer of few permits
     static constexpr std::size_t kLowBytes = 512U << 10;  // below it the next read starts
 
     /// `changed` runs when entries came (not from inside a call to the feed) or a failed read may be tried

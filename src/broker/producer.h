@@ -42,6 +42,9 @@ class ProducerSink {
     virtual void producer_ready(const Producer& producer) = 0;
     /// Tells the client to close (it reconnects); the topic has let go of the producer.
     virtual void close_producer(Producer& producer) = 0;
+    /// Finds out whether the client is still there, and closes its connection if not: called when another one
+    /// wants its place.
+    virtual void check_alive() = 0;
 };
 
 struct Producer {

@@ -52,6 +52,8 @@ Answer<> Subscription::add(Consumer& consumer) {
     } else if (dispatcher_->type() != consumer.type) {
         return refuse(ServerError::consumer_busy, "Subscription is of different type");
     } else if (consumer.type == SubscriptionType::exclusive) {
+        const auto& holder = *dispatcher_->consumers().front();
+        if (holder.sink != consumer.sink) holder.sink->check_alive();
         return refuse(ServerError::consumer_busy, "Exclusive consumer is already connected");
     }
     seeking_ = false;

@@ -12,6 +12,7 @@ class Sink final : public ProducerSink {
     void publishes_done(Producer&) override {}
     void producer_ready(const Producer&) override {}
     void close_producer(Producer&) override {}
+    void check_alive() override {}
 };
 
 struct ProducerSetTest : testing::Test {

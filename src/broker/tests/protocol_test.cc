@@ -178,6 +178,7 @@ TEST_F(ProtocolTest, exclusive_subscription_takes_one_consumer) {
     EXPECT_EQ(error.message(), "Exclusive consumer is already connected");
     other->ask_to_subscribe({.topic = kTopic, .type = Sub::Shared});
     EXPECT_EQ(other->expect(Command::ERROR).command.error().message(), "Subscription is of different type");
+    client->expect(Command::PING);  // is it still there?
     client->disconnect();
     other->subscribe({.topic = kTopic});
 }

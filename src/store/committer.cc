@@ -163,7 +163,9 @@ Group Committer::commit(std::size_t first, std::size_t& count) {
         hold();
         after_failure(group.outcome.error());
         count = taken_.size() - first;
-    } else if (group.room) {
+    } else if (failing_ && std::ranges::any_of(operations, [](const Operation& operation) {
+                   return operation.writes() && operation.kind == RecordKind::entry;
+               })) {
         note_success();
     }
     return group;
@@ -331,7 +333,7 @@ void Committer::after_failure(const Error& error) {
 }
 
 void Committer::note_success() {
-    if (!std::exchange(failing_, false)) return;
+    failing_ = false;
     kLog.info("writing works again", {{"segment", segment_name(log_.sequence)}, {"offset", log_.end}});
 }
 

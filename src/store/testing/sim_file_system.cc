@@ -220,9 +220,10 @@ void SimFileSystem::called() {
 // ---- faults
 // -----------------------------------------------------------------------------------------------------------
 
-void SimFileSystem::fail(Call call, std::uint64_t n, ErrorCode code, std::uint64_t times) {
+void SimFileSystem::fail(Call call, std::uint64_t n, ErrorCode code, std::uint64_t times,
+                         std::string path_end) {
     const std::lock_guard lock(mutex_);
-    faults_[call] = {.after = n, .times = times, .code = code};
+    faults_[call] = {.after = n, .times = times, .code = code, .path_end = std::move(path_end)};
 }
 
 void SimFileSystem::clear_faults() {
@@ -234,6 +235,7 @@ std::optional<Error> SimFileSystem::fault(Call call, const std::string& path) {
     const auto found = faults_.find(call);
     if (found == faults_.end()) return std::nullopt;
     Fault& fault = found->second;
+    if (!path.ends_with(fault.path_end)) return std::nullopt;
     if (fault.after > 1) {
         --fault.after;
         return std::nullopt;

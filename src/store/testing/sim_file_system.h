@@ -43,7 +43,8 @@ class SimFileSystem final : public FileSystem {
     // Faults.
     /// The n-th call of this kind from now fails: a write having written a part, a sync having lost a part
     /// for good though reading still shows it, as kernels do. `times` such calls in a row fail.
-    void fail(Call call, std::uint64_t n, ErrorCode code, std::uint64_t times = 1);
+    /// Only calls on paths that end so count.
+    void fail(Call call, std::uint64_t n, ErrorCode code, std::uint64_t times = 1, std::string path_end = {});
     void clear_faults();
     /// Room for all files together; over it writing and allocating fail with disk_full.
     void set_disk_bytes(std::uint64_t bytes, Allocation allocation = Allocation::takes_room);
@@ -80,6 +81,7 @@ class SimFileSystem final : public FileSystem {
         std::uint64_t after = 0;
         std::uint64_t times = 0;
         ErrorCode code = ErrorCode::io;
+        std::string path_end;
     };
     using Names = std::map<std::string, std::shared_ptr<Inode>>;
 

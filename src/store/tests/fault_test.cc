@@ -29,11 +29,11 @@ TEST(Fault, pending_operations_fail_together_and_their_ids_are_given_back) {
         const LedgerId ledger = opened.create_ledger();
         ASSERT_EQ(opened.append(ledger, "first"), 0U);
         ASSERT_TRUE(opened.put("key", "old"));
-        files.fail(call, 1, ErrorCode::io);
+        files.fail(call, 1, ErrorCode::io, 1, ".log");
         opened.run([&] { opened.store().put("key", Bytes::literal("lost"), {}); });
         // The failure may have met the put alone, or these too.
         (void)opened.append_all(ledger, {"a", "b", "c"});
-        files.fail(call, 1, ErrorCode::io);
+        files.fail(call, 1, ErrorCode::io, 1, ".log");
         const auto before = opened.info(ledger)->end;
         for (const auto& outcome : opened.append_all(ledger, {"d", "e"}))
             EXPECT_EQ(code_of(outcome), ErrorCode::io);
@@ -51,7 +51,7 @@ TEST(Fault, a_ledger_whose_creation_failed_is_recorded_with_the_next_write) {
     SimFileSystem files;
     StoreOnLoop opened(files, kOptions);
     ASSERT_TRUE(opened.put("key", "value"));
-    files.fail(Call::sync, 1, ErrorCode::io);
+    files.fail(Call::sync, 1, ErrorCode::io, 1, ".log");
     const LedgerId ledger = opened.create_ledger();
     (void)opened.put("key", "other");  // fails with the creation if it goes with it
     ASSERT_TRUE(opened.put("key", "third"));

@@ -75,7 +75,7 @@ void ClientCore::close(std::move_only_function<void()> done) {
     by_address_.clear();
     std::vector<Connection*> open;
     for (auto& [connection, owner] : connections_) open.push_back(connection);
-    for (auto* connection : open) connection->close({ErrorCode::cancelled, "the client was closed"});
+    for (auto* connection : open) connection->close(Error{ErrorCode::cancelled, "the client was closed"});
 }
 
 void ClientCore::connect_any(Connection::Ready done) { try_host(hosts_.size(), std::move(done)); }

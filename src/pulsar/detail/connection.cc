@@ -27,17 +27,18 @@ Connection::Connection(async::Loop& loop, Options options, std::function<void(Co
                 : str_cat(options_.proxy_to_broker, " through ", options_.host, ":", options_.port)),
       gone_(std::move(gone)),
       command_(std::make_unique<BaseCommand>()) {
-    async::connect_frames(loop_, options_.host, options_.port, Deadline::after(options_.connect_timeout),
-                          [this, life = std::weak_ptr(life_)](auto channel) {
-                              if (life.expired() || state_ == State::closed) return;
-                              if (!channel) {
-                                  end(std::move(channel.error()).context("connect to " + peer_));
-                                  return release();
-                              }
-                              channel_ = std::move(*channel);
-                              channel_->start(*this);
-                              start_handshake();
-                          });
+    async::connect_frames(
+        loop_, options_.host, options_.port, Deadline::after(options_.connect_timeout),
+        [this, life = std::weak_ptr(life_)](auto channel) {
+            if (life.expired() || state_ == State::closed) return;
+            if (!channel) {
+                end({std::move(channel.error()).context("connect to " + peer_), Retry::always, true});
+                return release();
+            }
+            channel_ = std::move(*channel);
+            channel_->start(*this);
+            start_handshake();
+        });
 }
 
 Connection::~Connection() = default;
@@ -56,8 +57,8 @@ void Connection::start_handshake() {
     send(command);
     timer_ = loop_.after(options_.connect_timeout, [this, life = std::weak_ptr(life_)] {
         if (life.expired() || state_ != State::handshake) return;
-        close({ErrorCode::deadline_exceeded,
-               str_cat("no CONNECTED from ", peer_, " within the connect timeout")});
+        close(Error{ErrorCode::deadline_exceeded,
+                    str_cat("no CONNECTED from ", peer_, " within the connect timeout")});
     });
 }
 
@@ -77,7 +78,7 @@ void Connection::when_ready(Ready ready) {
     if (state_ == State::ready) {
         ready(this);
     } else if (state_ == State::closed) {
-        ready(std::unexpected(Failure{end_, Retry::always, true}));
+        ready(std::unexpected(end_));
     } else {
         waiting_.push_back(std::move(ready));
     }
@@ -136,8 +137,7 @@ void Connection::on_frame(Bytes frame) {
     if (state_ == State::handshake && command_->type() == BaseCommand::CONNECTED) {
         finish_handshake(*command_);
     } else if (state_ == State::handshake && command_->type() == BaseCommand::ERROR) {
-        close(
-            from_server(command_->error().error(), command_->error().message(), "connect to " + peer_).error);
+        close(from_server(command_->error().error(), command_->error().message(), "connect to " + peer_));
     } else {
         dispatch(*command_, *entry);
     }
@@ -189,9 +189,9 @@ void Connection::dispatch(const BaseCommand& command, const Bytes& entry) {
             pinged_ = false;
             return;
         case BaseCommand::AUTH_CHALLENGE:
-            return close(
-                {ErrorCode::not_supported,
-                 str_cat("the broker ", peer_, " asks for authentication, which is not supported yet")});
+            return close(failure(Retry::on_reconnect, ErrorCode::not_supported, "the broker ", peer_,
+                                 " asks for authentication, which is not supported yet")
+                             .error());
         default:
             kLog.debug("ignored a command", {{"type", static_cast<int>(command.type())}, {"peer", peer_}});
     }
@@ -244,8 +244,8 @@ void Connection::keep_alive_tick() {
     if (state_ != State::ready) return;
     if (!heard_) {
         if (pinged_) {
-            return close({ErrorCode::connection_closed,
-                          str_cat(peer_, " did not answer a PING within the keep-alive time")});
+            return close(Error{ErrorCode::connection_closed,
+                               str_cat(peer_, " did not answer a PING within the keep-alive time")});
         }
         BaseCommand ping;
         ping.set_type(BaseCommand::PING);
@@ -258,18 +258,18 @@ void Connection::keep_alive_tick() {
     arm_keep_alive();
 }
 
-void Connection::close(Error why) {
+void Connection::close(Failure why) {
     if (state_ == State::closed) return;
     end(why);
     if (channel_) {
-        channel_->close(std::move(why));  // on_closed follows
+        channel_->close(std::move(why.error));  // on_closed follows
     } else {
         release();
     }
 }
 
 void Connection::on_closed(const Error& why) {
-    end(Error{why.code, str_cat("connection to ", peer_, ": ", why.message)});
+    end({Error{why.code, str_cat("connection to ", peer_, ": ", why.message)}, Retry::always, true});
     release();
 }
 
@@ -277,22 +277,23 @@ void Connection::release() {
     if (gone_) loop_.post([this, gone = std::exchange(gone_, nullptr)] { gone(this); });
 }
 
-void Connection::end(const Error& why) {
+void Connection::end(Failure why) {
     if (state_ == State::closed) return;
     state_ = State::closed;
     end_ = why;
+    const Error& error = why.error;
     loop_.cancel(timer_);
-    for (auto& ready : std::exchange(waiting_, {})) ready(std::unexpected(Failure{why, Retry::always, true}));
+    for (auto& ready : std::exchange(waiting_, {})) ready(std::unexpected(why));
     for (auto& [id, question] : std::exchange(questions_, {})) {
         loop_.cancel(question.timer);
         question.reply(
-            failure(Retry::always, ErrorCode::connection_closed, question.what, ": ", why.message));
+            failure(Retry::always, ErrorCode::connection_closed, question.what, ": ", error.message));
     }
     for (auto* table : {&producers_, &consumers_}) {
         while (!table->empty()) {  // a user may take others out of the table meanwhile
             auto* user = table->begin()->second.user;
             table->erase(table->begin());
-            user->on_connection_lost(why);
+            user->on_connection_lost(error);
         }
     }
 }

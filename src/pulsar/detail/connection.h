@@ -75,7 +75,7 @@ class Connection final : private async::FrameHandler {
     void add_user(UserKind kind, std::uint64_t id, ConnectionUser& user);
     void remove_user(UserKind kind, std::uint64_t id);
     /// Ends it: everyone is told.
-    void close(Error why);
+    void close(Error why) { close(Failure{std::move(why), Retry::always, true}); }
 
   private:
     enum class State : std::uint8_t { connecting, handshake, ready, closed };
@@ -102,7 +102,8 @@ class Connection final : private async::FrameHandler {
                  const Bytes& entry);
     void arm_keep_alive();
     void keep_alive_tick();
-    void end(const Error& why);
+    void close(Failure why);
+    void end(Failure why);
     void release();
     Users& users(UserKind kind) { return kind == UserKind::producer ? producers_ : consumers_; }
 
@@ -116,7 +117,7 @@ class Connection final : private async::FrameHandler {
 
     // On the loop.
     State state_ = State::connecting;
-    Error end_;  // why it is closed
+    Failure end_;  // why it is closed, and what that means for another try
     std::unique_ptr<async::FrameChannel> channel_;
     std::unique_ptr<wire::proto::BaseCommand> command_;  // reused for each frame
     std::vector<Ready> waiting_;

@@ -16,23 +16,42 @@ FunctionLog::FunctionLog(std::string fqfn, std::int32_t instance_id)
 
 FunctionLog::~FunctionLog() = default;
 
+void FunctionLog::print(int level, std::string_view text) const {
+    switch (level) {
+        case 0:
+            return logger_.debug(text);
+        case 1:
+            return logger_.info(text);
+        case 2:
+            return logger_.warn(text);
+        default:
+            return logger_.error(text);
+    }
+}
+
+void FunctionLog::write_to_stderr(int level, std::string_view text) {
+    std::uint32_t left_out = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        if (const SteadyTime now = steady_now(); now - second_ >= 1s) {
+            second_ = now;
+            lines_in_second_ = 0;
+            left_out = std::exchange(left_out_, 0);
+        }
+        if (++lines_in_second_ > kLinesPerSecondMax) {
+            ++left_out_;
+            return;
+        }
+    }
+    if (left_out != 0)
+        print(2, str_cat(left_out, " lines were left out here, more than are shown in a second"));
+    print(level, text);
+}
+
 void FunctionLog::write(int level, std::string_view text) {
     level = std::clamp(level, 0, 3);
     text = text.substr(0, kLineBytesMax);
-    switch (level) {
-        case 0:
-            logger_.debug(text);
-            break;
-        case 1:
-            logger_.info(text);
-            break;
-        case 2:
-            logger_.warn(text);
-            break;
-        default:
-            logger_.error(text);
-            break;
-    }
+    write_to_stderr(level, text);
     if (producer_ == nullptr) return;
     const std::array<wire::Property, 3> properties = {
         {{"loglevel", kLevels[static_cast<std::size_t>(level)]}, {"instance", instance_id_}, {"fqn", fqfn_}}};

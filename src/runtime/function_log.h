@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -27,13 +28,22 @@ class FunctionLog {
 
     /// A longer line is cut.
     static constexpr std::size_t kLineBytesMax = 64U << 10;
+    /// Lines to standard error in one second; what is over is left out and counted. The log topic gets all.
+    static constexpr std::uint32_t kLinesPerSecondMax = 500;
 
   private:
+    void write_to_stderr(int level, std::string_view text);
+    void print(int level, std::string_view text) const;
+
     const std::string fqfn_, instance_id_;
     const observe::Logger logger_;
     std::unique_ptr<pulsar::Producer> producer_;  // set before the function runs
     // Shared with receipts that come late.
     std::shared_ptr<std::atomic<std::uint64_t>> dropped_;
+    std::mutex mutex_;
+    // Guarded by mutex_.
+    SteadyTime second_{};
+    std::uint32_t lines_in_second_ = 0, left_out_ = 0;
 };
 
 }  // namespace weft::runtime

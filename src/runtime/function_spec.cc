@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "wire/proto/Function.pb.h"
@@ -87,6 +88,18 @@ Result<std::string> full_topic(const std::string& topic) {
     return name.full();
 }
 
+/// What a topic is told about its messages. Empty: nothing, they are bytes.
+Result<std::optional<pulsar::SchemaInfo>> schema_of(const std::string& type, std::string_view what) {
+    std::string upper = type;
+    std::transform(upper.begin(), upper.end(), upper.begin(),
+                   [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+    if (upper.empty() || upper == "BYTES" || upper == "NONE") return std::nullopt;
+    if (upper == "STRING")
+        return pulsar::SchemaInfo{.name = "String", .type = "STRING", .data = {}, .properties = {}};
+    return fail(ErrorCode::not_supported, "schema type ", type, " (", what,
+                ") is not served by this runtime: use STRING, BYTES or a serde class");
+}
+
 Result<> read_inputs(const FunctionDetails& details, FunctionSpec& spec) {
     const auto& source = details.source();
     for (const auto& [topic, consumer] : source.inputspecs()) {
@@ -107,6 +120,7 @@ Result<> read_inputs(const FunctionDetails& details, FunctionSpec& spec) {
             options.negative_ack_delay = std::chrono::milliseconds(source.negativeackredeliverydelayms());
         }
         options.properties = spec.client_properties;
+        WEFT_TRY(options.schema, schema_of(consumer.schematype(), str_cat("of input ", topic)));
         spec.info.inputs.push_back({options.topic, topic, consumer.serdeclassname(), consumer.schematype()});
         spec.consumers.push_back(std::move(options));
     }
@@ -163,6 +177,7 @@ Result<FunctionSpec> FunctionSpec::from(const InstanceSpec& given) {
     if (producer.maxpendingmessages() > 0) {
         spec.pending_messages_max = static_cast<std::uint32_t>(producer.maxpendingmessages());
     }
+    WEFT_TRY(spec.output_schema, schema_of(details.sink().schematype(), "of the output"));
     WEFT_TRY_VOID(read_inputs(details, spec));
     return spec;
 }

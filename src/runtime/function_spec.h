@@ -25,6 +25,7 @@ struct FunctionSpec {
     bool skip_to_latest = false;
     wire::Compression output_compression = wire::Compression::lz4;
     std::optional<std::uint32_t> pending_messages_max;
+    std::optional<pulsar::SchemaInfo> output_schema;
     /// One for each of info.inputs, in its order; `topic` may turn out to be partitioned.
     std::vector<pulsar::ConsumerOptions> consumers;
     pulsar::Properties client_properties;  // of our producers and consumers

@@ -60,10 +60,10 @@ Result<> Instance::load_and_run(const Events& events) {
     loop_->set_inputs(std::exchange(inputs_, {}));
     set_state(true, "");
     events.running();
-    loop_->run(*host_);
-    set_state(false, "stopped");
-    close(Deadline::after(5s));
-    return {};
+    const Result<> ran = loop_->run(*host_);
+    set_state(false, ran ? "stopped" : ran.error().message);
+    if (ran) close(Deadline::after(5s));
+    return ran;
 }
 
 Result<std::unique_ptr<host::Host>> Instance::load_host() {
@@ -114,7 +114,8 @@ Result<> Instance::connect_once(Deadline deadline) {
                                                 {.topic = spec_.info.output_topic,
                                                  .compression = spec_.output_compression,
                                                  .properties = spec_.client_properties,
-                                                 .pending_messages_max = spec_.pending_messages_max},
+                                                 .pending_messages_max = spec_.pending_messages_max,
+                                                 .schema = spec_.output_schema},
                                                 settlement_, deadline));
         loop_->set_output(std::move(output));
     }

@@ -28,8 +28,7 @@ Result<std::unique_ptr<OutputTopic>> OutputTopic::open(pulsar::Client& client, c
                                                        std::shared_ptr<Settlement> settlement,
                                                        Deadline deadline) {
     WEFT_TRY(const std::uint32_t count, client.partitions_of(options.topic, deadline));
-    std::unique_ptr<OutputTopic> output(
-        new OutputTopic(options.topic, options.compression, std::move(settlement)));
+    std::unique_ptr<OutputTopic> output(new OutputTopic(options, std::move(settlement)));
     for (std::uint32_t i = 0; i < std::max(count, 1U); ++i) {
         pulsar::ProducerOptions producer;
         producer.topic = count == 0 ? options.topic : str_cat(options.topic, "-partition-", i);
@@ -38,6 +37,7 @@ Result<std::unique_ptr<OutputTopic>> OutputTopic::open(pulsar::Client& client, c
         producer.pending_messages_max = options.pending_messages_max.value_or(200'000);
         producer.pending_bytes_max = 256U << 20;
         producer.properties = options.properties;
+        producer.schema = options.schema;
         Partition partition;
         WEFT_TRY(partition.producer, client.create_producer(std::move(producer), deadline));
         output->partitions_.push_back(std::move(partition));
@@ -104,6 +104,8 @@ void OutputTopic::send(Partition& partition) {
     header.sequence_id = partition.next_sequence_id - flight->num_messages;
     header.publish_time_ms = wall_clock_ms();
     header.compression = compression_;
+    const std::optional<std::string> schema_version = has_schema_ ? producer.schema_version() : std::nullopt;
+    if (schema_version) header.schema_version = *schema_version;
     --open_partitions_;
     next_partition_ = (next_partition_ + 1) % partitions_.size();
     Result<Bytes> entry = partition.builder.seal(header);
@@ -123,6 +125,7 @@ void OutputTopic::send(Partition& partition) {
         if (sent) return;
         if (sent.error().code == ErrorCode::deadline_exceeded && !settlement_->abandoned()) continue;
         finish(std::unexpected(sent.error()));
+        if (sent.error().code != ErrorCode::too_large) settlement_->give_up(sent.error());
         return;
     }
 }

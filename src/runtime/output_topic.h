@@ -26,7 +26,8 @@ class OutputTopic {
         std::string topic;  // full name
         wire::Compression compression = wire::Compression::lz4;
         pulsar::Properties properties;
-        std::optional<std::uint32_t> pending_messages_max;
+        std::optional<std::uint32_t> pending_messages_max = std::nullopt;
+        std::optional<pulsar::SchemaInfo> schema = std::nullopt;
     };
     /// Makes the producers: one, or one for each partition.
     static Result<std::unique_ptr<OutputTopic>> open(pulsar::Client& client, const Options& options,
@@ -52,13 +53,17 @@ class OutputTopic {
         std::uint64_t next_sequence_id = 0, reserved_to = 0;
         Flight flight;
     };
-    OutputTopic(std::string topic, wire::Compression compression, std::shared_ptr<Settlement> settlement)
-        : topic_(std::move(topic)), compression_(compression), settlement_(std::move(settlement)) {}
+    OutputTopic(const Options& options, std::shared_ptr<Settlement> settlement)
+        : topic_(options.topic),
+          compression_(options.compression),
+          has_schema_(options.schema.has_value()),
+          settlement_(std::move(settlement)) {}
     Partition& route(const wire::OutgoingMessage& message);
     void send(Partition& partition);
 
     const std::string topic_;
     const wire::Compression compression_;
+    const bool has_schema_;
     // Shared with the receipts under way, which may come after this is gone.
     const std::shared_ptr<Settlement> settlement_;
     std::vector<Partition> partitions_;

@@ -64,9 +64,10 @@ void RecordLoop::stop(Deadline drain) {
     settlement_->signal().notify();
 }
 
-void RecordLoop::run(host::Host& host) {
+Result<> RecordLoop::run(host::Host& host) {
     host_ = &host;
     while (!stopping_.load()) {
+        if (settlement_->given_up()) return std::unexpected(settlement_->why_given_up());
         deliver_published();
         if (!over_limits() && take_inputs()) continue;
         flush_all();
@@ -74,6 +75,7 @@ void RecordLoop::run(host::Host& host) {
         settlement_->signal().wait(Deadline::never());
     }
     drain();
+    return {};
 }
 
 bool RecordLoop::over_limits() const {
@@ -86,9 +88,16 @@ bool RecordLoop::take_inputs() {
     bool any = false;
     for (std::uint32_t i = 0; i < inputs_.size() && !stopping_.load(); ++i) {
         auto entries = inputs_[i].consumer->receive_entries(kReceiveBytesMax, Deadline::after(0s));
-        if (!entries || entries->empty()) continue;  // nothing waits, or not connected: the client is at it
-        any = true;
-        process(i, std::move(*entries));
+        if (entries) {
+            any = true;
+            process(i, std::move(*entries));
+        } else if (entries.error().code == ErrorCode::not_supported) {  // an encrypted or a chunked message
+            any = true;
+            parts_.stats.system_exception(entries.error().message);
+            parts_.log.error(entries.error().message);
+        } else if (entries.error().code != ErrorCode::deadline_exceeded) {
+            settlement_->give_up(std::move(entries).error());
+        }
     }
     return any;
 }
@@ -111,20 +120,11 @@ void RecordLoop::process(std::uint32_t number, std::vector<pulsar::Entry> entrie
     if (!stopping_.load()) settlement_->release(slots_);
 }
 
-void RecordLoop::refuse(std::uint32_t number, const pulsar::Entry& entry, std::string_view why) {
-    const std::string line = str_cat("a message can't be processed: ", why, "; topic ", inputs_[number].topic,
-                                     ", id ", wire::to_string(entry.id));
-    parts_.stats.system_exception(line);
-    parts_.log.error(line);
-    if (!at_most_once_) inputs_[number].consumer->negative_acknowledge(entry.id);
-}
-
 void RecordLoop::take_apart(std::uint32_t number, pulsar::Entry entry) {
     const wire::EntryMetadata& metadata = entry.metadata;
     pulsar::Consumer& consumer = *inputs_[number].consumer;
     if (metadata.marker) return consumer.acknowledge(entry.id);
-    if (metadata.encrypted) return refuse(number, entry, "it is encrypted");
-    if (metadata.num_chunks > 1) return refuse(number, entry, "it is one chunk of a larger message");
+
     if (at_most_once_) consumer.acknowledge(entry.id);
     const AckTracker::Opened opened =
         settlement_->tracker().open({.consumer = number,

@@ -47,7 +47,8 @@ class RecordLoop final : public host::Core {
 
     /// Runs until stop(), then sends what is collected and waits for the receipts until the deadline that
     /// stop() gave.
-    void run(host::Host& host);
+    /// An error: a consumer or producer has ended for good.
+    Result<> run(host::Host& host);
     /// Any thread.
     void stop(Deadline drain);
 
@@ -78,7 +79,7 @@ class RecordLoop final : public host::Core {
     void process(std::uint32_t number, std::vector<pulsar::Entry> entries);
     void take_apart(std::uint32_t number, pulsar::Entry entry);
     Result<> read_messages(OpenEntry& open, const AckTracker::Opened& opened);
-    void refuse(std::uint32_t number, const pulsar::Entry& entry, std::string_view why);
+
     void run_chunks();
     void run_chunk(std::size_t first, std::size_t count);
     void flush_due(SteadyTime now);

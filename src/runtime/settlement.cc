@@ -81,6 +81,20 @@ std::vector<host::Published> Settlement::take_published() {
     return std::exchange(published_, {});
 }
 
+void Settlement::give_up(Error why) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!given_up_.load()) why_given_up_ = std::move(why);
+        given_up_.store(true);
+    }
+    signal_.notify();
+}
+
+Error Settlement::why_given_up() const {
+    const std::lock_guard lock(mutex_);
+    return why_given_up_;
+}
+
 void Settlement::close() { set_consumers({}); }
 
 }  // namespace weft::runtime

@@ -68,6 +68,11 @@ class Settlement {
     /// Ends waits for room: what waits fails. Any thread.
     void abandon() { abandoned_.store(true, std::memory_order_relaxed); }
     bool abandoned() const { return abandoned_.load(std::memory_order_relaxed); }
+    /// Something can't go on (a consumer or producer has ended for good): the loop ends, the first reason is
+    /// kept. Any thread.
+    void give_up(Error why);
+    bool given_up() const { return given_up_.load(std::memory_order_relaxed); }
+    Error why_given_up() const;
     /// Nothing is acked afterwards; the consumers may go.
     void close();
 
@@ -79,11 +84,12 @@ class Settlement {
     AckTracker tracker_;
     Signal signal_;
     std::atomic<std::uint64_t> bytes_under_way_{0}, batches_under_way_{0};
-    std::atomic<bool> abandoned_{false};
-    std::mutex mutex_;
+    std::atomic<bool> abandoned_{false}, given_up_{false};
+    mutable std::mutex mutex_;
     // Guarded by mutex_.
     std::vector<pulsar::Consumer*> consumers_;
     std::vector<host::Published> published_;
+    Error why_given_up_;
 };
 
 }  // namespace weft::runtime

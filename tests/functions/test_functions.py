@@ -1,7 +1,9 @@
 """A Python and a C++ function on `weft standalone`: nothing is lost, filtered, added or changed that should not be."""
 
 import os
+import signal
 import sys
+import threading
 import time
 import uuid
 from collections import Counter
@@ -13,6 +15,7 @@ import pytest
 from functions_rest import Functions
 
 from harness.locations import weft_binary
+from harness.process_stats import command_line, descendants
 from harness.weft_standalone import WeftStandalone
 
 MESSAGES = int(os.environ.get("WEFT_FUNCTION_MESSAGES", "100000"))
@@ -188,6 +191,50 @@ def test_a_function_that_aborts_is_started_again(
     assert functions.status(name)["numRestarts"] == 1
     weft.check_running()
     functions.delete(name)
+
+
+@LANGUAGES
+def test_instances_that_are_killed_lose_nothing(
+    weft: WeftStandalone, topics: Topics, functions: Functions, package: Path, class_name: str
+) -> None:
+    results = topics.reader_of("out")
+    name = f"killed-{package.suffix[1:]}"
+    functions.create(
+        name,
+        package,
+        className=class_name,
+        inputs=[topics("in")],
+        output=topics("out"),
+        userConfig={"extra": topics("extra")},
+        timeoutMs=500,
+    )
+    count, kills = MESSAGES // 2, 5
+    sender = threading.Thread(target=topics.send, args=("in", range(count)))
+    sender.start()
+    wanted = {n for n in range(count) if n % 10 != 3}
+    seen: set[int] = set()
+    killed = 0
+    while seen != wanted:
+        message = results.receive(30_000)
+        results.acknowledge(message)
+        n = int(message.properties()["n"])
+        assert message.data() == f"message {n}!".encode()
+        seen.add(n)
+        if killed < kills and len(seen) > killed * len(wanted) // (kills + 1):
+            for pid in instances_of(weft, name):
+                os.kill(pid, signal.SIGKILL)
+                killed += 1
+    sender.join()
+    functions.wait_until_running(name)
+    assert functions.status(name)["numRestarts"] == killed
+    functions.delete(name)
+    assert instances_of(weft, name) == []
+
+
+def instances_of(weft: WeftStandalone, name: str) -> list[int]:
+    return [
+        pid for pid in descendants(weft.pid) if command_line(pid).startswith(f"weft instance public/default/{name}:")
+    ]
 
 
 def test_a_real_client_inside_the_python_host(weft: WeftStandalone, topics: Topics, functions: Functions) -> None:

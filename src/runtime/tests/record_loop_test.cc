@@ -83,7 +83,7 @@ class RecordLoopTest : public testing::Test {
     void run() {
         consumer_->on_dry = [this] { loop_->stop(Deadline::after(0s)); };
         ScriptHost host(*loop_);
-        loop_->run(host);
+        EXPECT_TRUE(loop_->run(host));
         host_called_ = host.called;
         arrived_ = host.arrived;
     }

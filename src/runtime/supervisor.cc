@@ -25,6 +25,7 @@ namespace {
 
 constexpr std::size_t kOutputLinesKept = 20;
 constexpr std::size_t kOutputLineBytesMax = 4096;
+constexpr std::size_t kRequestsWaitingMax = 1000;
 
 /// Watches one descriptor on a loop, and owns it.
 class FdWatch {
@@ -134,16 +135,20 @@ class Keeper {
         run_->output = std::make_unique<FdWatch>(loop_, child->output, [this] { read_output(); });
         control::Request request;
         *request.mutable_start() = message_of(spec_);
-        return send(request);
+        send(request);
+        return {};
     }
 
     /// Asks the child; without one the answer is `unavailable`.
     void ask(control::Request request, Answered answered) {
         if (!run_) return answered(fail(ErrorCode::unavailable, why_not_running_));
+        if (run_->waiting.size() >= kRequestsWaitingMax) {
+            return answered(fail(ErrorCode::limit_reached, "the instance does not answer"));
+        }
         const std::uint64_t id = ++last_request_;
         request.set_id(id);
         run_->waiting.emplace(id, std::move(answered));
-        if (const auto sent = send(request); !sent) finish(id, std::unexpected(sent.error()));
+        send(request);
     }
 
     /// Asks the child to finish; `gone` is called when it is. Killed after the time given.
@@ -155,7 +160,7 @@ class Keeper {
         control::Request request;
         const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(within * 9 / 10).count();
         request.set_stop_within_ms(static_cast<std::uint64_t>(std::max<std::int64_t>(ms, 0)));
-        (void)send(request);
+        send(request);
         if (kill_timer_ == 0) kill_timer_ = loop_.after(within, [this] { kill_child(); });
     }
 
@@ -176,8 +181,11 @@ class Keeper {
         std::map<std::uint64_t, Answered> waiting;
     };
 
-    Result<> send(const control::Request& request) {
-        return write_all(run_->child.control, control_frame(request.SerializeAsString()));
+    /// A child that can't be spoken to has ended or must end: child_ended() answers whoever waits.
+    void send(const control::Request& request) {
+        if (!write_all(run_->child.control, control_frame(request.SerializeAsString()))) {
+            kill(run_->child.pid, SIGKILL);
+        }
     }
     void kill_child() {
         kill_timer_ = 0;
@@ -261,7 +269,7 @@ class Keeper {
         restart_timer_ = 0;
         ++restarts_;
         const auto started = start_child();
-        if (started || run_) return;
+        if (started) return;
         why_not_running_ = started.error().message;
         restart_timer_ = loop_.after(schedule_.next(0s), [this] { restart(); });
     }

@@ -178,7 +178,7 @@ class Standalone {
             worker_->add_routes(router_);
         }
 
-        auto server = http::Server::start({.bind_address = bind, .port = web_port}, router_);
+        auto server = http::Server::start({.bind_address = bind, .port = web_port, .threads = 16}, router_);
         if (!server) return listen_error(std::move(server).error(), "--web-port", web_port);
         server_ = std::move(*server);
         const std::string service_url = broker_->service_url();  // pulsar://host:port

@@ -44,6 +44,11 @@ bool ControlPlane::initialized() const {
     return initialized_;
 }
 
+bool ControlPlane::wait_until_initialized(Deadline deadline) const {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_until(lock, deadline.time(), [this] { return initialized_; });
+}
+
 bool ControlPlane::is_leader() const {
     const std::lock_guard lock(mutex_);
     return leading_;

@@ -45,6 +45,7 @@ class ControlPlane final {
 
     /// Whether memory holds what the topics held: true once and for good.
     bool initialized() const;
+    bool wait_until_initialized(Deadline deadline) const;
     /// Whether writes are taken now.
     bool is_leader() const;
     /// Waits until is_leader(); false if the deadline came first.

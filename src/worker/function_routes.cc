@@ -18,7 +18,7 @@ using Method = FunctionsApi::Answer (FunctionsApi::*)(const http::Request&);
 http::Handler by(const Api& api, Method method) {
     return [api, method](const http::Request& request) {
         FunctionsApi* const ready = api();
-        if (!ready || !ready->initialized()) return http::Response::error(503, kNotInitialized);
+        if (!ready || !ready->wait_until_initialized()) return http::Response::error(503, kNotInitialized);
         auto answer = (ready->*method)(request);
         return answer ? std::move(*answer) : http::Response::error(answer.error());
     };

@@ -61,6 +61,28 @@ struct FunctionsApi::Upload {
     std::string url;
 };
 
+/// Holds a name while a function of that name is made: two requests at once, maybe for different planes,
+/// can't both succeed.
+class FunctionsApi::Reservation {
+  public:
+    Reservation(FunctionsApi& api, model::FunctionName name) : api_(api), name_(std::move(name)) {
+        const std::lock_guard lock(api_.mutex_);
+        held_ = api_.making_.insert(name_).second;
+    }
+    ~Reservation() {
+        const std::lock_guard lock(api_.mutex_);
+        if (held_) api_.making_.erase(name_);
+    }
+    Reservation(const Reservation&) = delete;
+    Reservation& operator=(const Reservation&) = delete;
+    bool held() const { return held_; }
+
+  private:
+    FunctionsApi& api_;
+    const model::FunctionName name_;
+    bool held_ = false;
+};
+
 FunctionsApi::FunctionsApi(ApiOptions options, ControlPlane& java_plane, ControlPlane& native_plane,
                            FunctionRunners& runners, package::PackageStore& packages, BrokerAdmin& admin)
     : options_(std::move(options)),
@@ -71,6 +93,11 @@ FunctionsApi::FunctionsApi(ApiOptions options, ControlPlane& java_plane, Control
       admin_(admin) {}
 
 bool FunctionsApi::initialized() const { return java_plane_.initialized() && native_plane_.initialized(); }
+
+bool FunctionsApi::wait_until_initialized() const {
+    const Deadline deadline = Deadline::after(options_.start_patience);
+    return java_plane_.wait_until_initialized(deadline) && native_plane_.wait_until_initialized(deadline);
+}
 
 void FunctionsApi::collect_packages() {
     const auto live = [this] {
@@ -168,7 +195,9 @@ FunctionsApi::Answer FunctionsApi::create(const http::Request& request) {
     WEFT_TRY(const Upload upload, read_upload(request));
     WEFT_TRY(auto config, model::function_config_from_json(upload.config));
     WEFT_TRY_VOID(check_namespace(name, request.deadline));
-    if (look_up(name).meta) return bad_request("Function ", name.name, " already exists");
+    const Reservation reservation(*this, name);
+    if (!reservation.held() || look_up(name).meta)
+        return bad_request("Function ", name.name, " already exists");
 
     config.tenant = name.tenant;  // the path takes precedence
     config.ns = name.ns;

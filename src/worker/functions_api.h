@@ -2,6 +2,7 @@
 // FunctionsApi: Pulsar's Functions REST V3 and Worker REST V2, on the two control planes.
 
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -18,6 +19,7 @@ struct ApiOptions {
     std::uint16_t web_port = 0;
     Duration delete_patience = 3s;  // how long a DELETE waits for the instances to be gone before it answers
     Duration status_patience = 5s;  // how long an instance may take to say how it is
+    Duration start_patience = 1s;   // how long a request waits for a worker that has just started
 };
 
 /// Handlers run on the HTTP server's threads, several at once.
@@ -28,6 +30,9 @@ class FunctionsApi final {
                  FunctionRunners& runners, package::PackageStore& packages, BrokerAdmin& admin);
 
     bool initialized() const;
+    /// Waits for it, within ApiOptions::start_patience: a request right after the start needn't be sent
+    /// twice.
+    bool wait_until_initialized() const;
     /// Deletes packages that no function names.
     void collect_packages();
 
@@ -57,6 +62,7 @@ class FunctionsApi final {
         MetaPtr meta;
     };
     struct Upload;
+    class Reservation;
     static Result<Upload> read_upload(const http::Request& request);
     Found look_up(const model::FunctionName& name) const;
     Result<Found> find_function(const http::Request& request) const;
@@ -74,6 +80,9 @@ class FunctionsApi final {
     FunctionRunners& runners_;
     package::PackageStore& packages_;
     BrokerAdmin& admin_;
+
+    std::mutex mutex_;                      // guards what follows
+    std::set<model::FunctionName> making_;  // by requests that are under way
 };
 
 /// Adds all routes. `api` gives the API, or null as long as the worker isn't ready (answered 503 with

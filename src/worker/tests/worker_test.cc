@@ -92,7 +92,8 @@ struct Life {
                       runners};
     ControlPlane native{options(TopicNames::of_weft_workers("public/functions")), world.topics, world.admin,
                         runners};
-    FunctionsApi api{{kWorker, "localhost", 8080, kPatience, 5s, 1ms}, java, native, runners, *store, world.admin};
+    FunctionsApi api{
+        {kWorker, "localhost", 8080, kPatience, 5s, 1ms}, java, native, runners, *store, world.admin};
 };
 
 class WorkerTest : public ::testing::Test {

@@ -18,6 +18,8 @@ namespace {
 
 const observe::Logger kLog("store");
 
+// A group's callbacks run in one turn of the loop: others want theirs too.
+constexpr std::size_t kGroupOperationsMax = 8192;
 // Bodies up to this are copied next to their headers: cheaper than a piece of their own in the gathered
 // write.
 constexpr std::size_t kCopyBytes = 1024;
@@ -126,14 +128,14 @@ void Committer::commit_taken() {
 std::size_t Committer::plan_group(std::size_t first) const {
     std::uint64_t bytes = 0;
     std::size_t count = 0;
-    const std::uint64_t room = log_.end < entries_limit() ? entries_limit() - log_.end : 0;
-    const std::uint64_t limit = std::min<std::uint64_t>(kGroupBytesMax, room);
-    for (; first + count < taken_.size(); ++count) {
+    bool entries = false;
+    for (; first + count < taken_.size() && count < kGroupOperationsMax; ++count) {
         const Operation& operation = taken_[first + count];
         if (!operation.writes()) continue;
-        const std::uint64_t size = record_bytes(operation.body_bytes());
-        if (count > 0 && bytes + size > limit) break;
-        bytes += size;
+        entries = entries || operation.kind == RecordKind::entry;
+        bytes += record_bytes(operation.body_bytes());
+        const bool fits = bytes <= kGroupBytesMax && log_.end + bytes <= limit_for(entries);
+        if (count > 0 && !fits) break;
     }
     return count;
 }
@@ -176,9 +178,10 @@ void Committer::hold() {
     failed_ = true;
 }
 
-std::uint64_t Committer::entries_limit() const {
+// Where records in this segment have to end; 0 if it can't be written.
+std::uint64_t Committer::limit_for(bool entries) const {
     if (log_.sequence == 0 || log_.leave) return 0;
-    return options_.segment_bytes - options_.segment_bytes / kKeptFreeShare;
+    return options_.segment_bytes - (entries ? options_.segment_bytes / kKeptFreeShare : 0);
 }
 
 Result<> Committer::make_room(std::span<const Operation> operations) {
@@ -190,9 +193,7 @@ Result<> Committer::make_room(std::span<const Operation> operations) {
         entries = entries || operation.kind == RecordKind::entry;
     }
     if (bytes == 0) return {};
-    const bool usable = log_.sequence != 0 && !log_.leave;
-    if (!usable || log_.end + bytes > (entries ? entries_limit() : options_.segment_bytes))
-        return start_segment();
+    if (log_.end + bytes > limit_for(entries)) return start_segment();
     if (file_ != nullptr) return {};
     WEFT_TRY(file_, directory_.files().open(directory_.at(segment_name(log_.sequence))));
     return {};

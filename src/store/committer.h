@@ -109,7 +109,7 @@ class Committer final {
     void note_success();
     void write_mark();
     LogPosition confirmed_end() const;
-    std::uint64_t entries_limit() const;
+    std::uint64_t limit_for(bool entries) const;
 
     // fixed after construction
     Directory& directory_;

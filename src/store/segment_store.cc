@@ -71,8 +71,7 @@ void SegmentStore::back_on_loop(Function result) {
     });
 }
 
-// ---- operations
-// -------------------------------------------------------------------------------------------------------
+// ---- operations ----
 
 // What is enqueued in one turn of the loop goes to the committer together.
 void SegmentStore::enqueue(Operation operation) {
@@ -211,8 +210,7 @@ void SegmentStore::erase_ledger(LedgerId id) {
     enqueue(std::move(operation));
 }
 
-// ---- outcomes
-// ---------------------------------------------------------------------------------------------------------
+// ---- outcomes ----
 
 void SegmentStore::completed(Group group) {
     if (!group.outcome) return failed(std::move(group));
@@ -347,8 +345,7 @@ void SegmentStore::take_back(Operation& operation) {
     }
 }
 
-// ---- reading
-// ----------------------------------------------------------------------------------------------------------
+// ---- reading ----
 
 Result<LedgerInfo> SegmentStore::info(LedgerId id) const {
     const Ledger* const ledger = table_.find(id);
@@ -445,8 +442,7 @@ ReadStretch SegmentStore::plan_stretch(const Ledger& ledger, const Extent& exten
     return stretch;
 }
 
-// ---- segments
-// ---------------------------------------------------------------------------------------------------------
+// ---- segments ----
 
 void SegmentStore::enter_segment(const Group& group) {
     const std::uint64_t sealed = std::exchange(active_segment_, group.segment);

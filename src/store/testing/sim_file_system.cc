@@ -146,8 +146,7 @@ class SimFileSystem::LockFile final : public File {
 SimFileSystem::SimFileSystem() = default;
 SimFileSystem::~SimFileSystem() = default;
 
-// ---- crashes
-// ----------------------------------------------------------------------------------------------------------
+// ---- crashes ----
 
 std::unique_ptr<SimFileSystem> SimFileSystem::after_crash(std::uint64_t seed) const {
     std::mt19937_64 random(seed);
@@ -217,8 +216,7 @@ void SimFileSystem::called() {
     if (++calls_ == hook_at_) std::exchange(hook_, {})(*this);
 }
 
-// ---- faults
-// -----------------------------------------------------------------------------------------------------------
+// ---- faults ----
 
 void SimFileSystem::fail(Call call, std::uint64_t n, ErrorCode code, std::uint64_t times,
                          std::string path_end) {
@@ -283,8 +281,7 @@ void SimFileSystem::wait_for_held_sync() {
     changed_.wait(lock, [&] { return holding_ && held_ > 0; });
 }
 
-// ---- looking and damaging
-// ---------------------------------------------------------------------------------------------
+// ---- looking and damaging ----
 
 std::string SimFileSystem::content(const std::string& path) const {
     const std::lock_guard lock(mutex_);
@@ -316,8 +313,7 @@ void SimFileSystem::set_bytes(const std::string& path, std::uint64_t offset, std
     }
 }
 
-// ---- FileSystem
-// -------------------------------------------------------------------------------------------------------
+// ---- FileSystem ----
 
 void SimFileSystem::change(Names& names, const DirectoryChange& change) const {
     if (!change.from.empty()) names.erase(change.from);

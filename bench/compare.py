@@ -1,11 +1,12 @@
-"""Weft beside the real Apache Pulsar 4.0.8 as shipped, in one run: start, rest, functions over a backlog, latency.
+"""Weft beside the real Apache Pulsar 4.0.8 as shipped, in one run: start, rest, backlogs, latency.
 
-The two take turns in blocks (A B, B A, A B, ...), each block on a fresh data folder; never both at once. Every output
-is checked byte by byte. Prints a table; --json and --markdown keep it.
+The two take turns in blocks (A B, B A, A B, ...), each block on a fresh data folder; never both at once. Every
+output is checked byte by byte. Prints a table; --json and --markdown keep it.
 """
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -23,6 +24,8 @@ from harness.weft_standalone import WeftStandalone  # noqa: E402
 from report import Results, machine, markdown, table  # noqa: E402
 from sides import PulsarSide, Side, WeftSide  # noqa: E402
 
+PARTS = ["start", "rest", "cross-check", "backlog", "latency"]
+
 
 def say(text: str) -> None:
     print(time.strftime("%H:%M:%S "), text, file=sys.stderr, flush=True)
@@ -35,6 +38,7 @@ class Run:
         self._options = options
         self._directory = directory
         self.results: Results = defaultdict(lambda: defaultdict(list))
+        self.load_averages: list[float] = []  # before each block: what else the machine was doing
 
     def record(self, side: Side, name: str, figures: measure.Figures) -> None:
         say(f"{side.name}: {name}: " + ", ".join(f"{key} {value:,.4g}" for key, value in figures.items()))
@@ -59,6 +63,7 @@ class Run:
 
     def block(self, side: Side, number: int) -> None:
         options = self._options
+        self.load_averages.append(os.getloadavg()[0])
         directory = self._directory / f"{side.name}-{number}"
         broker = side.start(directory)
         try:
@@ -66,6 +71,10 @@ class Run:
                 self.record(side, "ready", {"ms": 1000 * broker.ready_seconds})
             if "rest" in options.only and number == 0:
                 self.record(side, "rest", measure.rest(broker, options.rest_seconds))
+            if "cross-check" in options.only and number == 0:
+                self.record(
+                    side, "cross-check", measure.cross_check(broker, directory, options.count, options.size)
+                )
             programs = {"compiled": side.compiled, "python": side.python}
             if "backlog" in options.only:
                 for kind, program in programs.items():
@@ -98,8 +107,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only",
         nargs="+",
-        choices=["start", "rest", "backlog", "latency"],
-        default=["start", "rest", "backlog", "latency"],
+        choices=PARTS,
+        default=PARTS,
     )
     parser.add_argument("--starts", type=int, default=20)
     parser.add_argument("--rest-seconds", type=float, default=60)
@@ -132,6 +141,7 @@ def main() -> None:
             for side in sides if number % 2 == 0 else sides[::-1]:
                 run.block(side, number)
         facts = machine(options, sides)
+        facts["load average before each block"] = ", ".join(f"{load:.1f}" for load in run.load_averages)
         print(table(run.results))
         if options.json:
             options.json.parent.mkdir(parents=True, exist_ok=True)

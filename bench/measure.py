@@ -1,12 +1,15 @@
 """The measurements, each on a broker that runs: a function over a backlog, latency through a function, rest."""
 
 import json
+import re
 import subprocess
 import time
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.functions_rest import FunctionsRest
+from harness.java_tools import JavaTools
 from harness.process_stats import CpuReading, cpu_nanoseconds, cpu_seconds, descendants, pss_bytes
 from sides import Program, Running, function_config, load_binary
 
@@ -110,6 +113,26 @@ def latency(
     )
     functions.delete(config)
     return found
+
+
+def cross_check(broker: Running, directory: Path, count: int, size: int) -> Figures:
+    """Stored messages, read by our load generator and by the peer's own pulsar-perf: ours must not slow the peer."""
+    url, topics = broker.address.service_url, [_topic("cross-check") for _ in range(2)]
+    for topic in topics:
+        _load("fill", "--service-url", url, "--topic", topic, "--count", count, "--size", size)
+    reading = ["--topic", topics[0], "--count", count, "--size", size, "--suffix", ""]
+    ours = _load("drain", "--service-url", url, *reading)
+    flags = ["--subscription-position", "Earliest", "--num-messages", str(count), "--test-duration", "120"]
+    told = (
+        JavaTools(broker.address, directory)
+        .perf("consume", *flags, topics[1], timeout_seconds=300)
+        .check()
+        .output
+    )
+    found = re.search(r"records received --- ([0-9.]+) +msg/s", told)
+    if not found:
+        raise RuntimeError(f"pulsar-perf consume: {told[-2000:]}")
+    return {"load_rate": count / ours["seconds"], "perf_rate": float(found[1])}
 
 
 def rest(broker: Running, seconds: float) -> Figures:

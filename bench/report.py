@@ -112,6 +112,16 @@ def _checks(results: Results) -> str:
     )
 
 
+def _cross_check(results: Results) -> str:
+    found = results.get("cross-check", {}).get("pulsar")
+    if not found:
+        return ""
+    return (
+        f" Cross-check of the load generator on the peer: it reads {_number(found[0]['load_rate'])} messages/s, "
+        f"the peer's own pulsar-perf {_number(found[0]['perf_rate'])}."
+    )
+
+
 def machine(options: argparse.Namespace, sides: Sequence[Side]) -> Facts:
     cpu = next(
         (
@@ -168,5 +178,5 @@ def markdown(results: Results, facts: Mapping[str, str]) -> str:
         "One run of `./run bench`, beside the real Apache Pulsar as shipped; medians of the blocks, least and greatest in\n"
         f"brackets.\n\n{described}\n\n"
         + "\n".join(lines)
-        + f"\n\n{_checks(results)}\n\n## How it is measured\n\n{_METHOD}"
+        + f"\n\n{_checks(results)}{_cross_check(results)}\n\n## How it is measured\n\n{_METHOD}"
     )

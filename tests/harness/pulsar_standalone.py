@@ -91,7 +91,9 @@ class PulsarStandalone:
         shipped += f"\nSTORAGE_PATH={self._directory / 'packages'}\n"
         (self._directory / "standalone.conf").write_text(shipped)
         worker = (self._home / "conf" / "functions_worker.yml").read_text()
-        worker = worker.replace("downloadDirectory: download/", f"downloadDirectory: {self._directory}/download/")
+        worker = worker.replace(
+            "downloadDirectory: download/", f"downloadDirectory: {self._directory}/download/"
+        )
         worker = worker.replace("logDirectory: logs/", f"logDirectory: {self._directory}/logs/")
         (self._directory / "functions_worker.yml").write_text(worker)
 

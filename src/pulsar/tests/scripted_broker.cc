@@ -88,13 +88,10 @@ ScriptedBroker::~ScriptedBroker() {
 }
 
 void ScriptedBroker::on_command(Session& session, const BaseCommand& command, const Bytes& entry) {
-    {
-        const std::lock_guard lock(mutex_);
-        seen_[command.type()].push_back({command, entry});
-        changed_.notify_all();
-    }
-    if (script_ && script_(session, command, entry)) return;
-    answer(session, command);
+    if (!script_ || !script_(session, command, entry)) answer(session, command);
+    const std::lock_guard lock(mutex_);  // last: who waits for the command finds it dealt with
+    seen_[command.type()].push_back({command, entry});
+    changed_.notify_all();
 }
 
 void ScriptedBroker::answer(Session& session, const BaseCommand& command) {

@@ -1,0 +1,141 @@
+// Lookups, handshakes and ends of connections, against a scripted broker.
+#include "pulsar/tests/protocol_fixture.h"
+
+namespace weft::pulsar::testing {
+namespace {
+
+TEST(Lookup, follows_redirects_and_says_authoritative) {
+    ScriptedBroker owner;
+    ScriptedBroker first([&](Session& session, const BaseCommand& command, const Bytes&) {
+        if (command.type() != BaseCommand::LOOKUP) return false;
+        session.send(lookup_answer(command.lookuptopic().request_id(), owner.url(),
+                                   proto::CommandLookupTopicResponse::Redirect));
+        return true;
+    });
+    auto client = client_of(first.url());
+    ASSERT_TRUE(produce(*client));
+    EXPECT_FALSE(first.wait_for(BaseCommand::LOOKUP, 1).at(0).command.lookuptopic().authoritative());
+    EXPECT_TRUE(owner.wait_for(BaseCommand::LOOKUP, 1).at(0).command.lookuptopic().authoritative());
+    EXPECT_EQ(owner.wait_for(BaseCommand::PRODUCER, 1).size(), 1U);
+    EXPECT_EQ(first.count(BaseCommand::PRODUCER), 0U);
+}
+
+TEST(Lookup, asks_the_proxy_for_the_broker_behind_it) {
+    ScriptedBroker proxy([&](Session& session, const BaseCommand& command, const Bytes&) {
+        if (command.type() != BaseCommand::LOOKUP) return false;
+        auto answer = lookup_answer(command.lookuptopic().request_id(), "pulsar://hidden:6650",
+                                    proto::CommandLookupTopicResponse::Connect);
+        answer.mutable_lookuptopicresponse()->set_proxy_through_service_url(true);
+        session.send(answer);
+        return true;
+    });
+    auto client = client_of(proxy.url());
+    ASSERT_TRUE(produce(*client));
+    const auto connects = proxy.wait_for(BaseCommand::CONNECT, 2);
+    EXPECT_EQ(connects.at(0).command.connect().proxy_to_broker_url(), "");
+    EXPECT_EQ(connects.at(1).command.connect().proxy_to_broker_url(), "hidden:6650");
+}
+
+TEST(Lookup, ends_a_circle_of_redirects) {
+    ScriptedBroker* self = nullptr;
+    ScriptedBroker broker([&](Session& session, const BaseCommand& command, const Bytes&) {
+        if (command.type() != BaseCommand::LOOKUP) return false;
+        session.send(lookup_answer(command.lookuptopic().request_id(), self->url(),
+                                   proto::CommandLookupTopicResponse::Redirect));
+        return true;
+    });
+    self = &broker;
+    auto client = client_of(broker.url());
+    ProducerOptions options;
+    options.topic = "t";
+    const auto made = client->create_producer(options, Deadline::after(300ms));
+    ASSERT_FALSE(made);
+    EXPECT_TRUE(made.error().message.contains("redirects")) << made.error().message;
+}
+
+TEST(Lookup, tries_the_next_host) {
+    ScriptedBroker broker;
+    auto client = client_of("pulsar://127.0.0.1:1,127.0.0.1:2," + broker.host_port());
+    EXPECT_TRUE(produce(*client));
+}
+
+TEST(Open, tries_again_while_the_broker_is_not_ready) {
+    std::atomic<int> asked = 0;
+    ScriptedBroker broker([&](Session& session, const BaseCommand& command, const Bytes&) {
+        if (command.type() != BaseCommand::PRODUCER || ++asked > 2) return false;
+        session.send(error_answer(command.producer().request_id(), proto::ServiceNotReady, "moving"));
+        return true;
+    });
+    auto client = client_of(broker.url());
+    EXPECT_TRUE(produce(*client));
+    EXPECT_EQ(asked, 3);
+}
+
+TEST(Open, says_what_the_broker_refused) {
+    ScriptedBroker broker([&](Session& session, const BaseCommand& command, const Bytes&) {
+        if (command.type() == BaseCommand::PRODUCER) {
+            session.send(
+                error_answer(command.producer().request_id(), proto::TopicNotFound, "no such topic"));
+        } else if (command.type() == BaseCommand::SUBSCRIBE) {
+            session.send(error_answer(command.subscribe().request_id(), proto::ConsumerBusy, "taken"));
+        } else {
+            return false;
+        }
+        return true;
+    });
+    auto client = client_of(broker.url());
+    const auto producer = produce(*client);
+    ASSERT_FALSE(producer);
+    EXPECT_EQ(producer.error().code, ErrorCode::not_found);
+    EXPECT_TRUE(producer.error().message.contains("persistent://public/default/t"))
+        << producer.error().message;
+    EXPECT_TRUE(producer.error().message.contains("no such topic"));
+    const auto consumer = consume(*client);
+    ASSERT_FALSE(consumer);
+    EXPECT_EQ(consumer.error().code, ErrorCode::conflict);
+}
+
+TEST(Open, refuses_a_broker_that_wants_authentication) {
+    ScriptedBroker broker([&](Session& session, const BaseCommand& command, const Bytes&) {
+        if (command.type() != BaseCommand::CONNECT) return false;
+        BaseCommand challenge;
+        challenge.set_type(BaseCommand::AUTH_CHALLENGE);
+        challenge.mutable_authchallenge();
+        session.send(challenge);
+        return true;
+    });
+    auto client = client_of(broker.url());
+    const auto producer = produce(*client);
+    ASSERT_FALSE(producer);
+    EXPECT_EQ(producer.error().code, ErrorCode::not_supported);
+}
+
+TEST(Connection, ends_one_that_does_not_answer_pings) {
+    ScriptedBroker broker([&](Session&, const BaseCommand& command, const Bytes&) {
+        return command.type() == BaseCommand::PING;
+    });
+    auto client = client_of(broker.url(), 20ms);
+    auto producer = produce(*client);
+    ASSERT_TRUE(producer);
+    EXPECT_GE(broker.wait_for(BaseCommand::CONNECT, 2).size(), 2U);
+    EXPECT_GE(broker.wait_for(BaseCommand::PRODUCER, 2).at(1).command.producer().epoch(), 1U);
+}
+
+TEST(Connection, survives_unreadable_frames) {
+    std::atomic<int> sent = 0;
+    ScriptedBroker broker([&](Session& session, const BaseCommand& command, const Bytes&) {
+        if (command.type() != BaseCommand::PRODUCER || sent++ > 3) return false;
+        const char* garbage[] = {"\0\0\0\6\0\0\0\2\xff\xff", "\0\0\0\2\0\0", "\0\0\0\7\xff\xff\xff\xff\1\2\3",
+                                 "\x7f\xff\xff\xff"};
+        const std::size_t sizes[] = {10, 6, 11, 4};
+        const auto which = static_cast<std::size_t>(sent - 1);
+        session.send_raw(std::string(garbage[which], sizes[which]));
+        return true;
+    });
+    auto client = client_of(broker.url());
+    EXPECT_TRUE(produce(*client));
+    EXPECT_EQ(sent, 5);
+}
+
+}  // namespace
+}  // namespace weft::pulsar::testing

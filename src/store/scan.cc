@@ -1,6 +1,7 @@
 #include "store/scan.h"
 
 #include <algorithm>
+#include <cstring>
 #include <deque>
 
 #include "base/crc32c.h"
@@ -35,6 +36,7 @@ class Scan {
     void found(const ScannedRecord& record);
     void release();
     Result<std::optional<RecordHeader>> header_at(std::uint64_t offset);
+    Result<std::uint64_t> next_with_tag(std::uint64_t offset, std::uint64_t stop);
 
     const std::uint32_t tag_;
     std::uint64_t confirmed_;
@@ -58,6 +60,24 @@ Result<std::optional<RecordHeader>> Scan::header_at(std::uint64_t offset) {
     return header;
 }
 
+// The next place that has the tag where a header would have it; `stop` if there is none. The tail of each
+// segment goes through this, so it has to be fast.
+Result<std::uint64_t> Scan::next_with_tag(std::uint64_t offset, std::uint64_t stop) {
+    constexpr std::size_t kTagEnd = 8;
+    while (offset < stop) {
+        WEFT_TRY(const std::string_view bytes, reader_.view_ahead(offset, kTagEnd));
+        if (bytes.size() < kTagEnd) break;
+        std::size_t at = 0;
+        for (; at + kTagEnd <= bytes.size(); at += kRecordAlign) {
+            std::uint32_t tag = 0;
+            std::memcpy(&tag, bytes.data() + at + 4, sizeof tag);
+            if (tag == tag_) return offset + at;
+        }
+        offset += at;
+    }
+    return stop;
+}
+
 Result<ScanEnd> Scan::run() {
     std::uint64_t position = kSegmentHeaderBytes;
     std::uint64_t bad_from = 0;  // 0: the last place read was a record
@@ -65,8 +85,9 @@ Result<ScanEnd> Scan::run() {
         WEFT_TRY(const auto header, header_at(position));
         if (!header) {
             if (bad_from == 0) bad_from = position;
-            if (!end_is_known_ && position - bad_from > kSearchBytes) break;
-            position += kRecordAlign;
+            const std::uint64_t stop = end_is_known_ ? limit_ : std::min(limit_, bad_from + kSearchBytes);
+            WEFT_TRY(position, next_with_tag(position + kRecordAlign, stop));
+            if (position >= stop) break;
             continue;
         }
         if (bad_from != 0) {
@@ -136,6 +157,12 @@ Result<std::string_view> ChunkReader::view(std::uint64_t offset, std::size_t siz
         chunk_.resize(got);
     }
     return std::string_view(chunk_).substr(offset - chunk_at_, wanted);
+}
+
+Result<std::string_view> ChunkReader::view_ahead(std::uint64_t offset, std::size_t size) {
+    WEFT_TRY(const std::string_view least, view(offset, size));
+    if (least.size() < size) return least;
+    return std::string_view(chunk_).substr(offset - chunk_at_);
 }
 
 Result<ScanEnd> scan_segment(File& file, std::uint32_t tag, std::optional<std::uint64_t> known_end,

@@ -20,6 +20,8 @@ class ChunkReader final {
     ChunkReader(File& file, std::uint64_t limit) : file_(file), limit_(limit) {}
     /// `size` bytes at `offset`, valid until the next call; shorter at the limit or the end of the file.
     Result<std::string_view> view(std::uint64_t offset, std::size_t size);
+    /// What is in memory from `offset` on, at least `size` bytes but for the limit and the end of the file.
+    Result<std::string_view> view_ahead(std::uint64_t offset, std::size_t size);
 
   private:
     static constexpr std::size_t kChunkBytes = 1U << 20;

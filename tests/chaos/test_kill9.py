@@ -23,6 +23,7 @@ from .receipts import LOADS, message_id_text
 
 KILLS = int(os.environ.get("WEFT_KILLS", "5"))
 READY_SECONDS_MAX = 1.0
+Receipts = dict[tuple[str, int], str]  # (producer, number) to message id
 BY_NAME = {load.name: load for load in LOADS}
 
 
@@ -45,7 +46,7 @@ class ReceiptJournal:
     def count(self) -> int:
         return self._path.read_bytes().count(b"\n") if self._path.exists() else 0
 
-    def finish(self) -> dict[tuple[str, int], str]:
+    def finish(self) -> Receipts:
         """Ends it; the message id of each (producer, number) that got a receipt."""
         assert self._process.stdin is not None
         self._process.stdin.close()
@@ -77,16 +78,26 @@ class ReadBack:
         reader = client.create_reader(topic, pulsar.MessageId.earliest, receiver_queue_size=5000)
         while reader.has_message_available():
             message = reader.read_next(10_000)
-            data, message_id = message.data(), message_id_text(message.message_id())
-            name, number, _ = data.split(b":", 2)
-            key = name.decode(), int(number)
-            self.ids.setdefault(key, set()).add(message_id)
-            if data != BY_NAME[key[0]].payload(key[1]):
-                self.damaged.append(message_id)
+            self.add(message.data(), message_id_text(message.message_id()))
         reader.close()
 
 
-def run(directory: Path, seed: int) -> tuple[list[float], dict[tuple[str, int], str], ReadBack, list[int]]:
+    def add(self, data: bytes, message_id: str) -> None:
+        name, number, _ = data.split(b":", 2)
+        key = name.decode(), int(number)
+        self.ids.setdefault(key, set()).add(message_id)
+        if data != BY_NAME[key[0]].payload(key[1]):
+            self.damaged.append(message_id)
+
+    def lost(self, receipts: Receipts) -> list[tuple[str, int]]:
+        return [key for key in receipts if key not in self.ids]
+
+    def moved(self, receipts: Receipts) -> list[tuple[str, int]]:
+        """Not where the receipt says."""
+        return [key for key, message_id in receipts.items() if message_id not in self.ids.get(key, set())]
+
+
+def run(directory: Path, seed: int) -> tuple[list[float], Receipts, ReadBack, list[int]]:
     moments = random.Random(seed)
     ready_seconds, receipts_between = [], []
     (directory / "broker").mkdir()
@@ -122,8 +133,7 @@ def test_nothing_with_a_receipt_is_lost(tmp_path: Path) -> None:
     print(f"WEFT_SEED={seed}")
     ready_seconds, receipts, found, receipts_between = run(tmp_path, seed)
 
-    lost = [key for key in receipts if key not in found.ids]
-    moved = [key for key, message_id in receipts.items() if message_id not in found.ids.get(key, set())]
+    lost, moved = found.lost(receipts), found.moved(receipts)
     again = found.messages - len(found.ids)
     result = {
         "what": "kill -9 of weft standalone at random moments under load; receipts journaled by another process, read back at the end",
@@ -149,6 +159,18 @@ def test_nothing_with_a_receipt_is_lost(tmp_path: Path) -> None:
     assert not found.damaged, found.damaged[:10]
     assert all(receipts_between), "every kill came under load"
     assert max(ready_seconds) < READY_SECONDS_MAX
+
+
+def test_the_checker_notices_what_is_lost_moved_or_damaged() -> None:
+    load = LOADS[0]
+    receipts = {(load.name, number): f"7:{number}:0" for number in range(4)}
+    found = ReadBack()
+    found.add(load.payload(0), "7:0:0")
+    found.add(load.payload(1), "7:9:0")
+    found.add(load.payload(2)[:-1] + b"!", "7:2:0")
+    assert found.lost(receipts) == [(load.name, 3)]
+    assert found.moved(receipts) == [(load.name, 1), (load.name, 3)]
+    assert found.damaged == ["7:2:0"]
 
 
 if __name__ == "__main__":

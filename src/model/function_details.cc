@@ -1,5 +1,6 @@
 #include "model/function_details.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "wire/proto/Function.pb.h"
@@ -278,6 +279,10 @@ std::string subscription_of(const Details& details) {
     return given.empty() ? name_of(details).full() : given;
 }
 
+std::int32_t instances_of(const Details& details) {
+    return std::clamp(details.parallelism(), 0, kParallelismMax);
+}
+
 ComponentType component_of(const Details& details) {
     switch (details.componenttype()) {
         case Details::FUNCTION:
@@ -309,7 +314,8 @@ std::string_view name_of(ComponentType type) {
 }
 
 bool can_change_state(const ::proto::FunctionMetaData& meta, std::int32_t instance_id, StateChange change) {
-    if (instance_id >= meta.functiondetails().parallelism()) return false;
+    const std::int32_t instances = instances_of(meta.functiondetails());
+    if (instance_id >= instances) return false;
     const auto& states = meta.instancestates();
     const auto wanted = change == StateChange::start ? ::proto::RUNNING : ::proto::STOPPED;
     if (states.empty()) return change == StateChange::stop;  // no states: all run
@@ -318,7 +324,7 @@ bool can_change_state(const ::proto::FunctionMetaData& meta, std::int32_t instan
         const auto found = states.find(instance_id);
         return (found == states.end() ? ::proto::RUNNING : found->second) != wanted;
     }
-    for (std::int32_t id = 0; id < meta.functiondetails().parallelism(); ++id) {
+    for (std::int32_t id = 0; id < instances; ++id) {
         const auto found = states.find(id);
         if ((found == states.end() ? ::proto::RUNNING : found->second) != wanted) return true;
     }
@@ -328,7 +334,7 @@ bool can_change_state(const ::proto::FunctionMetaData& meta, std::int32_t instan
 void change_state(::proto::FunctionMetaData& meta, std::int32_t instance_id, StateChange change) {
     auto& states = *meta.mutable_instancestates();
     const auto state = change == StateChange::start ? ::proto::RUNNING : ::proto::STOPPED;
-    for (std::int32_t id = 0; id < meta.functiondetails().parallelism(); ++id) {
+    for (std::int32_t id = 0; id < instances_of(meta.functiondetails()); ++id) {
         if (instance_id < 0 || id == instance_id) {
             states[id] = state;
         } else if (!states.contains(id)) {

@@ -21,6 +21,11 @@ FunctionName name_of(const ::proto::FunctionDetails& details);
 /// The subscription that instances use: the configured one, else the full name.
 std::string subscription_of(const ::proto::FunctionDetails& details);
 
+/// Most instances of one function.
+inline constexpr std::int32_t kParallelismMax = 1024;
+/// How many instances a function has: its parallelism, within 0 and kParallelismMax whatever a topic says.
+std::int32_t instances_of(const ::proto::FunctionDetails& details);
+
 enum class ComponentType : std::uint8_t { function, source, sink };
 /// What the details are; old data doesn't say it and is guessed as Pulsar does.
 ComponentType component_of(const ::proto::FunctionDetails& details);

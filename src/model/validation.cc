@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "model/function_details.h"
 #include "model/function_name.h"
 #include "wire/topic_name.h"
 

@@ -11,9 +11,6 @@
 
 namespace weft::model {
 
-/// Most instances of one function.
-inline constexpr std::int32_t kParallelismMax = 1024;
-
 /// Fills what Pulsar's worker fills before it checks: name, tenant, namespace, parallelism,
 /// maxPendingAsyncRequests, forwardSourceMessageProperty, and the runtime from jar, py, go or native.
 void infer_missing(FunctionConfig& config);

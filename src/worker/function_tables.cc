@@ -79,11 +79,11 @@ std::vector<AssignmentEvent> plan_assignments(const model::FunctionName& name, c
                                               const InstanceAssignments& current,
                                               std::map<std::string, std::size_t>& load) {
     std::vector<AssignmentEvent> changes;
-    const std::int32_t parallelism = meta ? std::max(meta->functiondetails().parallelism(), 0) : 0;
+    const std::int32_t instances = meta ? model::instances_of(meta->functiondetails()) : 0;
     for (const auto& [id, assigned] : current) {
-        if (id < 0 || id >= parallelism) changes.push_back({{name, id}, "", nullptr});
+        if (id < 0 || id >= instances) changes.push_back({{name, id}, "", nullptr});
     }
-    for (std::int32_t id = 0; id < parallelism; ++id) {
+    for (std::int32_t id = 0; id < instances; ++id) {
         const auto found = current.find(id);
         std::string worker = found == current.end() ? "" : found->second.worker_id;
         const bool stays = !worker.empty() && load.contains(worker);

@@ -311,7 +311,7 @@ Result<std::int32_t> FunctionsApi::instance_of(const http::Request& request, con
     std::int32_t id = -1;
     const char* const end = text.data() + text.size();
     const bool is_number = std::from_chars(text.data(), end, id) == std::from_chars_result{end, std::errc{}};
-    if (!is_number || id < 0 || id >= found.meta->functiondetails().parallelism()) {
+    if (!is_number || id < 0 || id >= model::instances_of(found.meta->functiondetails())) {
         return bad_request("Function ", request.param("name"), " doesn't have instance with id ", text);
     }
     return id;

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "model/function_name.h"
 
 namespace weft::model {
@@ -122,6 +124,35 @@ TEST(FunctionConfigJson, is_bounded_in_size_and_depth) {
     EXPECT_FALSE(why_not(std::string(100'000, '[')).empty());
     EXPECT_THAT(why_not(str_cat(R"({"parallelism":")", std::string(100'000, 'x'), "\"}")),
                 HasSubstr("xxx..."));
+}
+
+TEST(FunctionConfigJson, mutated_input_is_read_or_refused_never_worse) {
+    std::mt19937 random(7);  // the same every time
+    int read = 0, refused = 0;
+    for (int round = 0; round < 20'000; ++round) {
+        std::string text(kEverything);
+        for (int change = 0; change < 3; ++change) {
+            const std::size_t at = random() % text.size();
+            switch (random() % 3) {
+                case 0:
+                    text[at] = static_cast<char>(random());
+                    break;
+                case 1:
+                    text.erase(at, random() % 20);
+                    break;
+                default:
+                    text.insert(at, text.substr(random() % text.size(), random() % 20));
+                    break;
+            }
+        }
+        const auto config = function_config_from_json(text);
+        config ? ++read : ++refused;
+        if (config) {
+            EXPECT_EQ(function_config_from_json(to_json(*config)).value(), *config);
+        }
+    }
+    EXPECT_GT(read, 100);
+    EXPECT_GT(refused, 100);
 }
 
 TEST(FunctionName, reads_and_writes_full_names) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "wire/proto/Function.pb.h"
 #include "wire/proto/Request.pb.h"
 #include "worker/function_runner.h"
@@ -66,6 +68,27 @@ TEST(InternalTopics, initialize_messages_mean_nothing) {
     ::proto::ServiceRequest request;
     request.set_servicerequesttype(::proto::ServiceRequest::INITIALIZE);
     EXPECT_FALSE(read_metadata({"", request.SerializeAsString(), {}}).value());
+}
+
+TEST(InternalTopics, mutated_messages_are_read_or_refused_never_worse) {
+    std::mt19937 random(7);  // the same every time
+    const auto meta = meta_of("f", 3, 2);
+    const std::string request = metadata_record(MetadataChange::update, *meta, "w").payload;
+    const std::string assignment = assignment_record(*meta, 1, "w").payload;
+    MetadataTable metadata;
+    AssignmentTable assignments;
+    for (int round = 0; round < 20'000; ++round) {
+        std::string text = round % 2 == 0 ? request : assignment;
+        for (int change = 0; change < 3; ++change) text[random() % text.size()] = static_cast<char>(random());
+        if (round % 5 == 0) text.resize(random() % text.size());
+        const Record record{round % 3 == 0 ? "t/n/f:1" : "", text, {}};
+        if (const auto event = read_metadata(record); event && *event) metadata.apply(**event);
+        if (const auto event = read_assignment(record)) assignments.apply(*event);
+    }
+    for (const auto& [name, known] : metadata.all()) {
+        std::map<std::string, std::size_t> load{{"w", 0}};
+        EXPECT_LE(plan_assignments(name, known, assignments.of(name), load).size(), 2000U);
+    }
 }
 
 TEST(MetadataTable, ignores_what_is_out_of_date) {

@@ -14,7 +14,7 @@ from harness.process_stats import CpuReading, cpu_nanoseconds, cpu_seconds, desc
 from sides import Program, Running, function_config, load_binary
 
 Figures = dict[str, float]
-WARM_SHARE = 0.1  # of the messages, before the steady part begins
+STEADY_FROM, STEADY_TO = 0.1, 0.9  # shares of the outputs: what lies between them is the steady part
 
 
 def _topic(name: str) -> str:
@@ -47,55 +47,63 @@ class Moment:
 
 def backlog(broker: Running, program: Program, count: int, size: int) -> Figures:
     """Stores `count` messages, then lets a new function work them off while its outputs are read and checked byte
-    by byte. The steady part begins after the first tenth: starting a process is in neither rate nor CPU."""
+    by byte. Rate and CPU are those of the steady part, from 10 % to 90 % of the outputs: the start of a process is
+    not in it, and what is under way at both of its ends is the same. `..._with_start` is from create to the end."""
     url = broker.address.service_url
     input_topic, output_topic = _topic("in"), _topic("out")
     filled = _load("fill", "--service-url", url, "--topic", input_topic, "--count", count, "--size", size)
     config = function_config(program, f"bench-{uuid.uuid4().hex[:8]}", input_topic, output_topic)
     functions = FunctionsRest(broker.address)
-    warm = int(count * WARM_SHARE)
     command = ["drain", "--service-url", url, "--topic", output_topic, "--count", count, "--size", size]
-    command += ["--mark-every", warm, "--timeout", 180]
+    command += ["--mark-every", count // 100, "--timeout", 180]
     drain = subprocess.Popen([str(load_binary()), *map(str, command)], stdout=subprocess.PIPE, text=True)
     assert drain.stdout is not None
     drain.stdout.readline()  # it has subscribed
-    begin = time.monotonic()
+    begin = Moment.now(0, broker, drain.pid)
     functions.create(config, program.file)
+    wanted = [1, int(count * STEADY_FROM), int(count * STEADY_TO), count]
     marks: list[Moment] = []
-    first_output = 0.0
     result: Figures = {}
     for line in drain.stdout:
-        if line.startswith("mark"):
-            messages = int(line.split()[1])
-            first_output = first_output or time.monotonic() - begin
-            if messages >= warm and (not marks or messages == count):
-                marks.append(Moment.now(messages, broker, drain.pid))
-        else:
+        if not line.startswith("mark"):
             result = json.loads(line)
-    if drain.wait() != 0 or len(marks) < 2:
+        elif int(line.split()[1]) >= wanted[len(marks)]:
+            marks.append(Moment.now(int(line.split()[1]), broker, drain.pid))
+            while len(marks) < len(wanted) - 1 and marks[-1].messages >= wanted[len(marks)]:
+                marks.append(marks[-1])  # one mark may be past several
+    if drain.wait() != 0 or len(marks) != len(wanted):
         raise RuntimeError(
             f"{program.label}: the outputs were not complete: {result or 'see standard error'}"
         )
     functions.delete(config)
-    start, end = marks[0], marks[-1]
-    messages, seconds = end.messages - start.messages, end.time - start.time
-    used = end.cpu.since(start.cpu)
-    if any(pid not in end.cpu.by_pid for pid in start.cpu.by_pid):
-        raise RuntimeError(f"{program.label}: a process ended while it was measured")
-    broker_cpu = used.pop(broker.pid)
-    function_cpu = sum(used.values())
+    first, start, steady_end, end = marks
+    if start.messages == steady_end.messages:
+        raise RuntimeError(f"{program.label}: {count} messages are too few for a steady part")
+    broker_us, function_us = cpu_per_message(start, steady_end, broker.pid)
+    with_start = sum(cpu_per_message(begin, end, broker.pid))
+    messages = steady_end.messages - start.messages
     return {
-        "rate": messages / seconds,
-        "rate_with_start": count / (end.time - begin),
-        "first_output_s": first_output,
-        "broker_us": 1e6 * broker_cpu / messages,
-        "function_us": 1e6 * function_cpu / messages,
-        "total_us": 1e6 * (broker_cpu + function_cpu) / messages,
-        "reader_us": 1e6 * (end.load_cpu_seconds - start.load_cpu_seconds) / messages,
+        "rate": messages / (steady_end.time - start.time),
+        "rate_with_start": count / (end.time - begin.time),
+        "first_output_s": first.time - begin.time,
+        "broker_us": broker_us,
+        "function_us": function_us,
+        "total_us": broker_us + function_us,
+        "total_us_with_start": with_start,
+        "reader_us": 1e6 * (steady_end.load_cpu_seconds - start.load_cpu_seconds) / messages,
         "fill_rate": count / filled["seconds"],
         "duplicates": result["duplicates"],
         "out_of_order": result["out_of_order"],
     }
+
+
+def cpu_per_message(start: Moment, end: Moment, broker_pid: int) -> tuple[float, float]:
+    """Core-µs per message between two moments: of the broker's process, and of all below it."""
+    if any(pid not in end.cpu.by_pid for pid in start.cpu.by_pid):
+        raise RuntimeError("a process ended while it was measured")
+    used = end.cpu.since(start.cpu)
+    scale = 1e6 / (end.messages - start.messages)
+    return scale * used.pop(broker_pid), scale * sum(used.values())
 
 
 def latency(

@@ -147,7 +147,8 @@ def main() -> None:
             options.json.parent.mkdir(parents=True, exist_ok=True)
             options.json.write_text(json.dumps({"facts": facts, "results": run.results}, indent=1))
         if options.markdown:
-            options.markdown.write_text(markdown(run.results, facts))
+            kept = options.markdown.read_text() if options.markdown.exists() else ""
+            options.markdown.write_text(markdown(run.results, facts, kept))
     finally:
         if not options.keep:
             shutil.rmtree(directory, ignore_errors=True)

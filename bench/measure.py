@@ -69,7 +69,7 @@ def backlog(broker: Running, program: Program, count: int, size: int) -> Figures
             result = json.loads(line)
         elif int(line.split()[1]) >= wanted[len(marks)]:
             marks.append(Moment.now(int(line.split()[1]), broker, drain.pid))
-            while len(marks) < len(wanted) - 1 and marks[-1].messages >= wanted[len(marks)]:
+            while len(marks) < len(wanted) and marks[-1].messages >= wanted[len(marks)]:
                 marks.append(marks[-1])  # one mark may be past several
     if drain.wait() != 0 or len(marks) != len(wanted):
         raise RuntimeError(

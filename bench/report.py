@@ -172,7 +172,12 @@ _METHOD = """\
 """
 
 
-def markdown(results: Results, facts: Mapping[str, str]) -> str:
+_HAND_WRITTEN = "## Where the time goes"
+
+
+def markdown(results: Results, facts: Mapping[str, str], before: str) -> str:
+    """The report. `before` is what the file held: its hand-written part, at the end, is taken over."""
+    _, found, hand_written = before.partition(_HAND_WRITTEN)
     lines = ["| | Weft | Apache Pulsar 4.0.8 | better by |", "|---|---|---|---|"]
     lines += [f"| {' | '.join(part.strip() for part in line)} |" for line in _lines(results)]
     described = "\n".join(f"- {name}: {value}" for name, value in facts.items())
@@ -182,4 +187,5 @@ def markdown(results: Results, facts: Mapping[str, str]) -> str:
         f"brackets.\n\n{described}\n\n"
         + "\n".join(lines)
         + f"\n\n{_checks(results)}{_cross_check(results)}\n\n## How it is measured\n\n{_METHOD}"
+        + (f"\n{found}{hand_written}" if found else "")
     )

@@ -25,6 +25,7 @@ std::uint32_t count_of(const Bits& bits) {
 
 AckTracker::Opened AckTracker::open(const ReceivedEntry& received) {
     const std::lock_guard lock(mutex_);
+    if (!open_.insert(key_of(received)).second) return {.duplicate = true};
     std::uint32_t slot;
     if (free_.empty()) {
         slot = static_cast<std::uint32_t>(entries_.size());
@@ -56,7 +57,7 @@ AckTracker::Opened AckTracker::open(const ReceivedEntry& received) {
     load_.messages += entry.num_pending;
     load_.bytes += received.payload_bytes;
     load_.entries += 1;
-    return {slot, &entry.pending, entry.num_pending};
+    return {slot, &entry.pending, entry.num_pending, false};
 }
 
 void AckTracker::hold(std::uint32_t slot) {
@@ -97,6 +98,7 @@ void AckTracker::release_locked(std::uint32_t slot, std::vector<AckAction>& acti
     WEFT_CHECK(entry.holds > 0, "an entry was released more often than held");
     if (--entry.holds > 0) return;
     settle(entry, actions);
+    open_.erase(key_of(entry.received));
     load_.messages -= entry.num_pending;
     load_.bytes -= entry.received.payload_bytes;
     load_.entries -= 1;

@@ -13,6 +13,7 @@
 #include <map>
 #include <mutex>
 #include <span>
+#include <unordered_set>
 #include <vector>
 
 #include "wire/message_id.h"
@@ -55,8 +56,11 @@ class AckTracker {
         std::uint32_t slot = 0;
         const Pending* pending = nullptr;  // valid while the entry is open
         std::uint32_t num_pending = 0;
+        bool duplicate = false;  // it is open already, and was not opened again
     };
-    /// Takes an entry in, held once.
+    /// Takes an entry in, held once. After a reconnect a broker delivers again what was not acked yet, also
+    /// what is still being worked on: that is a duplicate, to be dropped; the first one will be acked or
+    /// asked for again.
     Opened open(const ReceivedEntry& entry);
     /// Holds an open entry once more.
     void hold(std::uint32_t slot);
@@ -91,6 +95,11 @@ class AckTracker {
         std::uint64_t ledger = 0, entry = 0;
         auto operator<=>(const Key&) const = default;
     };
+    struct KeyHash {
+        std::size_t operator()(const Key& key) const {
+            return (key.ledger * 0x9e3779b97f4a7c15ULL) ^ (key.entry * 0xff51afd7ed558ccdULL) ^ key.consumer;
+        }
+    };
     struct Partial {
         Pending done;
         std::uint64_t order = 0;
@@ -106,6 +115,7 @@ class AckTracker {
     // Guarded by mutex_.
     std::deque<Entry> entries_;  // slots; a deque, so that `pending` stays where it is
     std::vector<std::uint32_t> free_;
+    std::unordered_set<Key, KeyHash> open_;
     std::map<Key, Partial> partial_;
     std::map<std::uint64_t, Key> partial_by_order_;
     std::uint64_t next_order_ = 0;

@@ -132,6 +132,7 @@ void RecordLoop::take_apart(std::uint32_t number, pulsar::Entry entry) {
                                      .num_messages = std::max(entry.num_messages(), 1U),
                                      .payload_bytes = static_cast<std::uint32_t>(entry.payload.size()),
                                      .ack_set = entry.ack_set});
+    if (opened.duplicate) return;
     if (num_open_ == open_.size()) open_.push_back(std::make_unique<OpenEntry>());
     OpenEntry& open = *open_[num_open_++];
     open.entry = std::move(entry);

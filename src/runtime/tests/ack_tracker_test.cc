@@ -102,6 +102,14 @@ TEST_F(AckTrackerTest, what_was_acked_singly_is_not_processed_again) {
     EXPECT_EQ(tracker_.open(entry_of(1, 70)).num_pending, 70) << "forgotten once it was acked whole";
 }
 
+TEST_F(AckTrackerTest, what_comes_again_while_it_is_open_is_a_duplicate) {
+    const auto slot = tracker_.open(entry_of(1, 4)).slot;
+    EXPECT_TRUE(tracker_.open(entry_of(1, 4)).duplicate);
+    EXPECT_EQ(tracker_.load().entries, 1U);
+    EXPECT_THAT(release(slot), ElementsAre("ack 1"));
+    EXPECT_FALSE(tracker_.open(entry_of(1, 4)).duplicate);
+}
+
 TEST_F(AckTrackerTest, the_brokers_ack_set_counts) {
     const std::vector<std::int64_t> ack_set = {0b0110};
     ReceivedEntry entry = entry_of(1, 4);

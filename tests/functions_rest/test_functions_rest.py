@@ -83,6 +83,68 @@ def test_a_function_lives_from_create_to_delete(weft: WeftStandalone, functions:
     assert functions.get("shout").reason == "Function shout doesn't exist"
 
 
+SERDE_PROGRAM = b"""
+from pulsar import Function, SerDe
+
+class Reversed(SerDe):
+    def serialize(self, input):
+        return input[::-1].encode()
+    def deserialize(self, input_bytes):
+        return input_bytes.decode()[::-1]
+
+class Label(Function):
+    def process(self, input, context):
+        context.get_logger().info("labelled " + input)
+        return context.get_user_config_value("label") + input
+"""
+
+
+def test_honoured_fields_are_honoured(weft: WeftStandalone, functions: FunctionsClient) -> None:
+    created = functions.create(
+        "label",
+        {
+            "className": "function.Label",
+            "inputs": [],
+            "customSerdeInputs": {"label-a": "function.Reversed"},
+            "inputSpecs": {"label-b": {"serdeClassName": "function.Reversed", "receiverQueueSize": 5}},
+            "output": "label-out",
+            "outputSerdeClassName": "function.Reversed",
+            "logTopic": "label-log",
+            "processingGuarantees": "ATMOST_ONCE",
+            "retainOrdering": True,
+            "autoAck": True,
+            "subName": "label-subscription",
+            "subscriptionPosition": "Earliest",
+            "cleanupSubscription": False,
+            "forwardSourceMessageProperty": False,
+            "producerConfig": {"maxPendingMessages": 10, "compressionType": "ZSTD"},
+            "userConfig": {"label": "<"},
+            "parallelism": 2,
+            "py": "function.py",
+        },
+        SERDE_PROGRAM,
+    )
+    assert created.status == 204, created
+    functions.wait_until_running("label", 2)
+    client = pulsar.Client(weft.address.service_url)
+    output = client.subscribe("label-out", "test", initial_position=pulsar.InitialPosition.Earliest)
+    logs = client.subscribe("label-log", "test", initial_position=pulsar.InitialPosition.Earliest)
+    for topic in ("label-a", "label-b"):
+        client.create_producer(topic).send(b"cba", properties={"mine": "stays here"})
+    for _ in range(2):
+        message = output.receive(20_000)
+        assert message.data() == b"cba<"
+        assert "mine" not in message.properties()
+    assert "labelled abc" in logs.receive(20_000).data().decode()
+    stats = functions.get("/admin/v2/persistent/public/default/label-a/stats").json
+    subscription = stats["subscriptions"]["label-subscription"]
+    assert subscription["type"] == "Failover" and len(subscription["consumers"]) == 2
+    client.close()
+    assert functions.call("DELETE", "label").status == 204
+    kept = functions.get("/admin/v2/persistent/public/default/label-a/subscriptions").json
+    assert kept == ["label-subscription"]
+
+
 def test_stop_start_restart_update(functions: FunctionsClient) -> None:
     assert functions.create("steps", config(), PROGRAM).status == 204
     functions.wait_until_running("steps")

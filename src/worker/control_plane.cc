@@ -309,6 +309,7 @@ Result<> ControlPlane::write(MetadataChange change, const MetaPtr& meta, Deadlin
 
 Result<> ControlPlane::put(MetaPtr next, Deadline deadline) {
     if (!is_leader()) return fail(ErrorCode::unavailable, kNotLeader);
+    deadline = deadline.at_most(options_.write_patience);
     const std::unique_lock writing(writing_, deadline.time());
     if (!writing.owns_lock()) return fail(ErrorCode::unavailable, kNotLeader);
     WEFT_TRY_VOID(write(MetadataChange::update, next, deadline));
@@ -321,6 +322,7 @@ Result<> ControlPlane::put(MetaPtr next, Deadline deadline) {
 
 Result<> ControlPlane::remove(MetaPtr last, std::function<void()> done, Deadline deadline) {
     if (!is_leader()) return fail(ErrorCode::unavailable, kNotLeader);
+    deadline = deadline.at_most(options_.write_patience);
     const std::unique_lock writing(writing_, deadline.time());
     if (!writing.owns_lock()) return fail(ErrorCode::unavailable, kNotLeader);
     WEFT_TRY_VOID(write(MetadataChange::remove, last, deadline));

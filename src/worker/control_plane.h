@@ -28,6 +28,7 @@ struct PlaneOptions {
     std::string participant;                        // workerId:host:port
     std::string tenant, ns;                         // of the topics' namespace, made if missing
     Duration bring_up_patience = 60s;               // one attempt
+    Duration write_patience = 30s;                  // for one write, whatever deadline its caller has
     Duration backoff_min = 50ms, backoff_max = 5s;  // between attempts
 };
 

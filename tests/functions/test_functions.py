@@ -2,16 +2,15 @@
 
 import os
 import signal
-import sys
 import threading
 import time
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pulsar
 import pytest
+from function_topics import Topics
 from functions_rest import Functions
 
 from harness.locations import weft_binary
@@ -25,60 +24,6 @@ NATIVE = weft_binary().parents[1] / "lib" / "libweft_mixed_function.so"
 LANGUAGES = pytest.mark.parametrize(
     ("package", "class_name"), [(PYTHON, "mixed.Mixed"), (NATIVE, "Mixed")], ids=["python", "native"]
 )
-
-
-@pytest.fixture(scope="module")
-def weft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WeftStandalone]:
-    python = os.environ.get("WEFT_TEST_PYTHON", sys.executable)
-    with WeftStandalone(tmp_path_factory.mktemp("weft"), options=["--python", python]) as running:
-        yield running
-        running.check_running()
-
-
-class Topics:
-    """A client, and topics of one test."""
-
-    def __init__(self, weft: WeftStandalone) -> None:
-        self.client = pulsar.Client(
-            weft.address.service_url, logger=pulsar.ConsoleLogger(pulsar.LoggerLevel.Error)
-        )
-        self._id = uuid.uuid4().hex[:10]
-
-    def __call__(self, name: str) -> str:
-        return f"persistent://public/default/{name}-{self._id}"
-
-    def reader_of(self, name: str) -> pulsar.Consumer:
-        return self.client.subscribe(
-            self(name), "test", initial_position=pulsar.InitialPosition.Earliest, receiver_queue_size=10_000
-        )
-
-    def send(self, name: str, numbers: range) -> None:
-        failures: list[pulsar.Result] = []
-
-        def sent(result: pulsar.Result, _: object) -> None:
-            if result != pulsar.Result.Ok:
-                failures.append(result)
-
-        producer = self.client.create_producer(
-            self(name), batching_enabled=True, block_if_queue_full=True, max_pending_messages=50_000
-        )
-        for n in numbers:
-            producer.send_async(f"message {n}".encode(), sent, properties={"n": str(n)}, partition_key=f"k{n % 7}")
-        producer.flush()
-        producer.close()
-        assert not failures
-
-
-@pytest.fixture
-def topics(weft: WeftStandalone) -> Iterator[Topics]:
-    opened = Topics(weft)
-    yield opened
-    opened.client.close()
-
-
-@pytest.fixture
-def functions(weft: WeftStandalone) -> Functions:
-    return Functions(weft.address)
 
 
 def drain(reader: pulsar.Consumer, quiet_ms: int = 1500) -> Iterator[pulsar.Message]:

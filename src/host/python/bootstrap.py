@@ -285,8 +285,8 @@ class _Context(object):
             conf = dict(message_conf)
             own = conf.pop("properties", None)
             properties = properties or own
-            key = conf.pop("partition_key", None)
-            ordering_key = conf.pop("ordering_key", None)
+            key = conf.pop("partition_key", None) or None
+            ordering_key = conf.pop("ordering_key", None) or None
             event_time = conf.pop("event_timestamp", None) or 0
             for name, value in conf.items():
                 if value not in (None, False):

@@ -7,6 +7,24 @@ namespace weft::broker {
 namespace {
 
 constexpr auto kAnswerWithin = 30s;
+constexpr std::size_t kBodyBytesMax = 64U << 10;  // what is stored of a body is one record of the map
+constexpr std::size_t kNameBytesMax = 1024;       // of a tenant, namespace, topic, subscription
+constexpr std::size_t kSchemaBodyBytesMax = 1U << 20;
+
+// Empty, or what is too large about a request.
+std::string what_is_too_large(const http::Request& request) {
+    const auto limit = request.path.starts_with("/admin/v2/schemas/") ? kSchemaBodyBytesMax : kBodyBytesMax;
+    if (request.body.size() > limit) {
+        return str_cat("the body has ", request.body.size(), " bytes, at most ", limit, " are taken");
+    }
+    for (const auto& [name, value] : request.params) {
+        if (value.size() > kNameBytesMax) {
+            return str_cat("the ", name, " in the path has ", value.size(), " bytes, at most ", kNameBytesMax,
+                           " are taken");
+        }
+    }
+    return {};
+}
 
 }  // namespace
 
@@ -24,6 +42,8 @@ void Engine::add_routes(http::Router& router) {
 void AdminRouter::add(std::string_view method, std::string_view pattern, AdminHandler handler) {
     router_.add(method, pattern,
                 [&engine = engine_, handler = std::move(handler)](const http::Request& request) {
+                    if (const auto reason = what_is_too_large(request); !reason.empty())
+                        return refused(413, reason);
                     // Copied: the caller may have given up when the loop comes to it.
                     auto answer = async::call_on<http::Response>(
                         engine.loop(), request.deadline.at_most(kAnswerWithin),

@@ -11,6 +11,8 @@ namespace weft::broker {
 namespace {
 
 constexpr std::size_t kConsumersPerConnectionMax = 100'000;
+constexpr std::size_t kNameBytesMax = 1024;
+constexpr std::size_t kPropertiesBytesMax = 64U << 10;
 constexpr std::uint64_t kNothing = ~0ULL;  // -1: an id that names no entry
 
 Refusal no_consumer() { return {ServerError::consumer_not_found, "Consumer not found"}; }
@@ -59,6 +61,18 @@ Answer<std::unique_ptr<Consumer>> Connection::make_consumer(const proto::Command
         return refuse(ServerError::too_many_requests, "too many consumers on one connection");
     }
     if (command.subscription().empty()) return refuse(ServerError::unknown, "Empty subscription name");
+    if (command.subscription().size() > kNameBytesMax) {
+        return refuse(ServerError::not_allowed, "the subscription's name has ", command.subscription().size(),
+                      " bytes, at most ", kNameBytesMax, " are taken");
+    }
+    std::size_t properties = 0;
+    for (const auto& property : command.subscription_properties()) {
+        properties += property.key().size() + property.value().size();
+    }
+    if (properties > kPropertiesBytesMax) {
+        return refuse(ServerError::not_allowed, "the subscription's properties have ", properties,
+                      " bytes, at most ", kPropertiesBytesMax, " are taken");
+    }
     const auto type = static_cast<SubscriptionType>(command.subtype());
     if (command.read_compacted() && type != SubscriptionType::exclusive &&
         type != SubscriptionType::failover) {

@@ -11,6 +11,7 @@
 
 #include "broker/consumer.h"
 #include "broker/cursor.h"
+#include "broker/entry_facts.h"
 #include "broker/entry_feed.h"
 #include "broker/hub.h"
 
@@ -56,8 +57,14 @@ class Dispatcher {
 std::unique_ptr<Dispatcher> make_single_active_dispatcher(DispatchSource source, SubscriptionType type);
 std::unique_ptr<Dispatcher> make_shared_dispatcher(DispatchSource source);
 
-/// Sends one entry and keeps its book: permits, counters; gives how many messages it has that are not acked.
-std::uint32_t send_entry(Consumer& consumer, const Cursor& cursor, EntryId entry, const Bytes& data,
-                         std::uint32_t redelivery_count);
+/// One entry to be sent, and what is known of it.
+struct Outgoing {
+    const store::StoredEntry& entry;
+    EntryFacts facts;
+    std::uint32_t redelivery_count = 0;
+    std::uint64_t now_ms = 0;
+};
+/// Sends an entry and keeps its book: permits, counters; gives how many messages it has that are not acked.
+std::uint32_t send_entry(Consumer& consumer, const Cursor& cursor, const Outgoing& outgoing);
 
 }  // namespace weft::broker

@@ -8,7 +8,6 @@
 
 #include "broker/choose.h"
 #include "broker/dispatcher.h"
-#include "broker/entry_facts.h"
 #include "observe/log.h"
 
 namespace weft::broker {
@@ -49,6 +48,7 @@ class SharedDispatcher final : public Dispatcher {
     }
 
     void dispatch() override {
+        now_ms_ = wall_clock_ms();
         while (!blocked_) {
             const auto next = next_ready();
             if (!next) return;
@@ -131,11 +131,13 @@ class SharedDispatcher final : public Dispatcher {
             const auto* entry = feed_.front(source_.end(), entries_wanted(consumer));
             if (entry == nullptr) return Sent::nothing_there;
             if (entry->id > feed_.position()) forget_lost(feed_.position(), entry->id);
-            if (!is_due(entry->id, entry->data)) {
+            const auto facts = entry_facts(entry->data.view());
+            if (facts.deliver_at_ms > static_cast<std::int64_t>(now_ms_)) {
+                delay(facts.deliver_at_ms, entry->id);
                 feed_.pop();
                 continue;
             }
-            send(consumer, *entry);
+            send(consumer, *entry, facts);
             feed_.pop();
             return Sent::one;
         }
@@ -150,7 +152,7 @@ class SharedDispatcher final : public Dispatcher {
             if (again_.empty()) return replay_.empty() ? Sent::none_yet : Sent::nothing_there;
         }
         replay_.erase(again_.front().id);
-        send(consumer, again_.front());
+        send(consumer, again_.front(), entry_facts(again_.front().data.view()));
         again_.pop_front();
         return Sent::one;
     }
@@ -193,13 +195,13 @@ class SharedDispatcher final : public Dispatcher {
         if (!in_read_call_) dispatch();
     }
 
-    void send(Consumer& consumer, const store::StoredEntry& entry) {
+    void send(Consumer& consumer, const store::StoredEntry& entry, const EntryFacts& facts) {
         std::uint32_t redeliveries = 0;
         if (!redeliveries_.empty()) {
             const auto it = redeliveries_.find(entry.id);
             if (it != redeliveries_.end()) redeliveries = it->second;
         }
-        const auto messages = send_entry(consumer, source_.cursor, entry.id, entry.data, redeliveries);
+        const auto messages = send_entry(consumer, source_.cursor, {entry, facts, redeliveries, now_ms_});
         messages_per_entry_ = messages_per_entry_ * 0.9 + messages * 0.1;
         consumer.pending.insert_or_assign(consumer.pending.end(), entry.id, messages);
         consumer.unacked += messages;
@@ -232,12 +234,10 @@ class SharedDispatcher final : public Dispatcher {
         if (unacked_ <= options.unacked_per_subscription_max / 2) blocked_ = false;
     }
 
-    bool is_due(EntryId entry, const Bytes& data) {
-        const auto at = entry_facts(data.view()).deliver_at_ms;
-        if (at == 0 || at <= static_cast<std::int64_t>(wall_clock_ms())) return true;
-        delayed_.emplace(at, entry);
-        arm_delay();
-        return false;
+    void delay(std::int64_t until_ms, EntryId entry) {
+        const bool first = delayed_.empty() || until_ms < delayed_.begin()->first;
+        delayed_.emplace(until_ms, entry);
+        if (first) arm_delay();
     }
 
     void arm_delay() {
@@ -289,6 +289,7 @@ class SharedDispatcher final : public Dispatcher {
     std::vector<SharedCandidate> candidates_;  // scratch
     EntryFeed feed_;
     double messages_per_entry_ = 1;
+    std::uint64_t now_ms_ = 0;  // at the beginning of dispatch()
     std::uint64_t unacked_ = 0;
     bool blocked_ = false;
     std::set<EntryId> replay_;                                 // to be delivered again

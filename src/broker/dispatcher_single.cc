@@ -6,7 +6,6 @@
 
 #include "broker/choose.h"
 #include "broker/dispatcher.h"
-#include "broker/entry_facts.h"
 
 namespace weft::broker {
 namespace {
@@ -45,6 +44,7 @@ class SingleActiveDispatcher final : public Dispatcher {
     }
 
     void dispatch() override {
+        const auto now_ms = wall_clock_ms();
         while (active_ != nullptr && active_->permits > 0 && active_->sink->has_room()) {
             feed_.move_to(source_.cursor.next_unacked(feed_.position()));
             const auto wanted =
@@ -53,7 +53,8 @@ class SingleActiveDispatcher final : public Dispatcher {
                 feed_.front(source_.end(), std::clamp(wanted, EntryFeed::kEntriesMin, kEntriesPerRead));
             if (entry == nullptr) return;
             if (entry->id > feed_.position()) forget_lost(entry->id);
-            const auto messages = send_entry(*active_, source_.cursor, entry->id, entry->data, 0);
+            const auto messages =
+                send_entry(*active_, source_.cursor, {*entry, entry_facts(entry->data.view()), 0, now_ms});
             messages_per_entry_ = messages_per_entry_ * 0.9 + messages * 0.1;
             feed_.pop();
         }
@@ -111,10 +112,10 @@ std::unique_ptr<Dispatcher> make_single_active_dispatcher(DispatchSource source,
     return std::make_unique<SingleActiveDispatcher>(std::move(source), type);
 }
 
-std::uint32_t send_entry(Consumer& consumer, const Cursor& cursor, EntryId entry, const Bytes& data,
-                         std::uint32_t redelivery_count) {
-    const auto bits = cursor.pending_bits(entry);
-    auto messages = entry_facts(data.view()).num_messages;
+std::uint32_t send_entry(Consumer& consumer, const Cursor& cursor, const Outgoing& outgoing) {
+    const auto& [id, data] = outgoing.entry;
+    const auto bits = cursor.pending_bits(id);
+    auto messages = outgoing.facts.num_messages;
     if (!bits.empty()) {
         messages = 0;
         for (const auto word : bits) {
@@ -125,8 +126,8 @@ std::uint32_t send_entry(Consumer& consumer, const Cursor& cursor, EntryId entry
     consumer.counters.messages_out.add(messages);
     consumer.counters.bytes_out.add(data.size());
     ++consumer.counters.entries_out;
-    consumer.counters.last_consumed_ms = wall_clock_ms();
-    consumer.sink->send_entry(consumer, {entry, redelivery_count, bits, data});
+    consumer.counters.last_consumed_ms = outgoing.now_ms;
+    consumer.sink->send_entry(consumer, {id, outgoing.redelivery_count, bits, data});
     return messages;
 }
 

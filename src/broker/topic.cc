@@ -58,7 +58,7 @@ void Topic::on_appended(const ProducerSet::Ptr& producer, std::uint64_t sequence
     end_ = std::max(end_, *appended + 1);
     if (producer->sink != nullptr) producer->sink->send_receipt(*producer, sequence_id, ledger_, *appended);
     if (last && producer->sink != nullptr) producer->sink->publishes_done(*producer);
-    marks_.note(steady_now(), end_, bytes_in.total());
+    if (!waits_for_dispatch) marks_.note(steady_now(), end_, bytes_in.total());  // once per turn is enough
     hub_.entries_arrived(*this);
 }
 

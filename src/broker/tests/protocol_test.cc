@@ -248,6 +248,45 @@ TEST_F(ProtocolTest, shared_goes_round_and_counts_redeliveries) {
     }
 }
 
+TEST_F(ProtocolTest, shared_delivers_delayed_messages_at_their_time) {
+    client->subscribe({.topic = kTopic, .type = Sub::Shared});
+    client->flow(100);
+    auto producer = TestClient::connected(broker);
+    producer->open_producer(kTopic);
+    wire::OutgoingMessage message;
+    message.payload = "late";
+    const auto due = static_cast<std::int64_t>(wall_clock_ms()) + 50;
+    producer->publish(0, *wire::encode_single(message, {.producer_name = "p", .deliver_at_ms = due}));
+    producer->expect(Command::SEND_RECEIPT);
+    producer->store(1, "now");
+    EXPECT_EQ(take(*client, 2), (std::vector<std::string>{"now", "late"}));
+    EXPECT_GE(static_cast<std::int64_t>(wall_clock_ms()), due);
+}
+
+TEST_F(ProtocolTest, shared_delivers_again_only_what_is_asked_for) {
+    client->subscribe({.topic = kTopic, .type = Sub::Shared});
+    client->flow(100);
+    auto producer = TestClient::connected(broker);
+    producer->open_producer(kTopic);
+    std::vector<wire::MessageId> ids;
+    for (std::uint64_t i = 0; i < 3; ++i) ids.push_back(producer->store(i, str_cat("m", i)));
+    take(*client, 3);
+    auto again = TestClient::make(Command::REDELIVER_UNACKNOWLEDGED_MESSAGES);
+    again.mutable_redeliverunacknowledgedmessages()->set_consumer_id(1);
+    auto& id = *again.mutable_redeliverunacknowledgedmessages()->add_message_ids();
+    id.set_ledgerid(ids[1].ledger);
+    id.set_entryid(ids[1].entry);
+    client->send(again);
+    const auto received = client->expect(Command::MESSAGE);
+    EXPECT_EQ(payload_of(received), "m1");
+    EXPECT_EQ(received.command.message().redelivery_count(), 1U);
+    EXPECT_TRUE(client->silent());
+    client->acknowledge(ids[1]);
+    client->expect(Command::ACK_RESPONSE);
+    client->send(again);
+    EXPECT_TRUE(client->silent()) << "it is acked";
+}
+
 TEST_F(ProtocolTest, failover_tells_who_is_active) {
     client->subscribe({.topic = kTopic + "-partition-0", .name = "b", .type = Sub::Failover});
     EXPECT_TRUE(client->expect(Command::ACTIVE_CONSUMER_CHANGE).command.active_consumer_change().is_active());

@@ -163,8 +163,8 @@ _logger = None
 def logger():
     """The root logger, as the public Python instance gives it, with one handler: the function's log."""
     global _logger
+    import logging  # which may come back here, by _LoggingHook
     if _logger is None:
-        import logging
 
         class Handler(logging.Handler):
             def emit(self, record):
@@ -178,6 +178,25 @@ def logger():
         _logger.addHandler(Handler())
         _logger.setLevel(logging.INFO)
     return _logger
+
+
+class _LoggingHook(object):
+    """Sets up logging as soon as somebody imports it, so that a basicConfig() of user code finds it done."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "logging":
+            return None
+        from importlib.machinery import PathFinder
+        sys.meta_path.remove(self)
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None:
+            execute = spec.loader.exec_module
+
+            def exec_module(module):
+                execute(module)
+                logger()
+            spec.loader.exec_module = exec_module
+        return spec
 
 
 # --- The context ------------------------------------------------------------------------------------------------------
@@ -418,6 +437,7 @@ def setup(info):
     """Loads the function: (callable, with context, context, input codecs, output codec, published)."""
     import os
     sys.meta_path.append(_SdkFinder())
+    sys.meta_path.insert(0, _LoggingHook())
     sys.stdout, sys.stderr = _Stream(1), _Stream(3)
     if info["site_packages"]:
         import site
@@ -427,8 +447,6 @@ def setup(info):
     function, with_context = _function(info)
     inputs = [_codec(info, serde, schema, "deserialize") for serde, schema in info["inputs"]]
     output = _codec(info, info["output_serde"], info["output_schema"], "serialize")
-    if "logging" in sys.modules:
-        logger()
     bases = (_Context,)
     sdk = getattr(sys.modules.get("pulsar"), "Context", None)
     if isinstance(sdk, type):

@@ -194,6 +194,24 @@ TEST_F(PythonHostTest, publishes_logs_metrics_acks_and_state) {
         });
 }
 
+TEST_F(PythonHostTest, what_any_logger_says_comes_once) {
+    run("import logging, threading\n"
+        "logging.basicConfig(level=logging.DEBUG)\n"
+        "def F(input):\n"
+        "    logging.getLogger('mine').info('from %s', input)\n"
+        "    t = threading.Thread(target=lambda: logging.error('from a thread'))\n"
+        "    t.start()\n"
+        "    t.join()\n"
+        "    try: 1 / 0\n"
+        "    except ZeroDivisionError: logging.exception('caught')\n",
+        {"x"}, [](RecordingCore& core) {
+            ASSERT_EQ(core.events.size(), 3U);
+            EXPECT_EQ(core.events[0], "log 1 from x");
+            EXPECT_EQ(core.events[1], "log 3 from a thread");
+            EXPECT_THAT(core.events[2], HasSubstr("log 3 caught\nTraceback"));
+        });
+}
+
 TEST_F(PythonHostTest, serde_classes_of_the_user) {
     info_.inputs[0].serde_class_name = "user.Pair";
     info_.output_serde_class_name = "user.Pair";

@@ -142,8 +142,17 @@ void Engine::subscription_dropped(Subscription& subscription) {
 
 void Engine::write_cursor(Subscription& subscription) {
     subscription.dirty = false;
+    // What can't be written stays to be written: the disk may heal.
+    const auto done = [this, here = alive(), topic = subscription.topic().alive(),
+                       name = subscription.name()](const Result<>& written) {
+        if (written || here.expired()) return;
+        log_failure(written);
+        const auto there = topic.lock();
+        auto* const found = there ? (*there)->find_subscription(name) : nullptr;
+        if (found != nullptr && found->durable()) cursor_changed(*found);
+    };
     metadata_.put_cursor(subscription.topic().name(), subscription.name(),
-                         {subscription.cursor(), subscription.properties()}, log_failure);
+                         {subscription.cursor(), subscription.properties()}, done);
 }
 
 void Engine::flush_cursors() {

@@ -154,6 +154,28 @@ TEST(BrokerFaults, failed_write_is_an_error_for_the_client_and_heals) {
     EXPECT_EQ(wire::read_entry(again->expect(Command::MESSAGE).entry)->payload.view(), "m1");
 }
 
+TEST(BrokerFaults, cursor_that_could_not_be_written_is_written_later) {
+    store::SimFileSystem files;
+    BrokerOptions options;
+    options.cursor_flush = 1ms;
+    TestBroker broker(files, options);
+    auto client = TestClient::connected(broker);
+    client->open_producer(kTopic);
+    const auto id = client->store(0, "m0");
+    client->subscribe({.topic = kTopic});
+    client->flow(1);
+    client->expect(Command::MESSAGE);
+    files.fail(store::SimFileSystem::Call::sync, 1, ErrorCode::io, 3);
+    client->acknowledge(id);
+    client->expect(Command::ACK_RESPONSE);
+    EXPECT_TRUE(eventually(broker, [&] {
+        auto image = files.durable_only();
+        TestBroker other(*image);
+        const auto stats = other.rest("GET", "/admin/v2/persistent/public/default/t/internalStats").body;
+        return stats.find(str_cat("\"markDeletePosition\":\"", id.ledger, ":0\"")) != std::string::npos;
+    }));
+}
+
 TEST(BrokerDelete, forced_delete_sends_everyone_away_and_forgets) {
     store::SimFileSystem files;
     TestBroker broker(files);

@@ -209,7 +209,8 @@ class Consumer {
     virtual Result<> unsubscribe(Deadline deadline) = 0;
     virtual Result<> close(Deadline deadline) = 0;
     virtual bool connected() const = 0;
-    /// Whether something has arrived that was not taken yet.
+    /// Whether something has arrived that was not taken yet. (Not told of the entry at which a reader
+    /// begins.)
     virtual bool has_waiting_entries() const = 0;
     /// Failover: whether this consumer is the active one; nothing known yet: nullopt.
     virtual std::optional<bool> is_active() const = 0;

@@ -339,7 +339,9 @@ void ConsumerCore::on_entries_ready(std::function<void()> ready) {
 
 bool ConsumerCore::has_local() const {
     const std::lock_guard lock(mutex_);
-    return !queue_.empty();
+    if (queue_.empty()) return false;
+    // The entry at which a reader begins comes along even if it is to be left out.
+    return !start_ || key_of(queue_.back().id) != key_of(*start_);
 }
 
 // ---- questions to the broker

@@ -124,7 +124,7 @@ class ConsumerCore final : private ConnectionUser, private Attacher::Passenger {
     Result<std::vector<Entry>> take_entries(std::size_t max_bytes, Deadline deadline, Stamp& stamp);
     void put_back(std::vector<Arrived>& taken, std::size_t from, Stamp stamp);
     bool finish_take(std::vector<Entry>& entries, Used used, Stamp stamp);
-    void note_handed_up(const MessageId& id, Stamp stamp);
+    bool note_handed_up(const MessageId& id, Stamp stamp);
 
     // Any thread: consumer_ack.cc
     void ack_locked(const MessageId& id, std::uint32_t batch_size);

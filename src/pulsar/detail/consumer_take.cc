@@ -183,29 +183,29 @@ void ConsumerCore::put_back(std::vector<Arrived>& taken, std::size_t from, Stamp
     for (std::size_t i = taken.size(); i > from; --i) queue_.push_front(std::move(taken[i - 1]));
 }
 
-/// A reader's new subscription, after a reconnect, begins behind this one.
-void ConsumerCore::note_handed_up(const MessageId& id, Stamp stamp) {
-    if (!options_.non_durable) return;
+/// False: the queue it came from is gone, and it comes again. Else a reader's next subscription begins behind
+/// it.
+bool ConsumerCore::note_handed_up(const MessageId& id, Stamp stamp) {
     const std::lock_guard lock(mutex_);
-    if (stamp != stamp_) return;  // a seek may have come between
-    start_ = id;
-    start_inclusive_ = false;
+    if (stamp != stamp_) return false;
+    if (options_.non_durable) {
+        start_ = id;
+        start_inclusive_ = false;
+    }
+    return true;
 }
 
 Result<std::vector<Entry>> ConsumerCore::receive_entries(std::size_t max_bytes, Deadline deadline) {
-    Stamp stamp;
-    WEFT_TRY(auto entries, take_entries(max_bytes, deadline, stamp));
-    note_handed_up(entries.back().id, stamp);
-    return entries;
+    while (true) {
+        Stamp stamp;
+        WEFT_TRY(auto entries, take_entries(max_bytes, deadline, stamp));
+        if (note_handed_up(entries.back().id, stamp)) return entries;
+    }
 }
 
 Result<Message> ConsumerCore::receive(Deadline deadline) {
     Walk& walk = *walk_;
     while (true) {
-        {
-            const std::lock_guard lock(mutex_);
-            if (walk.stamp != stamp_) walk.drop();
-        }
         if (walk.entries.empty()) {
             WEFT_TRY(auto entries, take_entries(kWalkBytesMax, deadline, walk.stamp));
             for (auto& entry : entries) walk.entries.push_back(std::move(entry));
@@ -222,8 +222,8 @@ Result<Message> ConsumerCore::receive(Deadline deadline) {
             continue;
         }
         if (!*message) continue;  // the entry is at its end
-        note_handed_up((*message)->id, walk.stamp);
-        return std::move(**message);
+        if (note_handed_up((*message)->id, walk.stamp)) return std::move(**message);
+        walk.drop();
     }
 }
 

@@ -76,7 +76,8 @@ Result<> ProducerCore::add_single(const wire::OutgoingMessage& message, Receipt 
     next_sequence_id_ = sequence_id + 1;
     const auto bytes = entry.size();
     account(1, bytes);
-    outbox_.push_back(Pending{std::move(entry), sequence_id, 1, bytes, std::move(receipt), {}, {}, {}});
+    outbox_.push_back(
+        Pending{std::move(entry), sequence_id, sequence_id, 1, bytes, std::move(receipt), {}, {}, {}});
     return {};
 }
 
@@ -87,6 +88,7 @@ Result<> ProducerCore::add_to_batch(const wire::OutgoingMessage& message, Receip
     const auto sequence_id = message.sequence_id.value_or(next_sequence_id_);
     if (builder_.empty()) open_first_id_ = sequence_id;
     const auto bytes = builder_.add(message, sequence_id);
+    open_last_id_ = sequence_id;
     next_sequence_id_ = sequence_id + 1;
     open_bytes_ += bytes;
     open_receipts_.push_back(std::move(receipt));
@@ -103,6 +105,7 @@ void ProducerCore::seal_open() {
     if (builder_.empty()) return;
     Pending pending;
     pending.first_sequence_id = open_first_id_;
+    pending.last_sequence_id = open_last_id_;
     pending.num_messages = builder_.num_messages();
     pending.accounted_bytes = std::exchange(open_bytes_, 0);
     pending.of_each.swap(open_receipts_);
@@ -141,14 +144,25 @@ std::uint64_t ProducerCore::reserve_sequence_ids(std::uint32_t count) {
 
 Result<> ProducerCore::send_entry(Bytes entry, std::uint64_t first_sequence_id, std::uint32_t num_messages,
                                   Receipt receipt, Deadline deadline) {
+    if (num_messages == 0) {
+        return fail(ErrorCode::invalid_argument, "topic ", options_.topic,
+                    ": an entry of 0 messages can't be sent");
+    }
     Lock lock(mutex_);
     WEFT_TRY_VOID(wait_for_room(lock, deadline));
     WEFT_TRY_VOID(check_size(entry.size()));
     seal_open();
     const auto bytes = entry.size();
     account(num_messages, bytes);
-    outbox_.push_back(
-        Pending{std::move(entry), first_sequence_id, num_messages, bytes, std::move(receipt), {}, {}, {}});
+    outbox_.push_back(Pending{std::move(entry),
+                              first_sequence_id,
+                              first_sequence_id + num_messages - 1,
+                              num_messages,
+                              bytes,
+                              std::move(receipt),
+                              {},
+                              {},
+                              {}});
     if (!wake_needed()) return {};
     lock.unlock();
     wake();

@@ -246,8 +246,10 @@ void ProducerCore::reopen(Error why) {
 }
 
 void ProducerCore::write(const Pending& pending) {
+    // The last id of a batch is what the broker's deduplication goes by.
+    const auto highest = pending.num_messages > 1 ? pending.last_sequence_id : 0;
     connection_->send(wire::encode_send_head(producer_id_, pending.first_sequence_id, pending.num_messages,
-                                             pending.entry.size()),
+                                             pending.entry.size(), highest),
                       pending.entry);
 }
 

@@ -50,6 +50,7 @@ class ProducerCore final : private ConnectionUser, private Attacher::Passenger {
     struct Pending {
         Bytes entry;
         std::uint64_t first_sequence_id = 0;
+        std::uint64_t last_sequence_id = 0;
         std::uint32_t num_messages = 0;
         std::uint64_t accounted_bytes = 0;
         Receipt whole;                 // one receipt for all, or
@@ -115,7 +116,7 @@ class ProducerCore final : private ConnectionUser, private Attacher::Passenger {
     std::size_t message_bytes_max_ = 5U << 20;
     wire::BatchBuilder builder_;
     std::vector<Receipt> open_receipts_;
-    std::uint64_t open_first_id_ = 0;
+    std::uint64_t open_first_id_ = 0, open_last_id_ = 0;
     std::uint64_t open_bytes_ = 0;
     std::vector<Pending> outbox_;  // sealed, not yet taken by the loop
     std::uint64_t next_sequence_id_ = 0;

@@ -34,6 +34,8 @@ TEST(Batching, sends_when_full_or_when_nothing_is_in_flight) {
     EXPECT_EQ(payloads_of(sends.at(1).entry), (std::vector<std::string>{"b", "c", "d", "e"}));
     EXPECT_EQ(sends.at(1).command.send().num_messages(), 4);
     EXPECT_EQ(sends.at(1).command.send().sequence_id(), 1U);
+    EXPECT_EQ(sends.at(1).command.send().highest_sequence_id(), 4U);
+    EXPECT_FALSE(sends.at(0).command.send().has_highest_sequence_id());
     EXPECT_EQ(broker.count(BaseCommand::SEND), 2U);
     held.hold = false;
     broker.run([&](Session* session) {

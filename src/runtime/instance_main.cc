@@ -121,7 +121,11 @@ int run_instance(int control_fd) {
 
     Channel channel(control_fd);
     control::Request request;
-    if (!channel.receive(request) || !request.has_start()) return 1;
+    if (!channel.receive(request) || !request.has_start()) {
+        std::fputs("weft instance: no supervisor on descriptor 3; instances are started by weft itself\n",
+                   stderr);
+        return 1;
+    }
     const InstanceSpec given = spec_of(request.start());
     if (!given.scratch_directory.empty() && chdir(given.scratch_directory.c_str()) != 0) {
         fail_with(channel,

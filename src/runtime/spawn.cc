@@ -45,6 +45,9 @@ struct SpawnPlan {
         posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
         posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
         posix_spawn_file_actions_adddup2(&actions, control, kControlFd);
+        // Whatever else is open here without close-on-exec (sockets, as Asio makes them) must not live on in
+        // the child.
+        posix_spawn_file_actions_addclosefrom_np(&actions, kControlFd + 1);
         posix_spawnattr_init(&attributes);
         sigset_t none, all;
         sigemptyset(&none);

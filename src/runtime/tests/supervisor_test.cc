@@ -3,10 +3,12 @@
 #include "runtime/supervisor.h"
 
 #include <gmock/gmock.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 
 #include "runtime/instance_main.h"
@@ -102,6 +104,21 @@ TEST(SupervisorTest, a_child_that_does_not_end_is_killed) {
     const std::int32_t pid = (*supervisor)->pid();
     EXPECT_TRUE((*supervisor)->stop(Deadline::after(300ms)));
     EXPECT_FALSE(is_running(pid));
+}
+
+TEST(SupervisorTest, a_child_inherits_no_open_file) {
+    const int listening = socket(AF_INET, SOCK_STREAM, 0);  // without close-on-exec
+    ASSERT_GE(listening, 0);
+    const auto ours = std::filesystem::read_symlink(str_cat("/proc/self/fd/", listening));
+    auto supervisor = Supervisor::start(spec_of("Idle"), kFast);
+    ASSERT_TRUE(supervisor);
+    (void)status_of(**supervisor);  // it has come to its main()
+    for (const auto& fd :
+         std::filesystem::directory_iterator(str_cat("/proc/", (*supervisor)->pid(), "/fd"))) {
+        std::error_code gone;
+        EXPECT_NE(std::filesystem::read_symlink(fd, gone), ours);
+    }
+    close(listening);
 }
 
 TEST(SupervisorTest, children_die_with_their_supervisors_process) {

@@ -37,6 +37,7 @@ Result<> Instance::load_and_run(const Events& events) {
     WEFT_TRY(client_, pulsar::Client::create(std::move(options)));
     {
         const std::lock_guard lock(mutex_);
+        if (stopping_) return {};  // asked before there was a loop to be stopped
         loop_ = std::make_unique<RecordLoop>(
             RecordLoop::Parts{.spec = spec_, .client = *client_, .stats = stats_, .log = *log_}, settlement_);
     }

@@ -293,7 +293,7 @@ Result<> ControlPlane::write(MetadataChange change, const MetaPtr& meta, Deadlin
     {
         const std::lock_guard lock(mutex_);
         if (!leading_) return fail(ErrorCode::unavailable, kNotLeader);
-        WEFT_TRY_VOID(metadata_.check_version(change, *meta));
+        WEFT_TRY_VOID(metadata_.check_current(change, *meta));
     }
     const Record record = metadata_record(change, *meta, options_.worker_id);
     if (auto stored = metadata_writer_->append({&record, 1}, deadline); !stored) {

@@ -31,9 +31,15 @@ bool MetadataTable::apply(const MetadataEvent& event) {
     return true;
 }
 
-Result<> MetadataTable::check_version(MetadataChange change, const ::proto::FunctionMetaData& next) const {
-    const MetaPtr known = find(model::name_of(next.functiondetails()));
-    if (known && known->version() >= next.version()) {
+Result<> MetadataTable::check_current(MetadataChange change, const ::proto::FunctionMetaData& next) const {
+    const auto name = model::name_of(next.functiondetails());
+    const MetaPtr known = find(name);
+    if (!known && change == MetadataChange::remove) {
+        return fail(ErrorCode::not_found, "Function ", name.name, " doesn't exist");
+    }
+    const bool first = change == MetadataChange::update && next.version() == 0;
+    const bool same_life = known ? known->createtime() == next.createtime() : first;
+    if (!same_life || (known && known->version() >= next.version())) {
         return fail(ErrorCode::invalid_argument, change == MetadataChange::update ? "Update" : "Delete",
                     " request ignored because it is out of date. Please try again.");
     }

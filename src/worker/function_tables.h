@@ -17,9 +17,10 @@ class MetadataTable {
     /// Applies what the topic says; false if it is out of date (the known version is the same or newer) or
     /// removes the unknown.
     bool apply(const MetadataEvent& event);
-    /// Whether a leader may write this: `invalid_argument` with Pulsar's text if the known version is the
-    /// same or newer.
-    Result<> check_version(MetadataChange change, const ::proto::FunctionMetaData& next) const;
+    /// Whether a leader may write this: `invalid_argument` with Pulsar's text if it is out of date (the known
+    /// version is the same or newer, or the function was deleted and made again meanwhile), `not_found` for
+    /// the removal of what is gone.
+    Result<> check_current(MetadataChange change, const ::proto::FunctionMetaData& next) const;
     MetaPtr find(const model::FunctionName& name) const;  // null: unknown
     const std::map<model::FunctionName, MetaPtr>& all() const { return functions_; }
 

@@ -97,13 +97,33 @@ TEST(MetadataTable, ignores_what_is_out_of_date) {
         << "any version of an unknown function";
     EXPECT_FALSE(table.apply({MetadataChange::update, meta_of("f", 5)}));
     EXPECT_FALSE(table.apply({MetadataChange::remove, meta_of("f", 4)}));
-    EXPECT_EQ(table.check_version(MetadataChange::update, *meta_of("f", 5)).error().message,
+    EXPECT_EQ(table.check_current(MetadataChange::update, *meta_of("f", 5)).error().message,
               "Update request ignored because it is out of date. Please try again.");
-    EXPECT_EQ(table.check_version(MetadataChange::remove, *meta_of("f", 5)).error().message,
+    EXPECT_EQ(table.check_current(MetadataChange::remove, *meta_of("f", 5)).error().message,
               "Delete request ignored because it is out of date. Please try again.");
     EXPECT_TRUE(table.apply({MetadataChange::remove, meta_of("f", 6)}));
     EXPECT_FALSE(table.apply({MetadataChange::remove, meta_of("f", 7)}));
     EXPECT_TRUE(table.apply({MetadataChange::update, meta_of("f", 0)})) << "a new life begins at 0";
+}
+
+TEST(MetadataTable, a_write_that_means_an_earlier_life_is_out_of_date) {
+    MetadataTable table;
+    const auto code = [&](MetadataChange change, std::uint64_t version, std::uint64_t created) {
+        const auto meta = meta_of("f", version);
+        meta->set_createtime(created);
+        const auto checked = table.check_current(change, *meta);
+        return checked ? std::string("ok") : std::string(name_of(checked.error().code));
+    };
+    EXPECT_EQ(code(MetadataChange::update, 0, 1000), "ok");
+    EXPECT_EQ(code(MetadataChange::update, 1, 1000), "invalid_argument") << "deleted meanwhile";
+    EXPECT_EQ(code(MetadataChange::remove, 1, 1000), "not_found");
+    const auto again = meta_of("f", 0);
+    again->set_createtime(2000);
+    table.apply({MetadataChange::update, again});
+    EXPECT_EQ(code(MetadataChange::remove, 1, 1000), "invalid_argument");
+    EXPECT_EQ(code(MetadataChange::update, 1, 1000), "invalid_argument");
+    EXPECT_EQ(code(MetadataChange::update, 1, 2000), "ok");
+    EXPECT_EQ(code(MetadataChange::remove, 1, 2000), "ok");
 }
 
 TEST(Assignments, new_instances_go_to_the_least_loaded_worker) {

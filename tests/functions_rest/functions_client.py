@@ -1,4 +1,4 @@
-"""Pulsar's functions REST, as plain HTTP: what is sent is what stands here, and every answer can be looked at."""
+"""Pulsar's functions REST, as plain HTTP: what is sent stands here, and every answer can be looked at."""
 
 import json
 import time
@@ -96,7 +96,9 @@ class FunctionsClient:
 
         self.wait_until(running, f"{instances} instances of {name} run")
 
-    def wait_until(self, condition: Callable[[], bool], what: str = "it happens", seconds: float = 30) -> None:
+    def wait_until(
+        self, condition: Callable[[], bool], what: str = "it happens", seconds: float = 30
+    ) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:

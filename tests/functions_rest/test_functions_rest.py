@@ -185,7 +185,11 @@ BROKEN: list[tuple[str, dict[str, Any] | str, str]] = [
         "Output topic shout-in is also being used as an input topic (topics must be one or the other)",
     ),
     ("no instances", config(parallelism=0), "Function parallelism must be a positive number"),
-    ("a word for a number", config(parallelism="two"), "Invalid value \"two\" of parallelism in the function config"),
+    (
+        "a word for a number",
+        config(parallelism="two"),
+        'Invalid value "two" of parallelism in the function config',
+    ),
     ("too many", config(parallelism=5000), "Function parallelism 5000 is over Weft's limit of 1024"),
     ("no time", config(timeoutMs=0), "Function timeout must be a positive number"),
     (
@@ -196,7 +200,11 @@ BROKEN: list[tuple[str, dict[str, Any] | str, str]] = [
     ("no core", config(resources={"cpu": 0}), "The cpu allocation for the function must be positive"),
     ("more cores", config(resources={"cpu": 2}), "resources = cpu 2 is not supported by Weft yet"),
     ("no language", config(py=None), "Function language runtime is either not set or cannot be determined"),
-    ("java", config(py=None, jar="a.jar"), "runtime = JAVA is not supported by Weft yet: use PYTHON (--py) or NATIVE"),
+    (
+        "java",
+        config(py=None, jar="a.jar"),
+        "runtime = JAVA is not supported by Weft yet: use PYTHON (--py) or NATIVE",
+    ),
     ("unknown language", config(runtime="RUST"), "it must be one of JAVA PYTHON GO NATIVE"),
     ("unknown guarantee", config(processingGuarantees="ONCE"), "it must be one of ATLEAST_ONCE"),
     (
@@ -204,18 +212,34 @@ BROKEN: list[tuple[str, dict[str, Any] | str, str]] = [
         config(processingGuarantees="EFFECTIVELY_ONCE"),
         "Effectively-once processing guarantees not yet supported in Python",
     ),
-    ("manual", config(processingGuarantees="MANUAL"), "processingGuarantees = MANUAL is not supported by Weft yet"),
+    (
+        "manual",
+        config(processingGuarantees="MANUAL"),
+        "processingGuarantees = MANUAL is not supported by Weft yet",
+    ),
     ("retries", config(maxMessageRetries=3), "Message retries not yet supported in python"),
     (
         "dead letters",
         config(deadLetterTopic="dlq"),
         "Dead Letter Topic specified, however max retries is set to infinity",
     ),
-    ("window", config(windowConfig={"windowLengthCount": 3}), "There is currently no support windowing in python"),
+    (
+        "window",
+        config(windowConfig={"windowLengthCount": 3}),
+        "There is currently no support windowing in python",
+    ),
     ("bad window", config(windowConfig={}), "Window length is not specified"),
     ("pattern", config(topicsPattern="in.*"), "topicsPattern = in.* is not supported by Weft yet"),
-    ("schema", config(inputSpecs={"x": {"schemaType": "json"}}), "inputSpecs.schemaType = json (input x) is not"),
-    ("no queue", config(inputSpecs={"x": {"receiverQueueSize": -1}}), "Receiver queue size should be >= zero"),
+    (
+        "schema",
+        config(inputSpecs={"x": {"schemaType": "json"}}),
+        "inputSpecs.schemaType = json (input x) is not",
+    ),
+    (
+        "no queue",
+        config(inputSpecs={"x": {"receiverQueueSize": -1}}),
+        "Receiver queue size should be >= zero",
+    ),
     ("secrets", config(secrets={"a": "b"}), "secrets = with entries is not supported by Weft yet"),
     ("no ack", config(autoAck=False), "autoAck = false is not supported by Weft yet: use true"),
     (
@@ -224,7 +248,11 @@ BROKEN: list[tuple[str, dict[str, Any] | str, str]] = [
         "Only one of retain ordering or retain key ordering can be set",
     ),
     ("inputs not a list", config(inputs="a"), "it must be a list of strings"),
-    ("user config not an object", config(userConfig="{}"), "of userConfig in the function config: it must be a JSON"),
+    (
+        "user config not an object",
+        config(userConfig="{}"),
+        "of userConfig in the function config: it must be a JSON",
+    ),
     ("not JSON", "{", "The function config is not valid JSON"),
     ("a list", "[]", "The function config must be a JSON object"),
     ("nothing", "", "Function config is not provided"),
@@ -308,7 +336,11 @@ def test_what_is_not_served_says_so(functions: FunctionsClient) -> None:
     ]:
         answer = functions.call(method, path)
         assert answer.status == 501 and "not supported by Weft yet" in answer.reason, (path, answer)
-    for path in ("/admin/v3/functions/connectors", "/admin/v3/sources/public/default", "/admin/v3/sinks/builtinsinks"):
+    for path in (
+        "/admin/v3/functions/connectors",
+        "/admin/v3/sources/public/default",
+        "/admin/v3/sinks/builtinsinks",
+    ):
         assert functions.get(path).json == []
 
 

@@ -1,4 +1,4 @@
-"""bin/pulsar-admin of Apache Pulsar 4.0.8, unchanged, against the functions worker of `weft standalone`."""
+"""bin/pulsar-admin of Apache Pulsar 4.0.8, unchanged, against the worker of `weft standalone`."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,11 @@ def test_a_functions_life(tools: JavaTools, functions: FunctionsClient, tmp_path
 
     assert "exclaim" in tools.admin("functions", "list").check().output.splitlines()
     shown = json_in(tools.admin("functions", "get", "--name", "exclaim").check().output)
-    assert isinstance(shown, dict) and shown["className"] == "exclaim.process" and list(shown["inputSpecs"]) == ["in"]
+    assert (
+        isinstance(shown, dict)
+        and shown["className"] == "exclaim.process"
+        and list(shown["inputSpecs"]) == ["in"]
+    )
     status = json_in(tools.admin("functions", "status", "--name", "exclaim").check().output)
     assert isinstance(status, dict) and status["numRunning"] == 1
     stats = json_in(tools.admin("functions", "stats", "--name", "exclaim").check().output)

@@ -17,6 +17,10 @@ constexpr std::uint64_t kNothing = ~0ULL;  // -1: an id that names no entry
 
 Refusal no_consumer() { return {ServerError::consumer_not_found, "Consumer not found"}; }
 
+bool acks_one_by_one(SubscriptionType type) {
+    return type == SubscriptionType::shared || type == SubscriptionType::key_shared;
+}
+
 std::span<const std::int64_t> bits_of(const proto::MessageIdData& id) {
     return {id.ack_set().data(), static_cast<std::size_t>(id.ack_set_size())};
 }
@@ -79,6 +83,11 @@ Answer<std::unique_ptr<Consumer>> Connection::make_consumer(const proto::Command
         return refuse(ServerError::not_allowed,
                       "readCompacted only allowed on failover or exclusive subscriptions");
     }
+    if (command.has_keysharedmeta() && command.keysharedmeta().keysharedmode() == proto::STICKY) {
+        return refuse(ServerError::not_allowed,
+                      "Key_Shared with hash ranges of the consumer's own (STICKY) is not "
+                      "served by Weft's embedded broker: use AUTO_SPLIT");
+    }
     auto consumer = std::make_unique<Consumer>();
     consumer->id = command.consumer_id();
     consumer->name = command.consumer_name();
@@ -113,10 +122,6 @@ Answer<> Connection::subscribe_to(Topic& topic, const proto::CommandSubscribe& c
                                               : "NonDurable subscription with the same name already exists.");
     }
     const bool is_new = subscription == nullptr;
-    if (is_new && consumer->type == SubscriptionType::key_shared) {
-        return refuse(ServerError::not_allowed,
-                      "Key_Shared subscriptions are not served by Weft's embedded broker");
-    }
     const auto id = consumer->id;
     const auto answer = later([id, request](Connection& self, Result<> written) {
         if (written) return self.confirm(id, request);
@@ -177,7 +182,7 @@ void Connection::send_entry(const Consumer& consumer, const Delivery& delivery) 
     const wire::MessageId id{ledger, delivery.entry, partition ? static_cast<std::int32_t>(*partition) : -1,
                              -1};
     Bytes pieces[2];
-    if (consumer.epoch && consumer.type != SubscriptionType::shared) {
+    if (consumer.epoch && !acks_one_by_one(consumer.type)) {
         proto::BaseCommand command;
         command.set_type(proto::BaseCommand::MESSAGE);
         auto& message = *command.mutable_message();
@@ -237,9 +242,9 @@ void Connection::acknowledge(const proto::CommandAck& command) {
         }
         if (command.ack_type() == proto::CommandAck::Individual) {
             subscription.acknowledge(*consumer, acks_);
-        } else if (consumer->type == SubscriptionType::shared) {
-            refused = {ServerError::not_allowed,
-                       "Cumulative acknowledgement is not allowed on a Shared subscription"};
+        } else if (acks_one_by_one(consumer->type)) {
+            refused = {ServerError::not_allowed, str_cat("Cumulative acknowledgement is not allowed on a ",
+                                                         name_of(consumer->type), " subscription")};
         } else if (!acks_.empty()) {
             subscription.acknowledge_cumulative(*consumer, acks_.front());
         }

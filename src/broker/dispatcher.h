@@ -1,7 +1,7 @@
 #pragma once
 // Dispatcher: how a subscription hands its topic's entries to its consumers. One kind for Exclusive and
-// Failover (all to the active one, in order), one for Shared. On the loop; not called back from what it
-// calls.
+// Failover (all to the active one, in order), one for Shared, one for Key_Shared. On the loop; not called
+// back from what it calls.
 
 #include <functional>
 #include <memory>
@@ -52,10 +52,13 @@ class Dispatcher {
     virtual std::uint64_t unacked() const = 0;
     /// Shared: the limit of unacked messages was met and they are not yet below half of it.
     virtual bool blocked() const = 0;
+    /// Whether an ack may let something go out.
+    virtual bool waits_for_acks() const = 0;
 };
 
 std::unique_ptr<Dispatcher> make_single_active_dispatcher(DispatchSource source, SubscriptionType type);
 std::unique_ptr<Dispatcher> make_shared_dispatcher(DispatchSource source);
+std::unique_ptr<Dispatcher> make_key_shared_dispatcher(DispatchSource source);
 
 /// One entry to be sent, and what is known of it.
 struct Outgoing {

@@ -8,6 +8,7 @@
 
 #include "broker/choose.h"
 #include "broker/dispatcher.h"
+#include "broker/unacked_book.h"
 #include "observe/log.h"
 
 namespace weft::broker {
@@ -20,7 +21,9 @@ constexpr std::size_t kDelayedMax = 100'000;  // entries that wait for their tim
 class SharedDispatcher final : public Dispatcher {
   public:
     explicit SharedDispatcher(DispatchSource source)
-        : source_(std::move(source)), feed_(source_.hub, source_.ledger, [this] { dispatch(); }) {
+        : source_(std::move(source)),
+          feed_(source_.hub, source_.ledger, [this] { dispatch(); }),
+          book_(source_.hub.options()) {
         feed_.move_to(source_.cursor.position());
     }
     ~SharedDispatcher() override {
@@ -30,14 +33,15 @@ class SharedDispatcher final : public Dispatcher {
     SubscriptionType type() const override { return SubscriptionType::shared; }
     const std::vector<Consumer*>& consumers() const override { return consumers_; }
     Consumer* active() const override { return nullptr; }
-    std::uint64_t unacked() const override { return unacked_; }
-    bool blocked() const override { return blocked_; }
+    std::uint64_t unacked() const override { return book_.total(); }
+    bool blocked() const override { return book_.blocked(); }
+    bool waits_for_acks() const override { return book_.blocked(); }
 
     void add(Consumer& consumer) override { consumers_.push_back(&consumer); }
 
     void remove(Consumer& consumer) override {
         std::erase(consumers_, &consumer);
-        drop_unacked(consumer, consumer.unacked);
+        book_.drop(consumer, consumer.unacked);
         if (consumers_.empty()) {
             start_over();
         } else {
@@ -49,7 +53,7 @@ class SharedDispatcher final : public Dispatcher {
 
     void dispatch() override {
         now_ms_ = wall_clock_ms();
-        while (!blocked_) {
+        while (!book_.blocked()) {
             const auto next = next_ready();
             if (!next) return;
             auto& consumer = *consumers_[*next];
@@ -66,7 +70,7 @@ class SharedDispatcher final : public Dispatcher {
         }
         consumer.counters.redelivered.add(consumer.unacked);
         consumer.pending.clear();
-        drop_unacked(consumer, consumer.unacked);
+        book_.drop(consumer, consumer.unacked);
         dispatch();
     }
 
@@ -77,7 +81,7 @@ class SharedDispatcher final : public Dispatcher {
             const auto messages = it->second;
             consumer.pending.erase(it);
             consumer.counters.redelivered.add(messages);
-            drop_unacked(consumer, messages);
+            book_.drop(consumer, messages);
             replay_.insert(entry);
             ++redeliveries_[entry];
         }
@@ -104,7 +108,7 @@ class SharedDispatcher final : public Dispatcher {
                 acked += pending.second;
                 return true;
             });
-            drop_unacked(*consumer, acked);
+            book_.drop(*consumer, acked);
         }
         std::erase_if(replay_, [&](EntryId entry) { return cursor.is_acked(entry); });
         std::erase_if(redeliveries_, [&](const auto& item) { return cursor.is_acked(item.first); });
@@ -204,11 +208,7 @@ class SharedDispatcher final : public Dispatcher {
         const auto messages = send_entry(consumer, source_.cursor, {entry, facts, redeliveries, now_ms_});
         messages_per_entry_ = messages_per_entry_ * 0.9 + messages * 0.1;
         consumer.pending.insert_or_assign(consumer.pending.end(), entry.id, messages);
-        consumer.unacked += messages;
-        unacked_ += messages;
-        const auto& options = source_.hub.options();
-        if (consumer.unacked >= options.unacked_per_consumer_max) consumer.blocked = true;
-        if (unacked_ >= options.unacked_per_subscription_max) blocked_ = true;
+        book_.add(consumer, messages);
     }
 
     bool take_ack(Consumer& consumer, EntryId entry, std::uint32_t messages_left) {
@@ -221,17 +221,8 @@ class SharedDispatcher final : public Dispatcher {
             it->second -= acked;
         }
         consumer.counters.acked.add(acked);
-        drop_unacked(consumer, acked);
+        book_.drop(consumer, acked);
         return true;
-    }
-
-    void drop_unacked(Consumer& consumer, std::uint64_t messages) {
-        messages = std::min(messages, consumer.unacked);
-        consumer.unacked -= messages;
-        unacked_ -= messages;
-        const auto& options = source_.hub.options();
-        if (consumer.unacked <= options.unacked_per_consumer_max / 2) consumer.blocked = false;
-        if (unacked_ <= options.unacked_per_subscription_max / 2) blocked_ = false;
     }
 
     void delay(std::int64_t until_ms, EntryId entry) {
@@ -290,8 +281,7 @@ class SharedDispatcher final : public Dispatcher {
     EntryFeed feed_;
     double messages_per_entry_ = 1;
     std::uint64_t now_ms_ = 0;  // at the beginning of dispatch()
-    std::uint64_t unacked_ = 0;
-    bool blocked_ = false;
+    UnackedBook book_;
     std::set<EntryId> replay_;                                 // to be delivered again
     std::deque<store::StoredEntry> again_;                     // some of them, read
     std::unordered_map<EntryId, std::uint32_t> redeliveries_;  // how often, of entries not acked

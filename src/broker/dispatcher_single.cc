@@ -26,6 +26,7 @@ class SingleActiveDispatcher final : public Dispatcher {
     Consumer* active() const override { return active_; }
     std::uint64_t unacked() const override { return 0; }
     bool blocked() const override { return false; }
+    bool waits_for_acks() const override { return false; }
 
     void add(Consumer& consumer) override {
         consumers_.push_back(&consumer);

@@ -38,15 +38,19 @@ void Subscription::make_dispatcher(SubscriptionType type) {
                           .cursor = cursor_,
                           .end = [this] { return topic_.end(); },
                           .cursor_changed = [this] { changed(); }};
-    dispatcher_ = type == SubscriptionType::shared ? make_shared_dispatcher(std::move(source))
-                                                   : make_single_active_dispatcher(std::move(source), type);
+    switch (type) {
+        case SubscriptionType::shared:
+            dispatcher_ = make_shared_dispatcher(std::move(source));
+            return;
+        case SubscriptionType::key_shared:
+            dispatcher_ = make_key_shared_dispatcher(std::move(source));
+            return;
+        default:
+            dispatcher_ = make_single_active_dispatcher(std::move(source), type);
+    }
 }
 
 Answer<> Subscription::add(Consumer& consumer) {
-    if (consumer.type == SubscriptionType::key_shared) {
-        return refuse(ServerError::not_allowed,
-                      "Key_Shared subscriptions are not served by Weft's embedded broker: ", name_);
-    }
     if (dispatcher_ == nullptr || dispatcher_->consumers().empty()) {
         make_dispatcher(consumer.type);
     } else if (dispatcher_->type() != consumer.type) {
@@ -101,7 +105,7 @@ void Subscription::flow(Consumer& consumer, std::uint32_t permits) {
 }
 
 void Subscription::acknowledge(Consumer& consumer, std::span<const Ack> acks) {
-    const bool was_blocked = consumer.blocked || dispatcher_->blocked();
+    const bool waited = consumer.blocked || dispatcher_->waits_for_acks();
     bool any = false;
     for (const auto& ack : acks) {
         if (ack.still_unacked.empty()) {
@@ -116,7 +120,7 @@ void Subscription::acknowledge(Consumer& consumer, std::span<const Ack> acks) {
     if (!any) return;
     consumer.counters.last_acked_ms = wall_clock_ms();
     changed();
-    if (was_blocked) dispatch();
+    if (waited) dispatch();
 }
 
 void Subscription::acknowledge_cumulative(Consumer& consumer, const Ack& up_to) {

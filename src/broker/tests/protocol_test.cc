@@ -1,6 +1,7 @@
 // The binary protocol: what goes in, what comes out.
 
 #include <algorithm>
+#include <map>
 #include <random>
 
 #include "broker/tests/broker_fixture.h"
@@ -285,6 +286,104 @@ TEST_F(ProtocolTest, shared_delivers_again_only_what_is_asked_for) {
     client->expect(Command::ACK_RESPONSE);
     client->send(again);
     EXPECT_TRUE(client->silent()) << "it is acked";
+}
+
+// A message with a key.
+Bytes keyed(const std::string& key, const std::string& payload) {
+    wire::OutgoingMessage message;
+    message.payload = payload;
+    message.partition_key = key;
+    return *wire::encode_single(message, {.producer_name = "p"});
+}
+
+TEST_F(ProtocolTest, key_shared_keeps_a_key_with_one_consumer_and_in_order) {
+    auto other = TestClient::connected(broker);
+    client->subscribe({.topic = kTopic, .name = "one", .type = Sub::Key_Shared});
+    other->subscribe({.topic = kTopic, .name = "two", .type = Sub::Key_Shared});
+    client->flow(1000);
+    other->flow(1000);
+    auto producer = TestClient::connected(broker);
+    producer->open_producer(kTopic);
+    for (std::uint64_t i = 0; i < 60; ++i) {
+        producer->publish(i, keyed(str_cat("k", i % 20), str_cat(i)));
+        producer->expect(Command::SEND_RECEIPT);
+    }
+    std::map<std::uint64_t, std::vector<std::uint64_t>> by_key;
+    std::size_t counts[2] = {0, 0};
+    for (auto* from : {client.get(), other.get()}) {
+        std::map<std::uint64_t, std::vector<std::uint64_t>> here;
+        while (!from->silent()) {
+            here[0];
+            const auto number = std::stoull(payload_of(from->expect(Command::MESSAGE)));
+            here[number % 20 + 1].push_back(number);
+            ++counts[from == client.get() ? 0 : 1];
+        }
+        here.erase(0);
+        for (auto& [key, numbers] : here) {
+            EXPECT_FALSE(by_key.contains(key)) << "a key in two places";
+            EXPECT_TRUE(std::ranges::is_sorted(numbers));
+            EXPECT_EQ(numbers.size(), 3U);
+            by_key[key] = numbers;
+        }
+    }
+    EXPECT_EQ(by_key.size(), 20U);
+    EXPECT_GT(counts[0], 0U);
+    EXPECT_GT(counts[1], 0U);
+}
+
+TEST_F(ProtocolTest, key_shared_moves_a_key_only_when_nothing_of_it_is_under_way) {
+    client->subscribe({.topic = kTopic, .name = "one", .type = Sub::Key_Shared});
+    client->flow(1000);
+    auto producer = TestClient::connected(broker);
+    producer->open_producer(kTopic);
+    std::vector<wire::MessageId> ids;
+    const auto publish = [&](std::uint64_t number, const std::string& key) {
+        producer->publish(number, keyed(key, str_cat(key, ":", number)));
+        ids.push_back(
+            TestClient::id_of(producer->expect(Command::SEND_RECEIPT).command.send_receipt().message_id()));
+    };
+    for (std::uint64_t i = 0; i < 40; ++i) publish(i, str_cat("k", i));
+    take(*client, 40);
+    auto other = TestClient::connected(broker);
+    other->subscribe({.topic = kTopic, .name = "two", .type = Sub::Key_Shared});
+    other->flow(1000);
+    for (std::uint64_t i = 0; i < 40; ++i) publish(40 + i, str_cat("k", i));
+    EXPECT_EQ(take(*client, 40).size(), 40U);
+    EXPECT_TRUE(other->silent()) << "the first ones are under way to the other";
+    for (const auto& id : ids) {
+        client->acknowledge(id);
+        client->expect(Command::ACK_RESPONSE);
+    }
+    for (std::uint64_t i = 0; i < 40; ++i) publish(80 + i, str_cat("k", i));
+    EXPECT_FALSE(other->silent()) << "now some of the keys are its own";
+}
+
+TEST_F(ProtocolTest, key_shared_goes_past_a_slow_consumer_and_back) {
+    auto other = TestClient::connected(broker);
+    client->subscribe({.topic = kTopic, .name = "one", .type = Sub::Key_Shared});
+    other->subscribe({.topic = kTopic, .name = "two", .type = Sub::Key_Shared});
+    other->flow(1000);  // the first one gives no permits
+    auto producer = TestClient::connected(broker);
+    producer->open_producer(kTopic);
+    for (std::uint64_t i = 0; i < 40; ++i) {
+        producer->publish(i, keyed(str_cat("k", i % 20), str_cat(i)));
+        producer->expect(Command::SEND_RECEIPT);
+    }
+    std::size_t got = 0;
+    while (!other->silent()) {
+        other->expect(Command::MESSAGE);
+        ++got;
+    }
+    EXPECT_GT(got, 0U);
+    EXPECT_LT(got, 40U);
+    other->disconnect();  // what it had comes to the one that is left, in order
+    client->flow(1000);
+    std::map<std::uint64_t, std::uint64_t> last;
+    for (const auto& payload : take(*client, 40)) {
+        const auto number = std::stoull(payload);
+        EXPECT_GE(number, last[number % 20]) << "order within a key";
+        last[number % 20] = number;
+    }
 }
 
 TEST_F(ProtocolTest, failover_tells_who_is_active) {

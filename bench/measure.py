@@ -5,12 +5,20 @@ import re
 import subprocess
 import time
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.functions_rest import FunctionsRest
 from harness.java_tools import JavaTools
-from harness.process_stats import CpuReading, cpu_nanoseconds, cpu_seconds, descendants, pss_bytes
+from harness.process_stats import (
+    CpuReading,
+    command_line,
+    cpu_nanoseconds,
+    cpu_seconds,
+    descendants,
+    pss_bytes,
+)
 from sides import Program, Running, function_config, load_binary
 
 Figures = dict[str, float]
@@ -76,6 +84,7 @@ def backlog(broker: Running, program: Program, count: int, size: int) -> Figures
             f"{program.label}: the outputs were not complete: {result or 'see standard error'}"
         )
     functions.delete(config)
+    _wait_until_gone(marks[-1].cpu.by_pid.keys() - begin.cpu.by_pid.keys())
     first, start, steady_end, end = marks
     if start.messages == steady_end.messages:
         raise RuntimeError(f"{program.label}: {count} messages are too few for a steady part")
@@ -95,6 +104,16 @@ def backlog(broker: Running, program: Program, count: int, size: int) -> Figures
         "duplicates": result["duplicates"],
         "out_of_order": result["out_of_order"],
     }
+
+
+def _wait_until_gone(pids: Iterable[int], timeout_seconds: float = 60) -> None:
+    """The processes of a deleted function: they must be in no later figure."""
+    deadline = time.monotonic() + timeout_seconds
+    for pid in pids:
+        while Path(f"/proc/{pid}").exists():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"process {pid} of a deleted function is still there: {command_line(pid)}")
+            time.sleep(0.01)
 
 
 def cpu_per_message(start: Moment, end: Moment, broker_pid: int) -> tuple[float, float]:
@@ -119,7 +138,9 @@ def latency(
         *["latency", "--service-url", broker.address.service_url, "--in", input_topic, "--out", output_topic],
         *["--rate", rate, "--size", size, "--seconds", seconds, "--warmup-seconds", warmup_seconds],
     )
+    running = set(descendants(broker.pid)) - {broker.pid}
     functions.delete(config)
+    _wait_until_gone(running)
     return found
 
 

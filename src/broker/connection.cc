@@ -52,7 +52,10 @@ void Connection::detach() {
     consumers_.clear();
 }
 
-void Connection::resume() { channel_->resume_reading(); }
+void Connection::resume() {
+    waits_for_store_ = false;
+    if (!waits_for_client_) channel_->resume_reading();
+}
 
 void Connection::check_keep_alive() {
     if (closed_ || std::exchange(heard_, false)) {
@@ -102,6 +105,7 @@ void Connection::on_frame(Bytes frame) {
 }
 
 void Connection::on_writable() {
+    if (std::exchange(waits_for_client_, false) && !waits_for_store_) channel_->resume_reading();
     for (const auto& [id, consumer] : consumers_) {
         if (consumer->subscription != nullptr) consumer->subscription->dispatch();
     }

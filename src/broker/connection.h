@@ -131,7 +131,9 @@ class Connection final : public async::FrameHandler, public ConsumerSink, public
     bool closed_ = false;
     bool heard_ = true;  // since the last keep-alive check
     bool pinged_ = false;
-    bool probing_ = false;  // a PING is out and must be answered within a few seconds
+    bool waits_for_store_ = false;   // not read until resume()
+    bool waits_for_client_ = false;  // not read until on_writable()
+    bool probing_ = false;           // a PING is out and must be answered within a few seconds
     std::unordered_map<std::uint64_t, ProducerSet::Ptr> producers_;
     std::unordered_map<std::uint64_t, std::uint64_t>
         ending_;  // producers that wait for their last receipts: close request

@@ -135,7 +135,10 @@ void Connection::send(const proto::CommandSend& command, Bytes entry) {
     }
     const auto messages = static_cast<std::uint32_t>(std::max(command.num_messages(), 1));
     producer->topic->publish(producer, command.sequence_id(), messages, std::move(entry));
-    if (engine_.publishers_must_wait(*this)) channel_->pause_reading();
+    // Too much waits for the disk, or for a client that doesn't read its receipts.
+    if (engine_.publishers_must_wait(*this)) waits_for_store_ = true;
+    if (channel_->over_high_mark()) waits_for_client_ = true;
+    if (waits_for_store_ || waits_for_client_) channel_->pause_reading();
 }
 
 void Connection::send_receipt(const Producer& producer, std::uint64_t sequence_id, store::LedgerId ledger,

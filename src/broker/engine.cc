@@ -1,5 +1,7 @@
 #include "broker/engine.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -81,8 +83,19 @@ void Engine::connection_closed(Connection& connection) {
 void Engine::check_keep_alive() {
     keep_alive_timer_ = 0;
     for (const auto& [raw, connection] : connections_) connection->check_keep_alive();
+    give_memory_back();
     if (!connections_.empty() && !stopped_) {
         keep_alive_timer_ = loop_.after(options_.keep_alive, [this] { check_keep_alive(); });
+    }
+}
+
+// The allocator keeps what it has had; after a busy time that is much. Costs milliseconds, so only when all
+// is quiet.
+void Engine::give_memory_back() {
+    if (std::exchange(appends_, 0) != 0) {
+        memory_is_tidy_ = false;
+    } else if (!std::exchange(memory_is_tidy_, true)) {
+        malloc_trim(0);
     }
 }
 
@@ -169,6 +182,7 @@ void Engine::flush_cursors() {
 
 void Engine::pending_bytes_changed(std::int64_t by) {
     pending_bytes_ += by;
+    ++appends_;
     if (paused_.empty() || pending_bytes_ > static_cast<std::int64_t>(options_.pending_publish_bytes_max / 2))
         return;
     for (auto* connection : std::exchange(paused_, {})) connection->resume();

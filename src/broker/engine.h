@@ -79,6 +79,7 @@ class Engine final : public Broker, public Hub {
     void trim_all_now_and_then();
     void write_cursor(Subscription& subscription);
     void check_keep_alive();
+    void give_memory_back();
 
     // Fixed after construction.
     async::Loop& loop_;
@@ -96,6 +97,8 @@ class Engine final : public Broker, public Hub {
     std::vector<Subscription*> dirty_;  // their cursors are to be written
     async::TimerId flush_timer_ = 0;
     async::TimerId keep_alive_timer_ = 0;
+    std::uint64_t appends_ = 0;          // began or ended since the last keep-alive check
+    bool memory_is_tidy_ = true;         // what a busy time left was given back
     SteadyTime trimmed_ = steady_now();  // all topics, the last time
     std::int64_t pending_bytes_ = 0;
     std::vector<Connection*> paused_;

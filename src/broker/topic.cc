@@ -10,6 +10,9 @@ namespace {
 
 const observe::Logger kLog("broker");
 
+// What an entry under way takes besides its bytes: callback, queues, receipt.
+constexpr std::size_t kBookkeepingBytes = 512;
+
 Refusal refusal_of(const Error& error) {
     return {ServerError::persistence, str_cat("the message could not be stored: ", error.message)};
 }
@@ -33,12 +36,13 @@ void Topic::publish(const ProducerSet::Ptr& producer, std::uint64_t sequence_id,
     producer->bytes_in.add(size);
     messages_in.add(messages);
     bytes_in.add(size);
-    hub_.pending_bytes_changed(static_cast<std::int64_t>(size));
+    const auto cost = static_cast<std::int64_t>(size + kBookkeepingBytes);
+    hub_.pending_bytes_changed(cost);
     hub_.store().append(
         ledger_, std::move(entry),
-        [hub = hub_.alive(), topic = alive(), producer, sequence_id, size](Result<EntryId> appended) {
+        [hub = hub_.alive(), topic = alive(), producer, sequence_id, cost](Result<EntryId> appended) {
             if (const auto here = hub.lock()) {
-                (*here)->pending_bytes_changed(-static_cast<std::int64_t>(size));
+                (*here)->pending_bytes_changed(-cost);
             }
             const auto there = topic.lock();
             if (there != nullptr) (*there)->on_appended(producer, sequence_id, std::move(appended));

@@ -84,7 +84,7 @@ void Engine::check_keep_alive() {
     keep_alive_timer_ = 0;
     for (const auto& [raw, connection] : connections_) connection->check_keep_alive();
     give_memory_back();
-    if (!connections_.empty() && !stopped_) {
+    if ((!connections_.empty() || !memory_is_tidy_) && !stopped_) {
         keep_alive_timer_ = loop_.after(options_.keep_alive, [this] { check_keep_alive(); });
     }
 }

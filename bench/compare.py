@@ -140,6 +140,7 @@ def main() -> None:
         for number in range(options.blocks):
             for side in sides if number % 2 == 0 else sides[::-1]:
                 run.block(side, number)
+            say(f"after {number + 1} of {options.blocks} blocks of each side:\n{table(run.results)}")
         facts = machine(options, sides)
         facts["load average before each block"] = ", ".join(f"{load:.1f}" for load in run.load_averages)
         print(table(run.results))

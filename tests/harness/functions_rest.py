@@ -12,12 +12,29 @@ from .broker import Address, get_json
 Config = dict[str, object]
 
 
+class NotReady(RuntimeError):
+    """Refused for now (503)."""
+
+
 class FunctionsRest:
     def __init__(self, address: Address) -> None:
         self._root = f"{address.admin_url}/admin/v3/functions"
 
-    def create(self, config: Config, program: Path) -> None:
-        """Registers a function with its program uploaded; `config` is a FunctionConfig as the REST API names it."""
+    def create(self, config: Config, program: Path, timeout_seconds: float = 60) -> None:
+        """Registers a function with its program uploaded; `config` is a FunctionConfig as the REST API names it. While
+        the real worker's leader is not ready it refuses, but keeps the program under that name: then `name` in `config`
+        is changed, and it is tried again."""
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            try:
+                return self._create(config, program)
+            except NotReady:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)  # between two questions to a foreign program
+                config["name"] = f"{config['name']}-again"
+
+    def _create(self, config: Config, program: Path) -> None:
         boundary = uuid.uuid4().hex
         parts = [
             ('name="functionConfig"\r\nContent-Type: application/json', json.dumps(config).encode()),
@@ -65,4 +82,5 @@ class FunctionsRest:
                 answer.read()
         except urllib.error.HTTPError as error:
             told = error.read().decode(errors="replace")
-            raise RuntimeError(f"{request.method} {request.full_url}: {error.code} {told}") from error
+            message = f"{request.method} {request.full_url}: {error.code} {told}"
+            raise (NotReady if error.code == 503 else RuntimeError)(message) from error

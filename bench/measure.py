@@ -1,35 +1,27 @@
-"""The measurements, each on a broker that runs: a function over a backlog, latency through a function, rest."""
+"""What the measurements are made of: the load generator, the CPU between two moments; and those of the whole machine."""
 
 import json
 import re
 import subprocess
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.functions_rest import FunctionsRest
 from harness.java_tools import JavaTools
-from harness.process_stats import (
-    CpuReading,
-    command_line,
-    cpu_nanoseconds,
-    cpu_seconds,
-    descendants,
-    pss_bytes,
-)
-from sides import Program, Running, function_config, load_binary
+from harness.process_stats import CpuReading, command_line, cpu_seconds, descendants, pss_bytes
+from sides import Running, load_binary
 
 Figures = dict[str, float]
-STEADY_FROM, STEADY_TO = 0.1, 0.9  # shares of the outputs: what lies between them is the steady part
+STEADY_FROM, STEADY_TO = 0.1, 0.9  # shares of the messages: what lies between them is the steady part
 
 
-def _topic(name: str) -> str:
+def topic_name(name: str) -> str:
     return f"persistent://public/default/{name}-{uuid.uuid4().hex[:8]}"
 
 
-def _load(*arguments: object) -> Figures:
+def load(*arguments: object) -> Figures:
     """Runs the load generator to its end and returns what it printed last."""
     command = [str(load_binary()), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -41,72 +33,87 @@ def _load(*arguments: object) -> Figures:
 
 @dataclass(frozen=True)
 class Moment:
-    """When a part of the messages had come, and the CPU used by then."""
+    """When a part of the messages had passed, and the CPU used by then."""
 
     messages: int
     time: float
     cpu: CpuReading
     load_cpu_seconds: float
 
+
+class MarkedLoad:
+    """The load generator at work; it says how far it is (`mark N`), and the CPU of the others is read then: of the
+    processes that were there when it was looked for them, for a search takes as long as thousands of messages."""
+
+    def __init__(self, broker: Running, *arguments: object) -> None:
+        command = [str(load_binary()), *map(str, arguments)]
+        self._broker = broker
+        self.look_for_processes()
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    def wait_until_subscribed(self) -> None:
+        assert self._process.stdout is not None
+        if self._process.stdout.readline() != "ready\n":
+            raise RuntimeError("the load generator did not subscribe; see standard error")
+
+    def look_for_processes(self) -> None:
+        self._pids = descendants(self._broker.pid)
+
+    def now(self, messages: int) -> Moment:
+        return Moment(messages, time.monotonic(), CpuReading.of(self._pids), cpu_seconds(self._process.pid))
+
+    def finish(self, wanted: Sequence[int]) -> tuple[list[Moment], Figures]:
+        """The first moments at which so many messages had passed, and what it printed at its end."""
+        assert self._process.stdout is not None
+        moments: list[Moment] = []
+        result: Figures = {}
+        for line in self._process.stdout:
+            if not line.startswith("mark"):
+                result = json.loads(line)
+                continue
+            messages = int(line.split()[1])
+            if len(moments) < len(wanted) and messages >= wanted[len(moments)]:
+                if wanted[len(moments)] == 1:
+                    self.look_for_processes()  # a function has come
+                moments.append(self.now(messages))
+                while len(moments) < len(wanted) and messages >= wanted[len(moments)]:
+                    moments.append(moments[-1])  # one mark may be past several
+        if self._process.wait() != 0 or len(moments) != len(wanted):
+            raise RuntimeError(f"the load generator was not done: {result or 'see standard error'}")
+        return moments, result
+
+
+def steady(count: int) -> list[int]:
+    return [int(count * STEADY_FROM), int(count * STEADY_TO)]
+
+
+@dataclass(frozen=True)
+class Span:
+    """The steady part between two moments, per message."""
+
+    rate: float
+    broker_us: float  # core-µs of the broker's process
+    others_us: float  # of all processes below it
+    load_us: float
+
     @staticmethod
-    def now(messages: int, broker: Running, load_pid: int) -> "Moment":
-        return Moment(messages, time.monotonic(), CpuReading.of_tree(broker.pid), cpu_seconds(load_pid))
-
-
-def backlog(broker: Running, program: Program, count: int, size: int) -> Figures:
-    """Stores `count` messages, then lets a new function work them off while its outputs are read and checked byte
-    by byte. Rate and CPU are those of the steady part, from 10 % to 90 % of the outputs: the start of a process is
-    not in it, and what is under way at both of its ends is the same. `..._with_start` is from create to the end."""
-    url = broker.address.service_url
-    input_topic, output_topic = _topic("in"), _topic("out")
-    filled = _load("fill", "--service-url", url, "--topic", input_topic, "--count", count, "--size", size)
-    config = function_config(program, f"bench-{uuid.uuid4().hex[:8]}", input_topic, output_topic)
-    functions = FunctionsRest(broker.address)
-    command = ["drain", "--service-url", url, "--topic", output_topic, "--count", count, "--size", size]
-    command += ["--mark-every", count // 100, "--timeout", 180]
-    drain = subprocess.Popen([str(load_binary()), *map(str, command)], stdout=subprocess.PIPE, text=True)
-    assert drain.stdout is not None
-    drain.stdout.readline()  # it has subscribed
-    begin = Moment.now(0, broker, drain.pid)
-    functions.create(config, program.file)
-    wanted = [1, int(count * STEADY_FROM), int(count * STEADY_TO), count]
-    marks: list[Moment] = []
-    result: Figures = {}
-    for line in drain.stdout:
-        if not line.startswith("mark"):
-            result = json.loads(line)
-        elif int(line.split()[1]) >= wanted[len(marks)]:
-            marks.append(Moment.now(int(line.split()[1]), broker, drain.pid))
-            while len(marks) < len(wanted) and marks[-1].messages >= wanted[len(marks)]:
-                marks.append(marks[-1])  # one mark may be past several
-    if drain.wait() != 0 or len(marks) != len(wanted):
-        raise RuntimeError(
-            f"{program.label}: the outputs were not complete: {result or 'see standard error'}"
+    def between(start: Moment, end: Moment, broker_pid: int) -> "Span":
+        messages = end.messages - start.messages
+        if messages <= 0:
+            raise RuntimeError("too few messages for a steady part")
+        if any(pid not in end.cpu.by_pid for pid in start.cpu.by_pid):
+            raise RuntimeError("a process ended while it was measured")
+        used = end.cpu.since(start.cpu)
+        scale = 1e6 / messages
+        return Span(
+            messages / (end.time - start.time),
+            scale * used.pop(broker_pid),
+            scale * sum(used.values()),
+            scale * (end.load_cpu_seconds - start.load_cpu_seconds),
         )
-    functions.delete(config)
-    _wait_until_gone(marks[-1].cpu.by_pid.keys() - begin.cpu.by_pid.keys())
-    first, start, steady_end, end = marks
-    if start.messages == steady_end.messages:
-        raise RuntimeError(f"{program.label}: {count} messages are too few for a steady part")
-    broker_us, function_us = cpu_per_message(start, steady_end, broker.pid)
-    with_start = sum(cpu_per_message(begin, end, broker.pid))
-    messages = steady_end.messages - start.messages
-    return {
-        "rate": messages / (steady_end.time - start.time),
-        "rate_with_start": count / (end.time - begin.time),
-        "first_output_s": first.time - begin.time,
-        "broker_us": broker_us,
-        "function_us": function_us,
-        "total_us": broker_us + function_us,
-        "total_us_with_start": with_start,
-        "reader_us": 1e6 * (steady_end.load_cpu_seconds - start.load_cpu_seconds) / messages,
-        "fill_rate": count / filled["seconds"],
-        "duplicates": result["duplicates"],
-        "out_of_order": result["out_of_order"],
-    }
 
 
-def _wait_until_gone(pids: Iterable[int], timeout_seconds: float = 60) -> None:
+def wait_until_gone(pids: Iterable[int], timeout_seconds: float = 60) -> None:
     """The processes of a deleted function: they must be in no later figure."""
     deadline = time.monotonic() + timeout_seconds
     for pid in pids:
@@ -116,41 +123,13 @@ def _wait_until_gone(pids: Iterable[int], timeout_seconds: float = 60) -> None:
             time.sleep(0.01)
 
 
-def cpu_per_message(start: Moment, end: Moment, broker_pid: int) -> tuple[float, float]:
-    """Core-µs per message between two moments: of the broker's process, and of all below it."""
-    if any(pid not in end.cpu.by_pid for pid in start.cpu.by_pid):
-        raise RuntimeError("a process ended while it was measured")
-    used = end.cpu.since(start.cpu)
-    scale = 1e6 / (end.messages - start.messages)
-    return scale * used.pop(broker_pid), scale * sum(used.values())
-
-
-def latency(
-    broker: Running, program: Program, size: int, rate: int, seconds: int, warmup_seconds: int
-) -> Figures:
-    """Open loop: from each message's intended send time to the arrival of what the function made of it."""
-    input_topic, output_topic = _topic("in"), _topic("out")
-    config = function_config(program, f"bench-{uuid.uuid4().hex[:8]}", input_topic, output_topic)
-    functions = FunctionsRest(broker.address)
-    functions.create(config, program.file)
-    functions.wait_until_running(config)
-    found = _load(
-        *["latency", "--service-url", broker.address.service_url, "--in", input_topic, "--out", output_topic],
-        *["--rate", rate, "--size", size, "--seconds", seconds, "--warmup-seconds", warmup_seconds],
-    )
-    running = set(descendants(broker.pid)) - {broker.pid}
-    functions.delete(config)
-    _wait_until_gone(running)
-    return found
-
-
 def cross_check(broker: Running, directory: Path, count: int, size: int) -> Figures:
     """Stored messages, read by our load generator and by the peer's own pulsar-perf: ours must not slow the peer."""
-    url, topics = broker.address.service_url, [_topic("cross-check") for _ in range(2)]
+    url, topics = broker.address.service_url, [topic_name("cross-check") for _ in range(2)]
     for topic in topics:
-        _load("fill", "--service-url", url, "--topic", topic, "--count", count, "--size", size)
+        load("fill", "--service-url", url, "--topic", topic, "--count", count, "--size", size)
     reading = ["--topic", topics[0], "--count", count, "--size", size, "--suffix", ""]
-    ours = _load("drain", "--service-url", url, *reading)
+    ours = load("drain", "--service-url", url, *reading)
     flags = ["--subscription-position", "Earliest", "--num-messages", str(count), "--test-duration", "120"]
     told = (
         JavaTools(broker.address, directory)
@@ -164,11 +143,20 @@ def cross_check(broker: Running, directory: Path, count: int, size: int) -> Figu
     return {"load_rate": count / ours["seconds"], "perf_rate": float(found[1])}
 
 
+def tree_pss_bytes(broker: Running) -> int:
+    return sum(map(pss_bytes, descendants(broker.pid)))
+
+
 def rest(broker: Running, seconds: float) -> Figures:
     """Memory and CPU of all its processes, with nobody asking for anything: first a rest, then the measured one."""
     time.sleep(seconds)
     pids = descendants(broker.pid)
-    before, begin = sum(map(cpu_nanoseconds, pids)), time.monotonic()
+    before, begin = sum(map(cpu_seconds, pids)), time.monotonic()
     time.sleep(seconds)
-    share = (sum(map(cpu_nanoseconds, pids)) - before) / 1e9 / (time.monotonic() - begin)
-    return {"pss_mb": sum(map(pss_bytes, pids)) / 1e6, "cpu_percent": 100 * share}
+    share = (sum(map(cpu_seconds, pids)) - before) / (time.monotonic() - begin)
+    return {"pss_mb": tree_pss_bytes(broker) / 1e6, "cpu_percent": 100 * share}
+
+
+def disk(directory: Path, seconds: float) -> Figures:
+    """The floor of each durable receipt: a write and an fdatasync where the brokers keep their data."""
+    return load("disk", "--directory", directory, "--seconds", seconds)

@@ -1,64 +1,12 @@
 """What a run of bench/compare.py says: a table of medians and spreads, as text or as docs/benchmarks.md."""
 
-import argparse
-import os
-import platform
 import statistics
-import subprocess
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
-from harness import locations
 from measure import Figures
-from sides import Side
+from rows import LATE_SHARE_MAX, ROWS, Results, Row, is_void
 
-Results = dict[str, dict[str, list[Figures]]]  # by measurement, then by side: one entry a block
-Facts = dict[str, str]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table: a figure of a measurement, and which of the two directions is better."""
-
-    title: str
-    measurement: str
-    figure: str
-    ratio: Callable[[float, float], float]  # of weft and pulsar; above 1: weft is better
-
-
-def _more(weft: float, peer: float) -> float:
-    return weft / peer if peer else float("inf")
-
-
-def _less(weft: float, peer: float) -> float:
-    return peer / weft if weft else float("inf")
-
-
-ROWS = [
-    Row("exec to the first send receipt, ms", "ready", "ms", _less),
-    Row("at rest: PSS, MB", "rest", "pss_mb", _less),
-    Row("at rest: CPU, % of a core", "rest", "cpu_percent", _less),
-    Row("C++ / Java function, backlog: messages/s", "backlog compiled", "rate", _more),
-    Row("C++ / Java: core-µs per message, all processes", "backlog compiled", "total_us", _less),
-    Row("  of it the function's process", "backlog compiled", "function_us", _less),
-    Row("  of it broker and worker", "backlog compiled", "broker_us", _less),
-    Row("  all processes, start of the function included", "backlog compiled", "total_us_with_start", _less),
-    Row("C++ / Java: create to the first output, s", "backlog compiled", "first_output_s", _less),
-    Row("Python function, backlog: messages/s", "backlog python", "rate", _more),
-    Row("Python: core-µs per message, all processes", "backlog python", "total_us", _less),
-    Row("  of it the function's process", "backlog python", "function_us", _less),
-    Row("  of it broker and worker", "backlog python", "broker_us", _less),
-    Row("  all processes, start of the function included", "backlog python", "total_us_with_start", _less),
-    Row("Python: create to the first output, s", "backlog python", "first_output_s", _less),
-    Row("C++ / Java, 1 KiB: latency p50, ms", "latency compiled 1024 B", "p50_ms", _less),
-    Row("C++ / Java, 1 KiB: latency p99, ms", "latency compiled 1024 B", "p99_ms", _less),
-    Row("C++ / Java, 100 B: latency p50, ms", "latency compiled 100 B", "p50_ms", _less),
-    Row("C++ / Java, 100 B: latency p99, ms", "latency compiled 100 B", "p99_ms", _less),
-    Row("Python, 1 KiB: latency p50, ms", "latency python 1024 B", "p50_ms", _less),
-    Row("Python, 1 KiB: latency p99, ms", "latency python 1024 B", "p99_ms", _less),
-]
+HEAD = ("", "Weft", "Apache Pulsar 4.0.8", "better by", "must")
 
 
 def _number(value: float) -> str:
@@ -67,51 +15,85 @@ def _number(value: float) -> str:
     return f"{value:.3g}" if value < 100 else f"{value:.0f}"
 
 
-def _cell(values: Sequence[float]) -> str:
-    if not values:
+def _values(row: Row, blocks: Sequence[Figures]) -> list[float]:
+    """The figures that count."""
+    return [figures[row.figure] for figures in blocks if not is_void(figures)]
+
+
+def _cell(row: Row, blocks: Sequence[Figures]) -> str:
+    if not blocks:
         return "-"
+    values = _values(row, blocks)
+    if not values:
+        late = max(figures["late_share"] for figures in blocks)
+        told = _number(statistics.median(figures[row.figure] for figures in blocks))
+        return f"void: {100 * late:.2g} % of the sends left late; read {told}"
     text = _number(statistics.median(values))
-    return text if len(values) == 1 else f"{text} ({_number(min(values))} to {_number(max(values))})"
+    if len(values) > 1:
+        text += f" ({_number(min(values))} to {_number(max(values))})"
+    void = len(blocks) - len(values)
+    return f"{text}; {void} of {len(blocks)} blocks void" if void else text
 
 
-def _lines(results: Results) -> list[tuple[str, str, str, str]]:
-    lines = []
+def _must(row: Row, values: Sequence[float]) -> str:
+    if row.must is None:
+        return "-"
+    if not values:
+        return f"{row.must.text()}: not measured"
+    return f"{row.must.text()}: {'met' if row.must.met(statistics.median(values)) else 'not met'}"
+
+
+def _lines(results: Results) -> list[tuple[str, ...]]:
+    lines: list[tuple[str, ...]] = []
     for row in ROWS:
         sides = results.get(row.measurement, {})
-        values = {
-            name: [figures[row.figure] for figures in sides.get(name, [])] for name in ("weft", "pulsar")
-        }
-        if not any(values.values()):
+        weft, peer = sides.get("weft", []), sides.get("pulsar", [])
+        if not weft and not peer:
             continue
-        ratio = "-"
-        if all(values.values()):
-            found = row.ratio(statistics.median(values["weft"]), statistics.median(values["pulsar"]))
-            ratio = f"{found:,.1f} x"
-        lines.append((row.title, _cell(values["weft"]), _cell(values["pulsar"]), ratio))
+        ours, theirs = _values(row, weft), _values(row, peer)
+        ratio = row.ratio(statistics.median(ours), statistics.median(theirs)) if ours and theirs else None
+        better = f"{ratio:,.1f} x" if ratio is not None and row.measurement != "disk" else "-"
+        lines.append((row.title, _cell(row, weft), _cell(row, peer), better, _must(row, ours)))
     return lines
 
 
 def table(results: Results) -> str:
-    head = ("", "Weft: median (min to max)", "Pulsar 4.0.8: median (min to max)", "better by")
-    lines = [head, *_lines(results)]
-    widths = [max(len(line[column]) for line in lines) for column in range(4)]
+    lines = [HEAD, *_lines(results)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
 
 
 def _checks(results: Results) -> str:
-    def total(figure: str) -> str:
-        by_side = {
-            name: sum(figures.get(figure, 0) for sides in results.values() for figures in sides.get(name, []))
-            for name in ("weft", "pulsar")
-        }
-        return " and ".join(f"{count:,.0f} ({name})" for name, count in by_side.items())
+    def each_side(figure: str, how: str = "{:,.0f}") -> str:
+        told = []
+        for name in ("weft", "pulsar"):
+            found = [each.get(figure, 0) for sides in results.values() for each in sides.get(name, [])]
+            told.append(f"{how.format(sum(found))} ({name})")
+        return " and ".join(told)
 
-    return (
-        f"Every output was compared byte by byte with its input; none was missing. Duplicates: {total('duplicates')}; "
-        f"out of order: {total('out_of_order')}; sends that left more than 200 µs late: {total('late_sends')}."
+    latencies = [
+        figures
+        for name, sides in results.items()
+        if name.startswith("latency")
+        for blocks in sides.values()
+        for figures in blocks
+    ]
+    text = (
+        f"Every message was compared byte by byte with what was sent; none was missing. Duplicates: "
+        f"{each_side('duplicates')}; out of order: {each_side('out_of_order')}."
     )
+    if latencies:
+        void = sum(map(is_void, latencies))
+        worst = max(figures["late_share"] for figures in latencies)
+        precedence = all(figures["precedence"] for figures in latencies)
+        text += (
+            f" Sends that left more than 200 µs late: {each_side('late_sends')}, in the worst of {len(latencies)} "
+            f"latency runs {100 * worst:.2g} %; over {100 * LATE_SHARE_MAX:g} % a run is void: {void or 'none'} was. "
+            f"The generator {'ran' if precedence else 'could not run'} before all ordinary threads (SCHED_FIFO)."
+        )
+    return text
 
 
 def _cross_check(results: Results) -> str:
@@ -124,51 +106,28 @@ def _cross_check(results: Results) -> str:
     )
 
 
-def machine(options: argparse.Namespace, sides: Sequence[Side]) -> Facts:
-    cpu = next(
-        (
-            line.split(":", 1)[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.processor(),
-    )
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    java = subprocess.run(["java", "-version"], capture_output=True, text=True).stderr.splitlines()[:1]
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=locations.SOURCE_ROOT
-    ).stdout.strip()
-    return {
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": f"{os.cpu_count()} cores of {cpu}, {memory:.0f} GiB, Linux {platform.release()}",
-        "versions": f"Weft {commit}; Apache Pulsar {locations.PULSAR_VERSION}; {''.join(java)}; "
-        f"Python {platform.python_version()}",
-        "durability": "; ".join(f"{side.name}: {side.durability}" for side in sides),
-        "backlog": f"{options.count:,} messages of {options.size} B"
-        + (
-            f", {options.python_count_peer:,} for the peer's Python"
-            if options.python_count_peer != options.count
-            else ""
-        ),
-        "latency": f"{options.rate} messages/s for {options.seconds} s after {options.warmup_seconds} s of warm-up",
-        "blocks": f"{options.blocks} of each side, taking turns A B, B A, ..., each on a fresh data folder",
-    }
-
-
 _METHOD = """\
 - *Load*: `bench/load` (C++, on our client), the same program and settings for both. It sends with batches of up to 1,000
-  messages or 128 KiB.
+  messages or 128 KiB; *one at a time* is without batching, up to 1,000 messages under way.
+- *Publish, consume*: one producer stores the messages, then one consumer reads and checks them.
 - *Functions*: one that appends an exclamation mark. Weft's C++ one is `examples/cpp/exclamation.cc`, the peer's Java one is
   `ExclamationFunction` of its own examples; the Python one is `examples/python/exclamation.py` on both. Process runtime, at
   least once, one instance, as shipped otherwise (the peer compresses a function's output with LZ4).
 - *Backlog*: the messages are stored first, then the function is created, and its outputs are read and checked while it
-  works. Rate and CPU are those between 10 % and 90 % of the outputs: the start of a process is
-  not in it, and at both ends the same is under way. "Start included" counts from create to the last output.
-- *CPU*: user and system time of every process under the standalone, from `/proc/PID/stat`; the load generator is not in it.
+  works.
+- *Rate and CPU* are those between 10 % and 90 % of the messages: the start of a process is not in them, and at both ends the
+  same is under way. "Start included" counts from create to the last output.
+- *CPU*: the CPU clock of every process under the standalone; the load generator is not in it.
 - *Latency*: open loop; each message has a time at which it is meant to be sent, drawn beforehand; latency is from that time
-  to the arrival of the function's output at the consumer.
+  to the arrival of the function's output at the consumer. A run in which more than one send in a thousand left more than
+  200 µs after its time is void: the generator was held up.
+- *Disk*: 4 KiB written and fdatasync'ed 1,000 times a second beside the broker's data, before and after the latencies. A
+  message through a function takes two of them, one after the other.
 - *Ready*: a raw client tries to connect every 5 ms from the moment of exec, and sends one message.
 - *At rest*: the processes of a standalone with its worker and no function, after a rest of the same length.
+- *Idle functions*: each subscribed to a topic of its own on which nothing comes; the slope of the PSS of all processes over
+  one, half and all of them.
+- *Must*: what we set ourselves before we began; medians count.
 """
 
 
@@ -178,8 +137,8 @@ _HAND_WRITTEN = "## Where the time goes"
 def markdown(results: Results, facts: Mapping[str, str], before: str) -> str:
     """The report. `before` is what the file held: its hand-written part, at the end, is taken over."""
     _, found, hand_written = before.partition(_HAND_WRITTEN)
-    lines = ["| | Weft | Apache Pulsar 4.0.8 | better by |", "|---|---|---|---|"]
-    lines += [f"| {' | '.join(part.strip() for part in line)} |" for line in _lines(results)]
+    lines = [f"| {' | '.join(HEAD)} |", "|---|---|---|---|---|"]
+    lines += [f"| {' | '.join(line)} |".replace("|   ", "| &emsp;", 1) for line in _lines(results)]
     described = "\n".join(f"- {name}: {value}" for name, value in facts.items())
     return (
         "# Benchmarks\n\n"

@@ -15,6 +15,7 @@ from harness.pulsar_standalone import PulsarStandalone
 from harness.weft_standalone import WeftStandalone
 
 ROOT = Path(__file__).resolve().parents[1]
+THREAD_RUNTIME = ["--function-runtime", "thread"]
 PYTHON_FUNCTION = ROOT / "examples" / "python" / "exclamation.py"
 
 
@@ -24,6 +25,8 @@ class Running(Protocol):
 
     @property
     def pid(self) -> int: ...
+
+    def restart(self) -> None: ...
 
     def stop(self) -> object: ...
 
@@ -57,8 +60,13 @@ class WeftSide:
             "Python", {"runtime": "PYTHON", "className": "exclamation.Exclamation"}, PYTHON_FUNCTION
         )
 
-    def start(self, directory: Path) -> WeftStandalone:
-        return WeftStandalone(directory, options=["--python", sys.executable])
+    def start(self, directory: Path, *, threads: bool = False) -> WeftStandalone:
+        options = ["--python", sys.executable]
+        return WeftStandalone(directory, options=options + THREAD_RUNTIME if threads else options)
+
+    def has_thread_runtime(self) -> bool:
+        command = [locations.weft_binary(), "standalone", "--help"]
+        return THREAD_RUNTIME[0] in subprocess.run(command, capture_output=True, text=True).stdout
 
 
 class PulsarSide:

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "load.h"
+#include "pace.h"
 #include "payload.h"
 #include "pulsar/client.h"
 
@@ -12,6 +13,13 @@ namespace {
 constexpr Duration kSetupLimit = 30s;
 constexpr Duration kStoreLimit = 300s;
 constexpr std::size_t kReceiveBytes = 1U << 20;
+
+pulsar::SchemaInfo string_schema() { return {kSchemaType, kSchemaType, "", {}}; }
+
+void print_mark(std::uint64_t messages) {
+    std::printf("mark %llu\n", static_cast<unsigned long long>(messages));
+    std::fflush(stdout);
+}
 
 double seconds_since(std::uint64_t begin_ns) { return static_cast<double>(monotonic_ns() - begin_ns) / 1e9; }
 
@@ -60,22 +68,46 @@ Result<> fill(const FillOptions& options) {
     WEFT_TRY(auto client, pulsar::Client::create({.service_url = options.service_url}));
     pulsar::ProducerOptions producer_options;
     producer_options.topic = options.topic;
+    if (options.batch_messages_max == 1) producer_options.batching = pulsar::ProducerOptions::Batching::off;
     producer_options.batch_messages_max = options.batch_messages_max;
     producer_options.batch_bytes_max = options.batch_bytes_max;
-    producer_options.schema = pulsar::SchemaInfo{kSchemaType, kSchemaType, "", {}};
-    producer_options.pending_messages_max = 50'000;
+    producer_options.schema = string_schema();
+    producer_options.pending_messages_max = options.pending_messages_max;
     WEFT_TRY(auto producer,
              client->create_producer(std::move(producer_options), Deadline::after(kSetupLimit)));
     PayloadWriter writer(options.size);
     const std::uint64_t begin = monotonic_ns();
     const Deadline deadline = Deadline::after(kStoreLimit);
-    for (std::uint64_t n = 0; n < options.count; ++n)
+    const std::uint64_t mark_every = options.mark_every == 0 ? options.count : options.mark_every;
+    std::uint64_t next_mark = mark_every;
+    for (std::uint64_t n = 0; n < options.count; ++n) {
         WEFT_TRY_VOID(producer->send_async({.payload = writer.write({begin, n})}, {}, deadline));
+        if (n + 1 != next_mark) continue;
+        print_mark(next_mark);
+        next_mark += mark_every;
+    }
     WEFT_TRY_VOID(producer->flush(deadline));
     const double seconds = seconds_since(begin);
     WEFT_TRY_VOID(producer->close(Deadline::after(kSetupLimit)));
     std::printf("{\"messages\": %llu, \"seconds\": %.4f}\n", static_cast<unsigned long long>(options.count),
                 seconds);
+    return {};
+}
+
+Result<> make_topics(const TopicsOptions& options) {
+    WEFT_TRY(auto client, pulsar::Client::create({.service_url = options.service_url}));
+    PayloadWriter writer(options.size);
+    const std::uint64_t begin = monotonic_ns();
+    for (std::uint32_t n = 0; n < options.count; ++n) {
+        pulsar::ProducerOptions producer_options;
+        producer_options.topic = str_cat(options.prefix, n);
+        producer_options.schema = string_schema();
+        const Deadline deadline = Deadline::after(kSetupLimit);
+        WEFT_TRY(auto producer, client->create_producer(std::move(producer_options), deadline));
+        WEFT_TRY_VOID(producer->send({.payload = writer.write({begin, 0})}, deadline));
+        WEFT_TRY_VOID(producer->close(deadline));
+    }
+    std::printf("{\"topics\": %u, \"seconds\": %.4f}\n", options.count, seconds_since(begin));
     return {};
 }
 
@@ -105,15 +137,13 @@ Result<> drain(const DrainOptions& options) {
         for (const pulsar::Entry& entry : *entries) {
             WEFT_TRY_VOID(check_entry(entry, checker));
             acks.push_back(entry.id);
-        }
-        consumer->acknowledge(acks);
-        if (checker.distinct() >= next_mark || checker.complete()) {
-            std::printf("mark %llu\n", static_cast<unsigned long long>(checker.distinct()));
-            std::fflush(stdout);
+            if (checker.distinct() < next_mark && !checker.complete()) continue;
+            print_mark(checker.distinct());
             next_mark = options.mark_every == 0
                             ? options.count
                             : (checker.distinct() / options.mark_every + 1) * options.mark_every;
         }
+        consumer->acknowledge(acks);
     }
     const double seconds = seconds_since(first_ns);
     WEFT_TRY_VOID(consumer->flush_acks(Deadline::after(kSetupLimit)));

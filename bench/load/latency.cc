@@ -1,12 +1,10 @@
-#include <sys/prctl.h>
-#include <time.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <thread>
 #include <vector>
 
 #include "load.h"
+#include "pace.h"
 #include "payload.h"
 #include "pulsar/client.h"
 
@@ -16,16 +14,11 @@ constexpr Duration kSetupLimit = 30s;
 constexpr Duration kSilenceLimit = 30s;
 constexpr std::uint64_t kLateNs = 200'000;  // a send that leaves so much after its time was held up by us
 
-void sleep_until(std::uint64_t when_ns) {
-    const timespec when{.tv_sec = static_cast<time_t>(when_ns / 1'000'000'000U),
-                        .tv_nsec = static_cast<long>(when_ns % 1'000'000'000U)};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, nullptr) != 0) {
-    }
-}
-
-/// Latencies of one run, by number of the message.
+/// What is known of each message, by its number: written while it runs, looked at when all is over.
 struct Samples {
-    std::vector<std::uint64_t> latency_ns;  // 0: not come yet
+    explicit Samples(std::uint64_t count) : lateness_ns(count, 0), latency_ns(count, 0) {}
+    std::vector<std::uint64_t> lateness_ns;  // from the intended time to the send; the sender's own
+    std::vector<std::uint64_t> latency_ns;   // from the intended time to the output; 0: not come yet
     std::uint64_t received = 0, duplicates = 0;
 };
 
@@ -60,37 +53,46 @@ Result<> collect(pulsar::Consumer& consumer, const LatencyOptions& options, Samp
     return {};
 }
 
-/// Sends each message at its time; returns how many left late.
-Result<std::uint64_t> send_on_schedule(pulsar::Producer& producer, const LatencyOptions& options,
-                                       std::uint64_t count) {
-    prctl(PR_SET_TIMERSLACK, 1);
+/// Sends each message at its time.
+Result<> send_on_schedule(pulsar::Producer& producer, const LatencyOptions& options,
+                          std::vector<std::uint64_t>& lateness_ns) {
     PayloadWriter writer(options.size);
     const std::uint64_t begin = monotonic_ns() + 10'000'000;
     const double step_ns = 1e9 / options.rate;
-    std::uint64_t late = 0;
-    for (std::uint64_t n = 0; n < count; ++n) {
+    for (std::uint64_t n = 0; n < lateness_ns.size(); ++n) {
         const std::uint64_t intended = begin + static_cast<std::uint64_t>(static_cast<double>(n) * step_ns);
-        sleep_until(intended);
-        if (monotonic_ns() - intended > kLateNs) ++late;
-        WEFT_TRY_VOID(
-            producer.send_async({.payload = writer.write({intended, n})}, {}, Deadline::after(kSetupLimit)));
+        const std::string_view payload = writer.write({intended, n});
+        wait_until(intended);
+        lateness_ns[n] = monotonic_ns() - intended;
+        WEFT_TRY_VOID(producer.send_async({.payload = payload}, {}, Deadline::after(kSetupLimit)));
     }
-    WEFT_TRY_VOID(producer.flush(Deadline::after(kSilenceLimit)));
-    return late;
+    return producer.flush(Deadline::after(kSilenceLimit));
 }
 
-void print(const Samples& samples, std::uint64_t warmup, std::uint64_t late) {
-    std::vector<std::uint64_t> sorted(samples.latency_ns.begin() + static_cast<std::ptrdiff_t>(warmup),
-                                      samples.latency_ns.end());
+/// The measured part of what was recorded, sorted, in milliseconds.
+std::vector<double> sorted_ms(const std::vector<std::uint64_t>& all_ns, std::uint64_t warmup) {
+    std::vector<double> sorted;
+    for (std::uint64_t n = warmup; n < all_ns.size(); ++n)
+        sorted.push_back(static_cast<double>(all_ns[n]) / 1e6);
     std::ranges::sort(sorted);
-    const auto at = [&](double quantile) {
-        const auto index = static_cast<std::size_t>(quantile * static_cast<double>(sorted.size() - 1));
-        return static_cast<double>(sorted[index]) / 1e6;
-    };
+    return sorted;
+}
+
+double at(const std::vector<double>& sorted, double quantile) {
+    return sorted[static_cast<std::size_t>(quantile * static_cast<double>(sorted.size() - 1))];
+}
+
+void print(const Samples& samples, std::uint64_t warmup, bool has_precedence) {
+    const auto latency = sorted_ms(samples.latency_ns, warmup);
+    const auto lateness = sorted_ms(samples.lateness_ns, warmup);
+    const auto late = lateness.end() - std::ranges::upper_bound(lateness, static_cast<double>(kLateNs) / 1e6);
     std::printf(
         "{\"messages\": %zu, \"p50_ms\": %.4f, \"p90_ms\": %.4f, \"p99_ms\": %.4f, \"p999_ms\": %.4f, "
-        "\"max_ms\": %.4f, \"late_sends\": %llu, \"duplicates\": %llu}\n",
-        sorted.size(), at(0.5), at(0.9), at(0.99), at(0.999), at(1.0), static_cast<unsigned long long>(late),
+        "\"max_ms\": %.4f, \"late_sends\": %td, \"late_share\": %.6f, \"late_p99_ms\": %.4f, "
+        "\"late_max_ms\": %.4f, \"precedence\": %d, \"duplicates\": %llu}\n",
+        latency.size(), at(latency, 0.5), at(latency, 0.9), at(latency, 0.99), at(latency, 0.999),
+        at(latency, 1.0), late, static_cast<double>(late) / static_cast<double>(latency.size()),
+        at(lateness, 0.99), at(lateness, 1.0), has_precedence ? 1 : 0,
         static_cast<unsigned long long>(samples.duplicates));
 }
 }  // namespace
@@ -101,6 +103,7 @@ Result<> measure_latency(const LatencyOptions& options) {
     if (count == warmup)
         return fail(ErrorCode::invalid_argument, "--seconds times --rate is less than one message");
 
+    const bool has_precedence = take_precedence();  // the client's thread inherits it
     WEFT_TRY(auto client, pulsar::Client::create({.service_url = options.service_url}));
     pulsar::ConsumerOptions consumer_options;
     consumer_options.topic = options.output_topic;
@@ -112,14 +115,14 @@ Result<> measure_latency(const LatencyOptions& options) {
     producer_options.pending_messages_max = 100'000;
     WEFT_TRY(auto producer,
              client->create_producer(std::move(producer_options), Deadline::after(kSetupLimit)));
-    Samples samples{.latency_ns = std::vector<std::uint64_t>(count)};
-    Result<std::uint64_t> late = 0;
-    std::thread sender([&] { late = send_on_schedule(*producer, options, count); });
+    Samples samples(count);
+    Result<> sent;
+    std::thread sender([&] { sent = send_on_schedule(*producer, options, samples.lateness_ns); });
     const Result<> collected = collect(*consumer, options, samples);
     sender.join();
-    if (!late) return std::unexpected(std::move(late).error());
+    WEFT_TRY_VOID(sent);
     WEFT_TRY_VOID(collected);
-    print(samples, warmup, *late);
+    print(samples, warmup, has_precedence);
     WEFT_TRY_VOID(producer->close(Deadline::after(kSetupLimit)));
     return consumer->close(Deadline::after(kSetupLimit));
 }

@@ -1,6 +1,6 @@
 #pragma once
-// What weft_load can do: fill a topic, drain and check one, measure latency through a function. Works against
-// any Pulsar broker.
+// What weft_load can do: fill a topic, drain and check one, make many, measure latency through a function;
+// all against any Pulsar broker; and measure the disk.
 
 #include <cstdint>
 #include <string>
@@ -15,10 +15,13 @@ inline constexpr const char* kSchemaType = "STRING";
 
 struct FillOptions {
     std::string service_url, topic;
-    std::uint64_t count = 0;
+    std::uint64_t count = 0, mark_every = 0;
     std::uint32_t size = 100, batch_messages_max = 1000, batch_bytes_max = 128U << 10;
+    std::uint32_t pending_messages_max = 50'000;
 };
-/// Stores `count` numbered messages as fast as the broker takes them. Prints one JSON object.
+/// Stores `count` numbered messages as fast as the broker takes them; with batches of 1 each is an entry of
+/// its own. Prints `mark N` when each mark_every-th message was handed over (at most pending_messages_max of
+/// them are not stored yet), then one JSON object.
 Result<> fill(const FillOptions& options);
 
 struct DrainOptions {
@@ -32,6 +35,22 @@ struct DrainOptions {
 /// once) when the first and each further mark_every-th message has come, then one JSON object. Fails if
 /// something is missing or wrong.
 Result<> drain(const DrainOptions& options);
+
+struct TopicsOptions {
+    std::string service_url, prefix;
+    std::uint32_t count = 0, size = 100;
+};
+/// Makes the topics PREFIX0, PREFIX1, ... with one message each (number 0). Prints one JSON object.
+Result<> make_topics(const TopicsOptions& options);
+
+struct DiskOptions {
+    std::string directory;
+    double rate = 1000, seconds = 2;
+    std::uint32_t size = 4096;
+};
+/// The floor below every durable receipt: writes `size` bytes and waits for fdatasync, `rate` times a second
+/// (or as often as the disk does), in a file that is gone afterwards. Prints one JSON object.
+Result<> measure_disk(const DiskOptions& options);
 
 struct LatencyOptions {
     std::string service_url, input_topic, output_topic;

@@ -8,8 +8,10 @@
 
 int main(int argc, char** argv) {
     using namespace weft::bench;
-    CLI::App app("Load generator for Pulsar brokers: fills topics, drains and checks them, measures latency",
-                 "weft_load");
+    CLI::App app(
+        "Load generator for Pulsar brokers: fills topics, drains and checks them, measures latency and the "
+        "disk",
+        "weft_load");
     app.require_subcommand(1);
     const auto size_range = CLI::Range(kPayloadBytesMin, std::size_t{1} << 20);
 
@@ -21,6 +23,9 @@ int main(int argc, char** argv) {
     fill_command->add_option("--size", fill_options.size)->check(size_range);
     fill_command->add_option("--batch-messages", fill_options.batch_messages_max)->check(CLI::PositiveNumber);
 
+    fill_command->add_option("--pending", fill_options.pending_messages_max)->check(CLI::PositiveNumber);
+    fill_command->add_option("--mark-every", fill_options.mark_every);
+
     DrainOptions drain_options;
     auto* drain_command = app.add_subcommand("drain", "read numbered messages and check every byte");
     drain_command->add_option("--service-url", drain_options.service_url)->required();
@@ -30,6 +35,22 @@ int main(int argc, char** argv) {
     drain_command->add_option("--suffix", drain_options.suffix);
     drain_command->add_option("--mark-every", drain_options.mark_every);
     drain_command->add_option("--timeout", drain_options.timeout_seconds)->check(CLI::PositiveNumber);
+
+    TopicsOptions topics_options;
+    auto* topics_command = app.add_subcommand("topics", "make many topics with a message each");
+    topics_command->add_option("--service-url", topics_options.service_url)->required();
+    topics_command->add_option("--prefix", topics_options.prefix)->required();
+    topics_command->add_option("--count", topics_options.count)->required()->check(CLI::PositiveNumber);
+    topics_command->add_option("--size", topics_options.size)->check(size_range);
+
+    DiskOptions disk_options;
+    auto* disk_command = app.add_subcommand("disk", "measure what a durable write costs on the disk");
+    disk_command->add_option("--directory", disk_options.directory)
+        ->required()
+        ->check(CLI::ExistingDirectory);
+    disk_command->add_option("--rate", disk_options.rate)->check(CLI::PositiveNumber);
+    disk_command->add_option("--seconds", disk_options.seconds)->check(CLI::PositiveNumber);
+    disk_command->add_option("--size", disk_options.size)->check(CLI::PositiveNumber);
 
     LatencyOptions latency_options;
     auto* latency_command =
@@ -45,9 +66,11 @@ int main(int argc, char** argv) {
     latency_command->add_option("--suffix", latency_options.suffix);
     CLI11_PARSE(app, argc, argv);
 
-    const weft::Result<> done = fill_command->parsed()    ? fill(fill_options)
-                                : drain_command->parsed() ? drain(drain_options)
-                                                          : measure_latency(latency_options);
+    const weft::Result<> done = fill_command->parsed()     ? fill(fill_options)
+                                : drain_command->parsed()  ? drain(drain_options)
+                                : topics_command->parsed() ? make_topics(topics_options)
+                                : disk_command->parsed()   ? measure_disk(disk_options)
+                                                           : measure_latency(latency_options);
     if (done) return 0;
     std::fprintf(stderr, "weft_load: %s\n", done.error().message.c_str());
     return 1;

@@ -1,7 +1,5 @@
 #include "payload.h"
 
-#include <time.h>
-
 #include <charconv>
 
 namespace weft::bench {
@@ -33,12 +31,6 @@ std::optional<Stamp> read_payload(std::string_view payload, std::size_t size, st
     const std::string_view filler = payload.substr(2 * kDigits, size - 2 * kDigits);
     if (!intended || !number || filler.find_first_not_of('x') != std::string_view::npos) return std::nullopt;
     return Stamp{*intended, *number};
-}
-
-std::uint64_t monotonic_ns() {
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 }  // namespace weft::bench

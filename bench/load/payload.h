@@ -33,6 +33,4 @@ class PayloadWriter {
 /// compared.
 std::optional<Stamp> read_payload(std::string_view payload, std::size_t size, std::string_view suffix);
 
-std::uint64_t monotonic_ns();
-
 }  // namespace weft::bench

@@ -1,0 +1,18 @@
+#pragma once
+// Doing things at their times: what keeps the generator itself out of the latencies that it measures.
+
+#include <cstdint>
+
+namespace weft::bench {
+
+std::uint64_t monotonic_ns();
+
+/// Puts this thread, and those it starts from now on, before all ordinary ones (SCHED_FIFO), so that a busy
+/// machine doesn't hold up what it sends and receives. False where that isn't allowed.
+bool take_precedence();
+
+/// Returns at `when_ns` of CLOCK_MONOTONIC: sleeps until shortly before, then spins, for a timer's interrupt
+/// comes tens of microseconds late.
+void wait_until(std::uint64_t when_ns);
+
+}  // namespace weft::bench

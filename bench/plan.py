@@ -1,0 +1,54 @@
+"""How much is measured: the whole run, a quick one, and the sample that a ctest runs."""
+
+from dataclasses import dataclass
+
+PARTS = ["start", "rest", "cross-check", "topics", "backlog", "latency", "idle", "restart"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    blocks: int = 3  # of each side
+    starts: int = 20  # of Weft; the peer starts once a block
+    rest_seconds: float = 20  # before the measured rest, which is as long
+
+    count: int = 1_000_000  # messages of 100 B, published, consumed, and through a function
+    count_large: int = 200_000  # of 1 KiB
+    count_single: int = 100_000  # of 100 B, each an entry of its own
+    python_count_peer: int = 50_000  # through the peer's Python function
+
+    rate: int = 1000  # messages per second, for latency
+    seconds: int = 6
+    warmup_seconds: int = 3
+    warmup_seconds_peer: int = 6  # what the JVM compiles first is not what is measured
+
+    idle: int = 20  # instances
+    idle_java_peer: int = 4  # a JVM each
+    idle_python_peer: int = 8
+    settle_seconds: float = 2  # from running to idle
+
+    topics: int = 1000  # there at a restart
+
+
+WHOLE = Plan()
+QUICK = Plan(
+    blocks=1,
+    starts=5,
+    rest_seconds=5,
+    seconds=4,
+    warmup_seconds=2,
+    idle_java_peer=2,
+    idle_python_peer=4,
+)
+SAMPLE = Plan(
+    blocks=1,
+    starts=1,
+    rest_seconds=0.5,
+    count=200_000,
+    count_large=20_000,
+    count_single=20_000,
+    seconds=1,
+    warmup_seconds=1,
+    idle=3,
+    settle_seconds=0.2,
+    topics=50,
+)

@@ -1,16 +1,16 @@
 #pragma once
 // The Pulsar client of the commands produce and consume.
 
-#include "commands.h"
+#include "command.h"
 #include "observe/log.h"
 #include "pulsar/client.h"
 
 namespace weft::app {
 
-inline pulsar::ClientOptions client_options(const Globals& globals, const config::Arguments& arguments) {
+inline pulsar::ClientOptions client_options(const Call& call) {
     observe::set_level(observe::Level::warn);  // a command says what it did, not how
     pulsar::ClientOptions options;
-    options.service_url = globals.value(arguments, "--service-url");
+    options.service_url = call.value("--service-url");
     return options;
 }
 

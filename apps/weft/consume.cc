@@ -91,12 +91,6 @@ constexpr config::Option kOptions[] = {
      .choices = "Exclusive|Shared|Failover|Key_Shared",
      .fallback = "Exclusive"},
 };
-constexpr config::Command kCommand{.name = "weft consume",
-                                   .summary = "Consume messages from a specified topic",
-                                   .options = kOptions,
-                                   .global = kGlobalOptions,
-                                   .positional = "<topic>"};
-
 constexpr auto kOperationTimeout = 30s;
 
 pulsar::SubscriptionType type_of(std::string_view name) {
@@ -143,9 +137,10 @@ std::string text_of(const pulsar::Message& message, const config::Arguments& arg
     return out + '\n';
 }
 
-Result<std::uint64_t> consume(const Globals& globals, const config::Arguments& arguments) {
+Result<std::uint64_t> consume(const Call& call) {
+    const config::Arguments& arguments = call.arguments;
     const auto deadline = [] { return Deadline::after(kOperationTimeout); };
-    WEFT_TRY(const auto client, pulsar::Client::create(client_options(globals, arguments)));
+    WEFT_TRY(const auto client, pulsar::Client::create(client_options(call)));
     pulsar::ConsumerOptions options;
     options.topic = arguments.positional();
     options.subscription = arguments.text("--subscription-name");
@@ -179,28 +174,31 @@ Result<std::uint64_t> consume(const Globals& globals, const config::Arguments& a
     return got;
 }
 
+int run(const Call& call) {
+    const config::Arguments& arguments = call.arguments;
+    if (arguments.text("--subscription-name").empty())
+        return call.wrong_use("Subscription name is not provided.");
+    if (arguments.integer("--num-messages") < 0)
+        return call.wrong_use("Number of messages should be zero or positive.");
+    const std::int64_t queue = arguments.integer("--queue-size");
+    if (queue < 1 || queue > 1'000'000)
+        return call.wrong_use("Invalid value for option '--queue-size': expected 1 to 1000000");
+    if (arguments.has("--start-timestamp") && arguments.integer("--start-timestamp") < 0)
+        return call.wrong_use("start timestamp should be positive.");
+    const auto got = consume(call);
+    if (!got) return print_error(str_cat("Error while consuming messages\n", got.error().message)), kFailed;
+    print(str_cat(*got, " messages successfully consumed"));
+    return kDone;
+}
+
 }  // namespace
 
-int run_consume(const Globals& globals, Words words) {
-    const auto arguments = config::parse(kCommand, words);
-    if (!arguments) return print_usage_error(kCommand, arguments.error()), 2;
-    if (arguments->help_wanted()) return print(config::help_of(kCommand)), 0;
-    const auto usage = [](std::string message) {
-        print_usage_error(kCommand, {ErrorCode::invalid_argument, std::move(message)});
-        return 2;
-    };
-    if (arguments->text("--subscription-name").empty()) return usage("Subscription name is not provided.");
-    if (arguments->integer("--num-messages") < 0)
-        return usage("Number of messages should be zero or positive.");
-    const std::int64_t queue = arguments->integer("--queue-size");
-    if (queue < 1 || queue > 1'000'000)
-        return usage("Invalid value for option '--queue-size': expected 1 to 1000000");
-    if (arguments->has("--start-timestamp") && arguments->integer("--start-timestamp") < 0)
-        return usage("start timestamp should be positive.");
-    const auto got = consume(globals, *arguments);
-    if (!got) return print_error(str_cat("Error while consuming messages\n", got.error().message)), 1;
-    print(str_cat(*got, " messages successfully consumed"));
-    return 0;
+Entry consume_command() {
+    return {.word = "consume",
+            .summary = "Consume messages from a specified topic",
+            .options = kOptions,
+            .positional = "<topic>",
+            .run = run};
 }
 
 }  // namespace weft::app

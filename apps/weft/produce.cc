@@ -84,12 +84,6 @@ constexpr config::Option kOptions[] = {
      .choices = "bytes",
      .fallback = "bytes"},
 };
-constexpr config::Command kCommand{.name = "weft produce",
-                                   .summary = "Produce messages to a specified topic",
-                                   .options = kOptions,
-                                   .global = kGlobalOptions,
-                                   .positional = "<topic>"};
-
 constexpr std::size_t kMessagesMax = 1000;  // as pulsar-client; more is a job for a program
 constexpr auto kSendTimeout = 30s;
 
@@ -157,13 +151,13 @@ class Pace {
     std::uint64_t count_ = 0;
 };
 
-Result<std::size_t> produce(const Globals& globals, const config::Arguments& arguments,
-                            const std::vector<std::string>& bodies) {
+Result<std::size_t> produce(const Call& call, const std::vector<std::string>& bodies) {
+    const config::Arguments& arguments = call.arguments;
     WEFT_TRY(const auto properties, properties_of(arguments));
     std::vector<wire::Property> views;
     for (const auto& [key, value] : properties) views.push_back({key, value});
     const std::string key = arguments.text("--key");
-    WEFT_TRY(const auto client, pulsar::Client::create(client_options(globals, arguments)));
+    WEFT_TRY(const auto client, pulsar::Client::create(client_options(call)));
     pulsar::ProducerOptions options;
     options.topic = arguments.positional();
     if (arguments.is_set("--disable-batching")) options.batching = pulsar::ProducerOptions::Batching::off;
@@ -185,32 +179,34 @@ Result<std::size_t> produce(const Globals& globals, const config::Arguments& arg
     return sent;
 }
 
-}  // namespace
-
-int run_produce(const Globals& globals, Words words) {
-    const auto arguments = config::parse(kCommand, words);
-    if (!arguments) return print_usage_error(kCommand, arguments.error()), 2;
-    if (arguments->help_wanted()) return print(config::help_of(kCommand)), 0;
-    const auto usage = [](std::string message) {
-        print_usage_error(kCommand, {ErrorCode::invalid_argument, std::move(message)});
-        return 2;
-    };
-    if (!arguments->has("--messages") && !arguments->has("--files"))
-        return usage("Please supply message content with either --messages or --files");
-    const std::int64_t times = arguments->integer("--num-produce");
-    if (times <= 0) return usage("Number of times need to be positive number.");
-    const auto bodies = bodies_of(*arguments);
-    if (!bodies) return print_error(bodies.error().message), 1;
+int run(const Call& call) {
+    const config::Arguments& arguments = call.arguments;
+    if (!arguments.has("--messages") && !arguments.has("--files"))
+        return call.wrong_use("Please supply message content with either --messages or --files");
+    const std::int64_t times = arguments.integer("--num-produce");
+    if (times <= 0) return call.wrong_use("Number of times need to be positive number.");
+    const auto bodies = bodies_of(arguments);
+    if (!bodies) return print_error(bodies.error().message), kFailed;
     if (static_cast<std::uint64_t>(times) > kMessagesMax ||
         bodies->size() * static_cast<std::size_t>(times) > kMessagesMax) {
         print_error(str_cat("Attempting to send ", bodies->size(), " x ", times,
                             " messages. Please do not send more than ", kMessagesMax, " messages"));
-        return 1;
+        return kFailed;
     }
-    const auto sent = produce(globals, *arguments, *bodies);
-    if (!sent) return print_error(str_cat("Error while producing messages\n", sent.error().message)), 1;
+    const auto sent = produce(call, *bodies);
+    if (!sent) return print_error(str_cat("Error while producing messages\n", sent.error().message)), kFailed;
     print(str_cat(*sent, " messages successfully produced"));
-    return 0;
+    return kDone;
+}
+
+}  // namespace
+
+Entry produce_command() {
+    return {.word = "produce",
+            .summary = "Produce messages to a specified topic",
+            .options = kOptions,
+            .positional = "<topic>",
+            .run = run};
 }
 
 }  // namespace weft::app

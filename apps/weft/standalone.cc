@@ -61,10 +61,6 @@ constexpr config::Option kOptions[] = {
      .choices = "debug|info|warn|error|off",
      .fallback = "info"},
 };
-constexpr config::Command kCommand{.name = "weft standalone",
-                                   .summary = "Run a broker and a functions worker in this process.",
-                                   .options = kOptions};
-
 observe::Level level_of(std::string_view name) {
     if (name == "debug") return observe::Level::debug;
     if (name == "warn") return observe::Level::warn;
@@ -208,23 +204,28 @@ class Standalone {
     std::thread thread_;  // runs loop_
 };
 
-}  // namespace
-
-int run_standalone(Words words) {
-    const auto arguments = config::parse(kCommand, words);
-    if (!arguments) return print_usage_error(kCommand, arguments.error()), 2;
-    if (arguments->help_wanted()) return print(config::help_of(kCommand)), 0;
+int run(const Call& call) {
     ::mallopt(M_ARENA_MAX, 2);  // an arena per thread would cost megabytes at rest
-    observe::set_level(level_of(arguments->text("--log-level")));
+    observe::set_level(level_of(call.arguments.text("--log-level")));
     raise_descriptor_limit();
     EndSignal end;
-    auto standalone = Standalone::start(*arguments);
-    if (!standalone) return print_error(str_cat("weft standalone: ", standalone.error().message)), 1;
+    auto standalone = Standalone::start(call.arguments);
+    if (!standalone) return print_error(str_cat("weft standalone: ", standalone.error().message)), kFailed;
     print((*standalone)->ready_line());
     end.wait();
     observe::Logger("standalone").info("stopping");
     standalone->reset();
-    return 0;
+    return kDone;
+}
+
+}  // namespace
+
+Entry standalone_command() {
+    return {.word = "standalone",
+            .summary = "Run a broker and a functions worker in this process",
+            .options = kOptions,
+            .takes = Takes::nothing,
+            .run = run};
 }
 
 }  // namespace weft::app

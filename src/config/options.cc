@@ -18,7 +18,6 @@ std::vector<std::string_view> split(std::string_view text, std::string_view by) 
     }
     return out;
 }
-std::vector<std::string_view> names_of(const Option& option) { return split(option.names, ", "); }
 std::string_view name_of(const Option& option) { return names_of(option).back(); }
 std::string label_of(const Option& option) { return str_cat('<', option.value, '>'); }
 
@@ -117,9 +116,9 @@ class Parser {
     }
 
     Result<> take_positional(const Command& command, const std::string& word) {
-        if (command.positional.empty() || !out_.positional_.empty())
+        if (out_.positionals_.size() == split(command.positional, " ").size())
             return fail(ErrorCode::invalid_argument, "Unmatched argument: '", word, "'");
-        out_.positional_ = word;
+        out_.positionals_.push_back(word);
         return {};
     }
 
@@ -130,8 +129,10 @@ class Parser {
                 return fail(ErrorCode::invalid_argument, "Missing required option: '", name_of(*option), '=',
                             label_of(*option), "'");
         }
-        if (!positional.empty() && out_.positional_.empty())
-            return fail(ErrorCode::invalid_argument, "Missing required parameter: '", positional, "'");
+        const auto labels = split(positional, " ");
+        if (out_.positionals_.size() < labels.size() && !labels[out_.positionals_.size()].starts_with('['))
+            return fail(ErrorCode::invalid_argument, "Missing required parameter: '",
+                        labels[out_.positionals_.size()], "'");
         return std::move(out_);
     }
 
@@ -234,20 +235,6 @@ namespace {
 constexpr std::size_t kHelpColumn = 29;
 constexpr std::size_t kHelpWidth = 80;
 
-void append_wrapped(std::string& out, std::string_view text) {
-    std::size_t column = kHelpColumn;
-    for (const auto word : split(text, " ")) {
-        if (column + word.size() > kHelpWidth && column > kHelpColumn + 2) {
-            str_append(out, "\n", std::string(kHelpColumn + 2, ' '));
-            column = kHelpColumn + 2;
-        }
-        str_append(out, word, ' ');
-        column += word.size() + 1;
-    }
-    while (out.ends_with(' ')) out.pop_back();
-    out.push_back('\n');
-}
-
 void append_option(std::string& out, const Option& option) {
     std::string line = option.names.starts_with("--") ? "      " : "  ";
     line += option.names;
@@ -258,28 +245,59 @@ void append_option(std::string& out, const Option& option) {
     }
     line.resize(kHelpColumn, ' ');
     out += line;
+    append_wrapped(out, description_of(option), kHelpColumn, kHelpWidth);
+}
+
+}  // namespace
+
+void append_wrapped(std::string& out, std::string_view text, std::size_t column, std::size_t width) {
+    const std::size_t indent = column + 2;
+    for (const auto word : split(text, " ")) {
+        if (column + word.size() > width && column > indent) {
+            while (out.ends_with(' ')) out.pop_back();
+            str_append(out, '\n', std::string(indent, ' '));
+            column = indent;
+        }
+        str_append(out, word, ' ');
+        column += word.size() + 1;
+    }
+    while (out.ends_with(' ')) out.pop_back();
+    out.push_back('\n');
+}
+
+std::vector<std::string_view> names_of(const Option& option) { return split(option.names, ", "); }
+
+std::string description_of(const Option& option) {
     std::string help(option.help);
     if (!option.choices.empty()) str_append(help, " One of: ", option.choices, ".");
     if (!option.fallback.empty()) str_append(help, " Default: ", option.fallback);
     if (!option.unsupported.empty())
         str_append(help, " (not supported by Weft yet; ", option.unsupported, ")");
-    append_wrapped(out, help);
+    return help;
 }
 
-}  // namespace
+std::string help_of_options(std::span<const Option> options) {
+    std::string out;
+    for (const Option& option : options) append_option(out, option);
+    return out;
+}
 
-std::string help_of(const Command& command) {
-    std::string out = str_cat("Usage: ", command.name);
+std::string synopsis_of(const Command& command) {
+    std::string out(command.name);
     for (const Option& option : command.options) {
         if (option.times == Times::required) str_append(out, ' ', name_of(option), '=', label_of(option));
     }
     if (!command.options.empty()) out += " [OPTIONS]";
     if (!command.positional.empty()) str_append(out, ' ', command.positional);
-    str_append(out, '\n', command.summary, '\n');
-    for (const Option& option : command.options) append_option(out, option);
+    return out;
+}
+
+std::string help_of(const Command& command) {
+    std::string out = str_cat("Usage: ", synopsis_of(command), '\n', command.summary, '\n');
+    out += help_of_options(command.options);
     append_option(out, {.names = "-h, --help", .help = "Show this help message and exit."});
-    if (!command.global.empty()) out += "Options of all commands:\n";
-    for (const Option& option : command.global) append_option(out, option);
+    if (!command.global.empty())
+        str_append(out, "Options of all commands:\n", help_of_options(command.global));
     return out;
 }
 

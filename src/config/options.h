@@ -50,7 +50,10 @@ class Arguments {
     double number(std::string_view name) const;
     /// A flag that stands there, or a boolean value.
     bool is_set(std::string_view name) const;
-    const std::string& positional() const { return positional_; }
+    /// The word that is no option's, by its place; empty when it isn't there.
+    std::string positional(std::size_t index = 0) const {
+        return index < positionals_.size() ? positionals_[index] : "";
+    }
     /// -h or --help stood there: nothing else was checked.
     bool help_wanted() const { return help_wanted_; }
 
@@ -58,7 +61,7 @@ class Arguments {
     friend class Parser;
     std::map<std::string_view, std::vector<std::string>> values_;
     std::map<std::string_view, std::string_view> fallbacks_;
-    std::string positional_;
+    std::vector<std::string> positionals_;
     bool help_wanted_ = false;
 };
 
@@ -71,6 +74,17 @@ Result<Arguments> parse_front(std::span<const Option> options, std::span<const s
 
 /// The help text: usage, summary, and a line for each option.
 std::string help_of(const Command& command);
+/// "Usage: weft produce [OPTIONS] <topic>", without the first word.
+std::string synopsis_of(const Command& command);
+/// A line for each option.
+std::string help_of_options(std::span<const Option> options);
+/// Appends a text of which `column` columns are written already, in lines of up to `width`, indented by
+/// column + 2, and a newline.
+void append_wrapped(std::string& out, std::string_view text, std::size_t column, std::size_t width);
+/// What is known of an option in one sentence or more: help, choices, default, support.
+std::string description_of(const Option& option);
+/// All spellings of an option; the last one is its name.
+std::vector<std::string_view> names_of(const Option& option);
 
 /// Of `candidates` the one that is spelled most like `word`; nothing when none is near.
 std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates);

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -145,6 +146,70 @@ class ProgramTest(unittest.TestCase):
             self.assertEqual(result.returncode, 0)
             self.assertTrue(result.stdout.startswith("Usage: weft"), words)
             self.assertIsNone(re.search(r"^.{111,}$", result.stdout, re.M), words)
+
+    def completed(self, line):
+        """What a real bash offers for a line when the completion script is sourced."""
+        script = """
+            source <("$1" completion bash) || exit 1
+            weft() { "$PROGRAM" "$@"; }
+            COMP_LINE=$2 COMP_POINT=${#2}
+            read -ra COMP_WORDS <<< "$2"
+            [[ $2 == *' ' ]] && COMP_WORDS+=("")
+            COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+            complete -p weft > /dev/null || exit 1
+            _weft_complete
+            printf '%s\\n' "${COMPREPLY[@]}"
+        """
+        done = subprocess.run(["bash", "--norc", "-c", script, "bash", WEFT, line], capture_output=True, text=True,
+                              timeout=60, env={**os.environ, "PROGRAM": WEFT})
+        self.assertEqual((done.returncode, done.stderr), (0, ""), line)
+        return done.stdout.split()
+
+    def test_bash_completes_commands_options_and_choices(self):
+        self.assertEqual(self.completed("weft sta"), ["standalone"])
+        self.assertEqual(self.completed("weft functions sta"), ["start", "status", "stats"])
+        self.assertEqual(self.completed("weft functions create --retain-"),
+                         ["--retain-key-ordering", "--retain-ordering"])
+        self.assertEqual(self.completed("weft consume t -p "), ["Latest", "Earliest"])
+        self.assertEqual(self.completed("weft standalone --durability p"), ["page_cache"])
+        self.assertEqual(self.completed("weft completion "), ["bash", "zsh"])
+        self.assertNotIn("--chunking", self.completed("weft produce --"))  # refused, so not offered
+
+    def test_the_zsh_script_is_whole(self):
+        script = run("completion", "zsh").stdout
+        self.assertTrue(script.startswith("#compdef weft\n"), script)
+        if shutil.which("zsh"):
+            subprocess.run(["zsh", "-n"], input=script, text=True, check=True, timeout=60)
+        described = run("complete", "zsh", "functions", "sta").stdout.splitlines()
+        self.assertEqual(described[0], "start:Starts a stopped function instance")
+        self.assert_refused(run("completion", "fish"), 2, "expected one of [bash, zsh] but was 'fish'")
+
+    def test_manual_pages_are_sound(self):
+        pages = os.path.join(self.directory.name, "man")
+        self.assertEqual(run("man", pages).returncode, 0)
+        names = sorted(os.listdir(pages))
+        self.assertIn("weft.1", names)
+        self.assertIn("weft-standalone.1", names)
+        self.assertIn("weft-functions.1", names)
+        for name in names:
+            with open(os.path.join(pages, name)) as file:
+                text = file.read()
+            self.assertTrue(text.startswith(".TH WEFT"), name)
+            for section in ("NAME", "SYNOPSIS", "EXIT STATUS"):
+                self.assertIn(f".SH {section}\n", text, name)
+        if shutil.which("groff"):
+            checked = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z", *(os.path.join(pages, n) for n in names)],
+                                     capture_output=True, text=True, timeout=60)
+            self.assertEqual((checked.returncode, checked.stderr), (0, ""))
+        self.assert_refused(run("man", "/proc/nothing"), 1, "/proc/nothing")
+
+    def test_the_command_reference_is_not_stale(self):
+        self.assertEqual(run("man", "--markdown", self.directory.name).returncode, 0)
+        with open(os.path.join(self.directory.name, "command-line.md")) as file:
+            made = file.read()
+        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+        with open(os.path.join(root, "docs", "command-line.md")) as file:
+            self.assertEqual(file.read(), made, "stale: run `build/release/bin/weft man --markdown docs`")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,82 @@
+#include "admin_client.h"
+
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+namespace weft::app {
+
+namespace {
+
+constexpr auto kStartTime = 10s;
+
+// A worker that has just been started answers 503 until it has read its topics: waits for it a little.
+Result<http::ClientResponse> fetch_patiently(const http::ClientRequest& request, Deadline deadline) {
+    const Deadline patience = deadline.at_most(kStartTime);
+    for (Duration pause = 20ms;; pause = std::min<Duration>(2 * pause, 500ms)) {
+        WEFT_TRY(auto response, http::fetch(request, deadline));
+        if (response.status != 503 || patience.left() < pause) return response;
+        std::this_thread::sleep_until(steady_now() + pause);
+    }
+}
+
+}  // namespace
+
+AdminClient::AdminClient(const Call& call) : base_(call.value("--admin-url")), deadline_(Deadline::never()) {
+    while (base_.ends_with('/')) base_.pop_back();
+    const config::Arguments& from =
+        call.arguments.has("--request-timeout") ? call.arguments : call.globals.arguments;
+    const std::int64_t seconds = from.integer("--request-timeout");
+    if (seconds > 0 && seconds < 1'000'000) deadline_ = Deadline::after(std::chrono::seconds(seconds));
+}
+
+Result<http::ClientResponse> AdminClient::exchange(http::ClientRequest request, std::string_view path) const {
+    request.url = str_cat(base_, path);
+    return fetch_patiently(request, deadline_);
+}
+
+Result<std::string> AdminClient::ask(std::string_view method, std::string_view path) const {
+    WEFT_TRY(auto response, exchange({.method = std::string(method), .url = {}}, path));
+    return body_of(std::move(response), str_cat(base_, path));
+}
+
+Result<std::string> AdminClient::send_json(std::string_view method, std::string_view path,
+                                           std::string body) const {
+    http::ClientRequest request{.method = std::string(method), .url = {}, .body = std::move(body)};
+    request.headers["Content-Type"] = "application/json";
+    WEFT_TRY(auto response, exchange(std::move(request), path));
+    return body_of(std::move(response), str_cat(base_, path));
+}
+
+Result<std::string> AdminClient::send_multipart(std::string_view method, std::string_view path,
+                                                http::MultipartBuilder body) const {
+    http::ClientRequest request{.method = std::string(method), .url = {}};
+    request.headers["Content-Type"] = body.content_type();
+    request.body = body.finish();
+    WEFT_TRY(auto response, exchange(std::move(request), path));
+    return body_of(std::move(response), str_cat(base_, path));
+}
+
+Result<std::string> body_of(http::ClientResponse response, std::string_view url) {
+    if (response.status / 100 == 2) return std::move(response.body);
+    const auto body = nlohmann::json::parse(response.body, nullptr, false);
+    if (body.is_object() && body.contains("reason") && body["reason"].is_string())
+        return fail(ErrorCode::internal, body["reason"].get<std::string>());
+    return fail(ErrorCode::internal, "HTTP ", response.status, " from ", url, ": ",
+                response.body.substr(0, 500));
+}
+
+int print_failure(const Error& error) {
+    print_error(str_cat(error.message, "\n\nReason: ", error.message));
+    return kFailed;
+}
+
+Result<std::string> read_file(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::string content((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    if (!file.is_open() || file.bad()) return fail(ErrorCode::io, "can't read ", path);
+    return content;
+}
+
+}  // namespace weft::app

@@ -16,6 +16,7 @@
 #include "commands.h"
 #include "http/server.h"
 #include "observe/log.h"
+#include "service_manager.h"
 #include "store/file_system.h"
 #include "store/store.h"
 #include "worker/worker.h"
@@ -209,10 +210,13 @@ int run(const Call& call) {
     observe::set_level(level_of(call.arguments.text("--log-level")));
     raise_descriptor_limit();
     EndSignal end;
+    const ServiceManager service_manager;
     auto standalone = Standalone::start(call.arguments);
     if (!standalone) return print_error(str_cat("weft standalone: ", standalone.error().message)), kFailed;
     print((*standalone)->ready_line());
+    service_manager.tell("READY=1");
     end.wait();
+    service_manager.tell("STOPPING=1");
     observe::Logger("standalone").info("stopping");
     standalone->reset();
     return kDone;

@@ -17,10 +17,10 @@ def run(*words):
 
 
 class Standalone:
-    def __init__(self, data_dir, *words):
+    def __init__(self, data_dir, *words, env=None):
         self.process = subprocess.Popen(
             [WEFT, "standalone", "--data-dir", data_dir, "--broker-port", "0", "--web-port", "0", *words],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
         self.ready = self.process.stdout.readline().rstrip("\n")
         _, self.service_url, self.admin_url = self.ready.split()
 
@@ -57,6 +57,16 @@ class ProgramTest(unittest.TestCase):
             with Standalone(self.data_dir) as weft:
                 self.assertRegex(weft.ready, r"^ready pulsar://127\.0\.0\.1:\d+ http://127\.0\.0\.1:\d+$")
                 self.assertEqual(weft.stop(number), (0, ""))
+
+    def test_tells_the_service_manager_how_far_it_is(self):
+        for name in (os.path.join(self.directory.name, "notify"), f"@weft-program-{os.getpid()}"):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+                manager.bind(name.replace("@", "\0"))
+                manager.settimeout(30)
+                with Standalone(self.data_dir, env=os.environ | {"NOTIFY_SOCKET": name}) as weft:
+                    self.assertEqual(manager.recv(100), b"READY=1")
+                    self.assertEqual(weft.stop()[0], 0)
+                    self.assertEqual(manager.recv(100), b"STOPPING=1")
 
     def test_what_was_produced_is_consumed_after_a_restart(self):
         with Standalone(self.data_dir) as weft:

@@ -1,0 +1,75 @@
+"""`cmake --install` into a prefix of its own: all there, and functions of each language run from there."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from first_function import create_and_use
+
+from harness import locations
+from harness.weft_standalone import WeftStandalone
+
+
+@pytest.fixture(scope="module")
+def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where it was installed, found through the program as everything is that it needs."""
+    path = tmp_path_factory.mktemp("installed") / "usr"
+    build = locations.weft_binary().parents[1]
+    subprocess.run(["cmake", "--install", build, "--prefix", path, "--strip"], check=True, stdout=subprocess.DEVNULL)
+    return path
+
+
+def test_everything_is_there_and_nothing_else(prefix: Path) -> None:
+    documents = [*(locations.SOURCE_ROOT / "docs").rglob("*.md"), *(locations.SOURCE_ROOT / "examples").rglob("*.*")]
+    wanted = {
+        "bin/weft",
+        "include/weft/function.h",
+        "include/weft/function.hpp",
+        "lib/systemd/system/weft-standalone.service",
+        "lib/sysusers.d/weft.conf",
+        "lib/weft/weft_host_python.so",
+        *(f"share/doc/weft/{name}" for name in ("CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md")),
+        *(f"share/doc/weft/{path.relative_to(locations.SOURCE_ROOT)}" for path in documents if path.is_file()),
+    }
+    assert {str(path.relative_to(prefix)) for path in prefix.rglob("*") if not path.is_dir()} == wanted
+
+
+def test_the_unit_starts_what_was_installed(prefix: Path) -> None:
+    unit = (prefix / "lib/systemd/system/weft-standalone.service").read_text()
+    assert "@" not in re.sub(r"@(system-service|privileged)", "", unit)
+    assert f"ExecStart={prefix}/bin/weft standalone " in unit
+
+
+def test_a_function_of_each_language_runs_from_there(
+    prefix: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples = prefix / "share/doc/weft/examples"
+    library = tmp_path / "libexclamation.so"
+    compiler = ["clang++-19", "-std=c++17", "-shared", "-fPIC", "-I", prefix / "include"]
+    subprocess.run([*compiler, examples / "cpp/exclamation.cc", "-o", library], check=True)
+    monkeypatch.setenv("WEFT_BIN", str(prefix / "bin/weft"))
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")  # Debian's interpreter, as where Weft is installed
+    with WeftStandalone(tmp_path / "standalone") as standalone:
+        address = standalone.address
+        urls = ["--admin-url", address.admin_url, "--service-url", address.service_url]
+
+        def weft(*words: str) -> str:
+            command = [prefix / "bin/weft", *urls, *words]
+            result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+            assert result.returncode == 0, f"{words}: {result.stderr}"
+            return result.stdout
+
+        python = str(examples / "python/exclamation.py")
+        create_and_use(weft, "python", "--py", python, "--classname", "exclamation.Exclamation")
+        create_and_use(weft, "native", "--native", str(library))
+
+
+def test_the_version_stands_in_one_place() -> None:
+    project = (locations.SOURCE_ROOT / "CMakeLists.txt").read_text()
+    version = re.search(r"^project\(weft VERSION (\d+\.\d+\.\d+) ", project, re.M)
+    changes = re.search(r"^## (\S+)", (locations.SOURCE_ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert version and changes
+    assert changes[1] == version[1], "the topmost heading of CHANGELOG.md is not the version of CMakeLists.txt"
+    printed = subprocess.run([locations.weft_binary(), "version"], capture_output=True, text=True, check=True)
+    assert printed.stdout == f"weft {version[1]}\n"

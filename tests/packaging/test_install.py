@@ -20,7 +20,11 @@ def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_everything_is_there_and_nothing_else(prefix: Path) -> None:
+def test_everything_is_there_and_nothing_else(prefix: Path, tmp_path: Path) -> None:
+    (tmp_path / "man").mkdir()
+    subprocess.run([locations.weft_binary(), "man", tmp_path / "man"], check=True, stdout=subprocess.DEVNULL)
+    pages = {path.name for path in (tmp_path / "man").iterdir()}
+    assert {"weft.1", "weft-standalone.1", "weft-functions.1"} <= pages
     documents = [*(locations.SOURCE_ROOT / "docs").rglob("*.md"), *(locations.SOURCE_ROOT / "examples").rglob("*.*")]
     wanted = {
         "bin/weft",
@@ -29,6 +33,9 @@ def test_everything_is_there_and_nothing_else(prefix: Path) -> None:
         "lib/systemd/system/weft-standalone.service",
         "lib/sysusers.d/weft.conf",
         "lib/weft/weft_host_python.so",
+        "share/bash-completion/completions/weft",
+        "share/zsh/vendor-completions/_weft",
+        *(f"share/man/man1/{page}" for page in pages),
         *(f"share/doc/weft/{name}" for name in ("CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md")),
         *(f"share/doc/weft/{path.relative_to(locations.SOURCE_ROOT)}" for path in documents if path.is_file()),
     }

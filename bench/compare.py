@@ -93,17 +93,20 @@ class Run:
         if "rest" in self._parts:
             self.record(side, "rest", measure.rest(broker, plan.rest_seconds))
         if "cross-check" in self._parts and side.name == "pulsar":
-            found = measure.cross_check(broker, directory, plan.count, 100)
+            found = measure.cross_check(broker, directory, plan.count_peer, 100)
             self.record(side, "cross-check", found)
 
     def _each_block(self, side: Side, broker: Running, directory: Path) -> None:
         plan = self._plan
         peer = side.name == "pulsar"
+        batched, single = (
+            (plan.count_peer, plan.count_single_peer) if peer else (plan.count, plan.count_single)
+        )
         if "topics" in self._parts:
             for shape in (
-                topics.Shape("100 B", plan.count, 100),
+                topics.Shape("100 B", batched, 100),
                 topics.Shape("1 KiB", plan.count_large, 1024),
-                topics.Shape("100 B single", plan.count_single, 100, batch=1),
+                topics.Shape("100 B single", single, 100, batch=1),
             ):
                 published, consumed = topics.publish_and_consume(broker, shape)
                 self.record(side, f"publish {shape.name}", published)
@@ -111,7 +114,7 @@ class Run:
         if "backlog" in self._parts:
             python_count = plan.python_count_peer if peer else plan.count
             for kind, program, count in (
-                ("compiled", side.compiled, plan.count),
+                ("compiled", side.compiled, batched),
                 ("python", side.python, python_count),
             ):
                 self.record(side, f"backlog {kind}", function_runs.backlog(broker, program, count, 100))

@@ -9,6 +9,8 @@ from harness.process_stats import descendants
 from measure import Figures, MarkedLoad, Span, load, steady, topic_name, tree_pss_bytes, wait_until_gone
 from sides import Program, Running, function_config
 
+RUNNING_SECONDS = 180  # limit from create to running; a JVM on a busy machine takes a minute
+
 
 def _config(program: Program, input_topic: str, output_topic: str) -> Config:
     return function_config(program, f"bench-{uuid.uuid4().hex[:8]}", input_topic, output_topic)
@@ -55,7 +57,7 @@ def latency(
     config = _config(program, input_topic, output_topic)
     functions = FunctionsRest(broker.address)
     functions.create(config, program.file)
-    functions.wait_until_running(config)
+    functions.wait_until_running(config, RUNNING_SECONDS)
     found = load(
         *["latency", "--service-url", broker.address.service_url, "--in", input_topic, "--out", output_topic],
         *["--rate", rate, "--size", size, "--seconds", seconds, "--warmup-seconds", warmup_seconds],
@@ -78,7 +80,7 @@ def idle(broker: Running, program: Program, instances: int, settle_seconds: floa
             configs.append(_config(program, topic_name("in"), topic_name("out")))
             functions.create(configs[-1], program.file)
         for config in configs:
-            functions.wait_until_running(config, 120)
+            functions.wait_until_running(config, RUNNING_SECONDS)
         time.sleep(settle_seconds)  # what is measured is idle, not just started
         points.append((number, tree_pss_bytes(broker) / 1e6))
     started = set(descendants(broker.pid)) - before

@@ -73,8 +73,8 @@ def facts_of_machine(plan: Plan, sides: Sequence[Side]) -> Facts:
         "versions": f"Weft {commit}; Apache Pulsar {locations.PULSAR_VERSION}; {''.join(java)}; "
         f"Python {platform.python_version()}",
         "durability": "; ".join(f"{side.name}: {side.durability}" for side in sides),
-        "messages": f"{plan.count:,} of 100 B, {plan.count_large:,} of 1 KiB, {plan.count_single:,} single ones; "
-        f"{plan.python_count_peer:,} through the peer's Python",
+        "messages": f"{plan.count:,} of 100 B ({plan.count_peer:,} for the peer, {plan.python_count_peer:,} through its "
+        f"Python), {plan.count_large:,} of 1 KiB, {plan.count_single:,} single ones ({plan.count_single_peer:,})",
         "latency": f"{plan.rate} messages/s for {plan.seconds} s after {plan.warmup_seconds} s of warm-up "
         f"({plan.warmup_seconds_peer} s for the peer)",
         "idle instances": f"{plan.idle}; of the peer {plan.idle_java_peer} Java, {plan.idle_python_peer} Python",

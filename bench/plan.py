@@ -11,9 +11,11 @@ class Plan:
     starts: int = 20  # of Weft; the peer starts once a block
     rest_seconds: float = 20  # before the measured rest, which is as long
 
-    count: int = 1_000_000  # messages of 100 B, published, consumed, and through a function
+    count: int = 3_000_000  # messages of 100 B, published, consumed, and through a function
+    count_peer: int = 1_000_000  # the same for the peer
     count_large: int = 200_000  # of 1 KiB
     count_single: int = 100_000  # of 100 B, each an entry of its own
+    count_single_peer: int = 50_000
     python_count_peer: int = 50_000  # through the peer's Python function
 
     rate: int = 1000  # messages per second, for latency
@@ -43,9 +45,11 @@ SAMPLE = Plan(
     blocks=1,
     starts=1,
     rest_seconds=0.5,
-    count=200_000,
+    count=500_000,
+    count_peer=200_000,
     count_large=20_000,
     count_single=20_000,
+    count_single_peer=10_000,
     seconds=1,
     warmup_seconds=1,
     idle=3,

@@ -81,10 +81,15 @@ Result<> fill(const FillOptions& options) {
     const std::uint64_t mark_every = options.mark_every == 0 ? options.count : options.mark_every;
     std::uint64_t next_mark = mark_every;
     for (std::uint64_t n = 0; n < options.count; ++n) {
-        WEFT_TRY_VOID(producer->send_async({.payload = writer.write({begin, n})}, {}, deadline));
-        if (n + 1 != next_mark) continue;
-        print_mark(next_mark);
-        next_mark += mark_every;
+        pulsar::Producer::Receipt receipt;
+        if (n + 1 == next_mark) {
+            receipt = [mark = next_mark](const Result<wire::MessageId>& stored) {
+                if (stored) print_mark(mark);
+            };
+            next_mark += mark_every;
+        }
+        WEFT_TRY_VOID(
+            producer->send_async({.payload = writer.write({begin, n})}, std::move(receipt), deadline));
     }
     WEFT_TRY_VOID(producer->flush(deadline));
     const double seconds = seconds_since(begin);

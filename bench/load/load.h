@@ -20,8 +20,7 @@ struct FillOptions {
     std::uint32_t pending_messages_max = 50'000;
 };
 /// Stores `count` numbered messages as fast as the broker takes them; with batches of 1 each is an entry of
-/// its own. Prints `mark N` when each mark_every-th message was handed over (at most pending_messages_max of
-/// them are not stored yet), then one JSON object.
+/// its own. Prints `mark N` when each mark_every-th message is stored, then one JSON object.
 Result<> fill(const FillOptions& options);
 
 struct DrainOptions {

@@ -209,7 +209,7 @@ Result<> Committer::start_segment() {
         previous_end_ = log_.end;
     }
     file_ = std::move(taken.file);
-    filled_ = taken.written_before ? options_.segment_bytes : 0;
+    filled_ = taken.written_to;
     log_ = {.sequence = sequence, .tag = draw_tag(), .end = kSegmentHeaderBytes, .epoch = 0};
     header_written_ = false;
     return {};

@@ -1,6 +1,7 @@
 #include "store/directory.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <utility>
 
@@ -12,6 +13,10 @@ constexpr std::string_view kFreePrefix = "free-";
 constexpr std::string_view kLogSuffix = ".log";
 constexpr std::string_view kIndexSuffix = ".index";
 constexpr std::size_t kDigits = 16;
+// take() may have to wait until one such part is written (not synced).
+constexpr std::uint64_t kFillBytes = 512U << 10;
+constexpr std::array<char, 64U << 10> kZeros{};
+static_assert(kFillBytes % kZeros.size() == 0);
 
 std::string numbered(std::string_view prefix, std::uint64_t number, std::string_view suffix) {
     char digits[kDigits];
@@ -109,6 +114,26 @@ void SegmentPool::prepare(std::uint64_t sequence) {
     if (auto made = make_segment(sequence)) prepared_.emplace(sequence, std::move(*made));
 }
 
+bool SegmentPool::fill_prepared() {
+    std::unique_lock lock(mutex_);
+    if (!prepared_ || prepared_->second.written_to + kFillBytes > segment_bytes_) return false;
+    const std::uint64_t sequence = prepared_->first;
+    // Opened anew: an error of this sync is then still reported to who uses the segment.
+    const auto file = directory_.files().open(directory_.at(segment_name(sequence)));
+    if (!file) return false;
+    // In small writes: the kernel does each in one go, and has to find memory for it.
+    const std::string_view zeros(kZeros.data(), kZeros.size());
+    for (std::uint64_t done = 0; done < kFillBytes; done += zeros.size()) {
+        if (!(*file)->write_at(prepared_->second.written_to + done, std::span(&zeros, 1))) return false;
+    }
+    lock.unlock();  // take() must not wait for the disk
+    const bool synced = (*file)->sync().has_value();
+    lock.lock();
+    if (!synced || !prepared_ || prepared_->first != sequence) return false;
+    prepared_->second.written_to += kFillBytes;
+    return true;
+}
+
 Result<SegmentPool::Taken> SegmentPool::make_segment(std::uint64_t sequence) {
     FileSystem& files = directory_.files();
     const std::string path = directory_.at(segment_name(sequence));
@@ -119,7 +144,7 @@ Result<SegmentPool::Taken> SegmentPool::make_segment(std::uint64_t sequence) {
     }
     WEFT_TRY(auto file, make(path));
     WEFT_TRY_VOID(files.sync_directory(directory_.path()));
-    return Taken{.file = std::move(file), .written_before = reused};
+    return Taken{.file = std::move(file), .written_to = reused ? segment_bytes_ : 0};
 }
 
 // A file that is there already is one just renamed, or left by an earlier try.

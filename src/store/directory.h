@@ -65,13 +65,16 @@ class SegmentPool final {
 
     struct Taken {
         std::unique_ptr<File> file;
-        bool written_before =
-            false;  // else its blocks are allocated only, and the first write to each costs more
+        std::uint64_t written_to =
+            0;  // the blocks behind it are allocated only: the first sync of each costs more
     };
     /// A file with room for a segment, durably under the segment's name. What is in it is stale.
     Result<Taken> take(std::uint64_t sequence);
     /// Does the work of take() ahead, so that nobody waits for it then. A failure shows in take().
     void prepare(std::uint64_t sequence);
+    /// Writes zeros into the next part of what was prepared, and syncs it. Says whether there is more to do;
+    /// no longer when the segment was taken, or a write failed (who uses the segment will meet it).
+    bool fill_prepared();
     /// Takes the file `name` in for reuse; over the limit it is removed.
     Result<> give(const std::string& name);
     /// Tells of a free file found in the directory.

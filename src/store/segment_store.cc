@@ -15,6 +15,7 @@ const observe::Logger kLog("store");
 constexpr std::size_t kStretchesMax = 64;
 constexpr std::size_t kPointsMax = 256;
 constexpr Duration kSnapshotRetry = 1s;
+constexpr int kFillPauseShare = 4;  // a pause is so many times as long as the filling was
 constexpr std::uint64_t kValueBytesMax = 1U << 20;
 // The smallest segment: room for one large entry isn't asked for, tests use small ones.
 constexpr std::uint64_t kSegmentBytesMin = 16U << 10;
@@ -456,7 +457,24 @@ void SegmentStore::enter_segment(const Group& group) {
 
 void SegmentStore::prepare_segment() {
     prepared_segment_ = active_segment_ + 1;
-    worker_.run([this, segment = prepared_segment_] { place_->pool.prepare(segment); });
+    worker_.run([this, segment = prepared_segment_] {
+        place_->pool.prepare(segment);
+        if (options_.durability == Durability::sync) fill_prepared();
+    });
+}
+
+// On the worker. One part at a time, with pauses: reads go in between, and most of the disk's time stays for
+// those who wait for it.
+void SegmentStore::fill_prepared() {
+    const SteadyTime start = steady_now();
+    if (!place_->pool.fill_prepared()) return;
+    const Duration pause = kFillPauseShare * (steady_now() - start);
+    back_on_loop([pause](SegmentStore& store) {
+        store.loop_.after(pause, [handle = store.handle_] {
+            if (SegmentStore* const later = handle->store)
+                later->worker_.run([later] { later->fill_prepared(); });
+        });
+    });
 }
 
 void SegmentStore::write_index(std::uint64_t segment) {

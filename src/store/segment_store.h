@@ -74,6 +74,7 @@ class SegmentStore final : public Store {
     // Segments: sealed, indexed, emptied.
     void enter_segment(const Group& group);
     void prepare_segment();
+    void fill_prepared();
     void write_index(std::uint64_t segment);
     void request_snapshot();
     void write_snapshot(std::string content, LogPosition position);

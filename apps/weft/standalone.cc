@@ -55,6 +55,11 @@ constexpr config::Option kOptions[] = {
      .value = "program",
      .help = "The Python whose packages functions see.",
      .fallback = "python3"},
+    {.names = "--python-dependency-repository",
+     .value = "URL",
+     .help = "Where pip looks for what Python packages require. Default: nowhere, they bring it or it is "
+             "installed"},
+    {.names = "--python-extra-dependency-repository", .value = "URL", .help = "A second one."},
     {.names = "--no-functions-worker", .help = "Run the broker alone."},
     {.names = "--log-level",
      .value = "level",
@@ -171,6 +176,9 @@ class Standalone {
             worker::WorkerOptions worker_options;
             worker_options.data_dir = data_dir;
             worker_options.python = arguments.text("--python");
+            worker_options.python_dependency_repository = arguments.text("--python-dependency-repository");
+            worker_options.python_extra_dependency_repository =
+                arguments.text("--python-extra-dependency-repository");
             WEFT_TRY(worker_, worker::Worker::create(std::move(worker_options)));
             worker_->add_routes(router_);
         }

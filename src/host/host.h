@@ -40,7 +40,7 @@ struct FunctionInfo {
     std::string user_config_json, secrets_json;  // JSON objects; empty: none
     std::vector<std::pair<std::string, std::string>> user_config,
         secrets;               // the same, values as text (weft_info)
-    std::string package_path;  // the .so or .py
+    std::string package_path;  // the .so or .py, or a folder of Python modules
     std::string service_url, web_service_url;
     std::string python;  // interpreter whose packages are seen
 };

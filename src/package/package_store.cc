@@ -235,6 +235,11 @@ Result<std::uint64_t> PackageStore::collect(const std::function<std::set<std::st
     return freed;
 }
 
+bool PackageStore::contains(const std::string& digest) const {
+    const std::lock_guard lock(mutex_);
+    return sizes_.contains(digest);
+}
+
 std::uint64_t PackageStore::total_bytes() const {
     const std::lock_guard lock(mutex_);
     return total_bytes_;

@@ -62,6 +62,7 @@ class PackageStore final {
     /// Deletes every package that is neither pinned nor in what `live` gives; gives the bytes freed. `live`
     /// is asked while nothing can be put or unpinned, so a package that was put and named before is safe.
     Result<std::uint64_t> collect(const std::function<std::set<std::string>()>& live);
+    bool contains(const std::string& digest) const;
     std::uint64_t total_bytes() const;
 
   private:

@@ -26,7 +26,7 @@ struct InstanceSpec {
     std::string function_id;       // stable for the life of the function
     std::string function_version;  // changes when the program or its configuration does
     Language language = Language::native;
-    std::string package_path;  // the .so or .py on this machine
+    std::string package_path;  // the .so or .py, or a folder of Python modules
     std::string service_url;   // pulsar://...
     std::string web_service_url;
     std::string cluster_name;

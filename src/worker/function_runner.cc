@@ -247,10 +247,9 @@ void FunctionRunner::stop_instances(const std::vector<std::int32_t>& ids, Deadli
     }
 }
 
-Result<std::shared_ptr<runtime::Supervisor>> FunctionRunner::launch(std::int32_t id,
-                                                                    const ::proto::FunctionMetaData& meta) {
-    const auto& details = meta.functiondetails();
-    WEFT_TRY(const auto language, language_of(details));
+/// The program into the instance's folder, or the environment that was made of it.
+Result<> FunctionRunner::place_program(const ::proto::FunctionMetaData& meta, const fs::path& folder,
+                                       runtime::InstanceSpec& spec, Slot& slot) const {
     const std::string& path = meta.packagelocation().packagepath();
     if (!path.starts_with(kPackageScheme)) {
         return fail(ErrorCode::not_supported, "The package ", path,
@@ -258,27 +257,42 @@ Result<std::shared_ptr<runtime::Supervisor>> FunctionRunner::launch(std::int32_t
     }
     const std::string& file_name = meta.packagelocation().originalfilename();
     WEFT_TRY_VOID(package::check_file_name(file_name));
+    const std::string digest = path.substr(kPackageScheme.size());
+    const auto kind = package::python_package_of(file_name);
+    if (spec.language == runtime::Language::python && kind && *kind != package::PythonPackage::file) {
+        WEFT_TRY(slot.environment,
+                 context_.packages.environments->prepare(digest, *kind, file_name, Deadline::never()));
+        spec.package_path = slot.environment->code.string();
+        spec.python = slot.environment->python;
+        return {};
+    }
+    spec.package_path = (folder / file_name).string();
+    spec.python = context_.python;
+    return context_.packages.store->place(digest, spec.package_path);
+}
+
+Result<FunctionRunner::Slot> FunctionRunner::launch(std::int32_t id, const ::proto::FunctionMetaData& meta) {
+    const auto& details = meta.functiondetails();
     const fs::path own = folder() / str_cat(id);
     std::error_code error;
     fs::create_directories(own / "scratch", error);
     if (error) return fail(ErrorCode::io, "Can't make the folder ", own.string(), ": ", error.message());
-    WEFT_TRY_VOID(context_.packages.place(path.substr(kPackageScheme.size()), own / file_name));
 
+    Slot slot;
     runtime::InstanceSpec spec;
+    WEFT_TRY(spec.language, language_of(details));
+    WEFT_TRY_VOID(place_program(meta, own, spec, slot));
     spec.function_details = details.SerializeAsString();
     spec.instance_id = id;
     spec.function_id = id_of(str_cat(name_.full(), "@", meta.createtime()));
     spec.function_version = id_of(program_fingerprint(meta));
-    spec.language = language;
-    spec.package_path = (own / file_name).string();
     spec.service_url = context_.service_url;
     spec.web_service_url = context_.web_url;
     spec.cluster_name = context_.cluster_name;
     spec.worker_id = context_.worker_id;
-    spec.python = context_.python;
     spec.scratch_directory = (own / "scratch").string();
-    WEFT_TRY(auto supervisor, context_.starter.start(std::move(spec)));
-    return std::shared_ptr<runtime::Supervisor>(std::move(supervisor));
+    WEFT_TRY(slot.supervisor, context_.starter.start(std::move(spec)));
+    return slot;
 }
 
 void FunctionRunner::start_instance(std::int32_t id, const ::proto::FunctionMetaData& meta,
@@ -289,10 +303,9 @@ void FunctionRunner::start_instance(std::int32_t id, const ::proto::FunctionMeta
     if (shut_down_) return;  // what was started ends with its last owner
     Slot& slot = slots_[id];
     const Duration backoff = slot.backoff;
-    slot = Slot{};
+    slot = launched ? std::move(*launched) : Slot{};
     slot.fingerprint = fingerprint;
     if (launched) {
-        slot.supervisor = std::move(*launched);
         log.info("started instance", {{"instance", id}, {"version", meta.version()}});
         return;
     }

@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "package/package_store.h"
+#include "package/packages.h"
 #include "worker/deps.h"
 #include "worker/internal_topics.h"
 #include "worker/job_pool.h"
@@ -33,7 +33,7 @@ struct RunnerContext {
     JobPool& pool;
     InstanceStarter& starter;
     BrokerAdmin& admin;
-    package::PackageStore& packages;
+    package::Packages& packages;
     std::filesystem::path instances_dir;
     std::string worker_id, cluster_name, python;
     std::string service_url, web_url;
@@ -90,6 +90,7 @@ class FunctionRunner final
     struct Slot {
         std::shared_ptr<runtime::Supervisor>
             supervisor;  // shared with status() calls that are under way; null: not running
+        std::shared_ptr<const package::Environment> environment;  // held while it runs; null: needs none
         std::string fingerprint;
         std::string error;
         Duration backoff{};
@@ -113,8 +114,9 @@ class FunctionRunner final
     void stop_instances(const std::vector<std::int32_t>& ids, Deadline deadline);
     void start_instance(std::int32_t id, const ::proto::FunctionMetaData& meta,
                         const std::string& fingerprint);
-    Result<std::shared_ptr<runtime::Supervisor>> launch(std::int32_t id,
-                                                        const ::proto::FunctionMetaData& meta);
+    Result<Slot> launch(std::int32_t id, const ::proto::FunctionMetaData& meta);
+    Result<> place_program(const ::proto::FunctionMetaData& meta, const std::filesystem::path& folder,
+                           runtime::InstanceSpec& spec, Slot& slot) const;
     void clean_up();
     Result<> delete_subscriptions(const ::proto::FunctionMetaData& meta);
     std::filesystem::path folder() const;

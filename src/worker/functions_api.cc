@@ -84,7 +84,7 @@ class FunctionsApi::Reservation {
 };
 
 FunctionsApi::FunctionsApi(ApiOptions options, ControlPlane& java_plane, ControlPlane& native_plane,
-                           FunctionRunners& runners, package::PackageStore& packages, BrokerAdmin& admin)
+                           FunctionRunners& runners, package::Packages& packages, BrokerAdmin& admin)
     : options_(std::move(options)),
       java_plane_(java_plane),
       native_plane_(native_plane),
@@ -112,9 +112,11 @@ void FunctionsApi::collect_packages() {
         }
         return digests;
     };
-    if (const auto collected = packages_.collect(live); !collected) {
+    if (const auto collected = packages_.store->collect(live); !collected) {
         kLog.warn("can't delete packages that nobody needs", {{"why", collected.error().message}});
     }
+    packages_.environments->collect(
+        [this](const std::string& digest) { return packages_.store->contains(digest); });
 }
 
 FunctionsApi::Found FunctionsApi::look_up(const model::FunctionName& name) const {
@@ -177,14 +179,28 @@ Result<> FunctionsApi::check_namespace(const model::FunctionName& name, Deadline
 }
 
 /// Checks and stores what was uploaded; the pin holds it until the metadata that names it is written.
-Result<std::optional<package::PackageStore::Pin>> FunctionsApi::store_package(
-    const Upload& upload, model::Runtime runtime, ::proto::FunctionMetaData& meta) {
+Result<std::optional<package::PackageStore::Pin>> FunctionsApi::store_package(const Upload& upload,
+                                                                              model::Runtime runtime,
+                                                                              ::proto::FunctionMetaData& meta,
+                                                                              Deadline deadline) {
     if (!upload.has_data) return std::nullopt;
     std::string file_name = upload.file_name;
     if (file_name.empty()) file_name = runtime == model::Runtime::python ? "function.py" : "function.so";
     WEFT_TRY_VOID(package::check_file_name(file_name));
     WEFT_TRY_VOID(check_program(runtime, file_name, upload.data));
-    WEFT_TRY(auto pin, packages_.put(upload.data));
+    WEFT_TRY(auto pin, packages_.store->put(upload.data));
+    const auto kind = package::python_package_of(file_name);
+    if (runtime == model::Runtime::python && *kind != package::PythonPackage::file) {
+        // Built now, so that what is wrong with it is the answer.
+        const auto built = packages_.environments->prepare(pin.digest(), *kind, file_name, deadline);
+        if (!built) {
+            {
+                const auto let_go = std::move(pin);
+            }
+            collect_packages();
+            return std::unexpected(built.error());
+        }
+    }
     meta.mutable_packagelocation()->set_packagepath(str_cat(kPackageScheme, pin.digest()));
     meta.mutable_packagelocation()->set_originalfilename(file_name);
     return std::optional(std::move(pin));
@@ -211,7 +227,7 @@ FunctionsApi::Answer FunctionsApi::create(const http::Request& request) {
     model::to_details(config, *meta->mutable_functiondetails());
     meta->set_createtime(wall_clock_ms());
     meta->set_version(0);
-    WEFT_TRY(const auto pin, store_package(upload, *config.runtime, *meta));
+    WEFT_TRY(const auto pin, store_package(upload, *config.runtime, *meta, request.deadline));
     ControlPlane& plane = *config.runtime == model::Runtime::native ? native_plane_ : java_plane_;
     WEFT_TRY_VOID(plane.put(std::move(meta), request.deadline));
     kLog.info("function created", {{"function", name.full()}});
@@ -241,7 +257,7 @@ FunctionsApi::Answer FunctionsApi::update(const http::Request& request) {
     meta->clear_functiondetails();
     model::to_details(merged, *meta->mutable_functiondetails());
     meta->set_version(found.meta->version() + 1);
-    WEFT_TRY(const auto pin, store_package(upload, *merged.runtime, *meta));
+    WEFT_TRY(const auto pin, store_package(upload, *merged.runtime, *meta, request.deadline));
     WEFT_TRY_VOID(found.plane->put(std::move(meta), request.deadline));
     kLog.info("function updated", {{"function", name.full()}});
     if (upload.has_data) collect_packages();

@@ -9,7 +9,7 @@
 
 #include "http/server.h"
 #include "model/function_details.h"
-#include "package/package_store.h"
+#include "package/packages.h"
 #include "worker/control_plane.h"
 
 namespace weft::worker {
@@ -27,7 +27,7 @@ class FunctionsApi final {
   public:
     /// What is referred to must outlive the API and the requests.
     FunctionsApi(ApiOptions options, ControlPlane& java_plane, ControlPlane& native_plane,
-                 FunctionRunners& runners, package::PackageStore& packages, BrokerAdmin& admin);
+                 FunctionRunners& runners, package::Packages& packages, BrokerAdmin& admin);
 
     bool initialized() const;
     /// Waits for it, within ApiOptions::start_patience: a request right after the start needn't be sent
@@ -70,7 +70,8 @@ class FunctionsApi final {
     Result<> check_namespace(const model::FunctionName& name, Deadline deadline);
     Result<std::optional<package::PackageStore::Pin>> store_package(const Upload& upload,
                                                                     model::Runtime runtime,
-                                                                    ::proto::FunctionMetaData& meta);
+                                                                    ::proto::FunctionMetaData& meta,
+                                                                    Deadline deadline);
     Answer change_state(const http::Request& request, model::StateChange change);
     std::string worker_json() const;
 
@@ -78,7 +79,7 @@ class FunctionsApi final {
     ControlPlane& java_plane_;
     ControlPlane& native_plane_;
     FunctionRunners& runners_;
-    package::PackageStore& packages_;
+    package::Packages& packages_;
     BrokerAdmin& admin_;
 
     std::mutex mutex_;                      // guards what follows

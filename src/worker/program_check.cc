@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "package/environment_store.h"
+
 namespace weft::worker {
 namespace {
 
@@ -32,11 +34,13 @@ Result<> check_shared_library(std::string_view bytes) {
     return {};
 }
 
-Result<> check_python_file(std::string_view file_name, std::string_view bytes) {
-    if (!file_name.ends_with(".py")) {
+Result<> check_python_package(std::string_view file_name, std::string_view bytes) {
+    const auto kind = package::python_package_of(file_name);
+    if (!kind) {
         return fail(ErrorCode::invalid_argument, "The Python package ", file_name,
-                    " is not supported by Weft yet: upload one .py file");
+                    " is not of a kind that can be run: upload a .py file, a .zip or a wheel (.whl)");
     }
+    if (*kind != package::PythonPackage::file) return {};  // its builder looks into it
     if (bytes.find('\0') != bytes.npos) {
         return fail(ErrorCode::invalid_argument, "The Python file ", file_name,
                     " holds binary data, not source text");
@@ -50,7 +54,7 @@ Result<> check_program(model::Runtime runtime, std::string_view file_name, std::
     if (bytes.empty())
         return fail(ErrorCode::invalid_argument, "Function Package is not provided: the file is empty");
     if (runtime == model::Runtime::native) return check_shared_library(bytes);
-    if (runtime == model::Runtime::python) return check_python_file(file_name, bytes);
+    if (runtime == model::Runtime::python) return check_python_package(file_name, bytes);
     return {};
 }
 

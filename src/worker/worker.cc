@@ -4,6 +4,7 @@
 #include <mutex>
 #include <optional>
 
+#include "host/python/python_library.h"
 #include "http/server.h"
 #include "observe/log.h"
 #include "pulsar/client.h"
@@ -46,7 +47,7 @@ struct Running {
 
 class WorkerImpl final : public Worker {
   public:
-    WorkerImpl(WorkerOptions options, std::unique_ptr<package::PackageStore> packages)
+    WorkerImpl(WorkerOptions options, package::Packages packages)
         : options_(std::move(options)), packages_(std::move(packages)) {}
     ~WorkerImpl() override { stop(Deadline::after(0s)); }
 
@@ -66,7 +67,7 @@ class WorkerImpl final : public Worker {
                                              const ApiOptions& api) const;
 
     const WorkerOptions options_;
-    const std::unique_ptr<package::PackageStore> packages_;
+    package::Packages packages_;
     http::Router* router_ = nullptr;
 
     std::mutex mutex_;  // guards what follows
@@ -113,14 +114,14 @@ void WorkerImpl::start(Endpoints endpoints) {
     running->admin = in_process ? make_in_process_admin(*router_) : make_http_admin(endpoints.web_url);
     running->pool = std::make_unique<JobPool>("weft-runner", options_.instances_starting_max);
     running->runners = std::make_unique<FunctionRunners>(RunnerContext{
-        *running->pool, running->starter, *running->admin, *packages_, options_.data_dir / "instances",
+        *running->pool, running->starter, *running->admin, packages_, options_.data_dir / "instances",
         api.worker_id, options_.cluster_name, options_.python, endpoints.service_url, endpoints.web_url});
     running->java_plane =
         make_plane(*running, "functions", TopicNames::of_java_workers(options_.functions_namespace), api);
     running->native_plane = make_plane(*running, "native functions",
                                        TopicNames::of_weft_workers(options_.functions_namespace), api);
     running->api = std::make_unique<FunctionsApi>(api, *running->java_plane, *running->native_plane,
-                                                  *running->runners, *packages_, *running->admin);
+                                                  *running->runners, packages_, *running->admin);
     running->java_plane->start();
     running->native_plane->start();
     running_ = std::move(running);
@@ -130,6 +131,7 @@ void WorkerImpl::start(Endpoints endpoints) {
 void WorkerImpl::stop(Deadline deadline) {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
+    packages_.environments->stop();
     if (running_) running_->stop(deadline);  // kept until the end: requests may still look at it
 }
 
@@ -145,10 +147,10 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options) {
     options.data_dir = fs::absolute(options.data_dir, error);  // instances run in other folders
     if (error) return fail(ErrorCode::io, "No working folder to resolve ", options.data_dir.string(), " in");
     if (options.instances_starting_max == 0) options.instances_starting_max = 1;
-    package::PackageStoreOptions store;
-    store.directory = options.data_dir / "packages";
-    if (options.package_bytes_max != 0) store.package_bytes_max = options.package_bytes_max;
-    WEFT_TRY(auto packages, package::PackageStore::open(std::move(store)));
+    WEFT_TRY(auto packages, package::Packages::open({options.data_dir, host::find_interpreter(options.python),
+                                                     options.python_dependency_repository,
+                                                     options.python_extra_dependency_repository,
+                                                     options.package_bytes_max}));
     fs::remove_all(options.data_dir / "instances",
                    error);  // what an earlier run left: every start makes it anew
     fs::create_directories(options.data_dir / "instances", error);

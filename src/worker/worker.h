@@ -25,9 +25,11 @@ enum class BrokerPlace : std::uint8_t {
 struct WorkerOptions {
     std::filesystem::path data_dir;  // packages and instances live below it
     std::string cluster_name = "standalone";
-    std::string hostname = "localhost";                    // what other workers and clients are told
-    std::string worker_id;                                 // empty: c-<cluster>-fw-<hostname>-<web port>
-    std::string python = "python3";                        // interpreter whose packages Python functions see
+    std::string hostname = "localhost";  // what other workers and clients are told
+    std::string worker_id;               // empty: c-<cluster>-fw-<hostname>-<web port>
+    std::string python = "python3";      // interpreter whose packages Python functions see
+    // Indexes for the requirements of Python packages; empty: none, everything is offline.
+    std::string python_dependency_repository, python_extra_dependency_repository;
     std::string functions_namespace = "public/functions";  // where the internal topics live
     std::uint32_t instances_starting_max = 16;             // instances started at once
     std::uint64_t package_bytes_max = 256U << 20;  // one uploaded package; 0: as large as a request may be

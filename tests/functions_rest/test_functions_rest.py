@@ -281,7 +281,7 @@ def test_broken_uploads(functions: FunctionsClient) -> None:
     assert answer() == (400, "Function config is not provided")
     assert answer(good) == (400, "Function Package is not provided")
     assert answer(good, Part("data", b"", file_name="f.py"))[1].startswith("Function Package is not provided")
-    assert "upload one .py file" in answer(good, Part("data", b"PK\3\4", file_name="f.whl"))[1]
+    assert "f.whl is not a zip archive" in answer(good, Part("data", b"PK\3\4", file_name="f.whl"))[1]
     assert "binary data" in answer(good, Part("data", b"\0\1\2", file_name="f.py"))[1]
     for name in ("../../x.py", "/etc/x.py", "..", "a\\b.py", "x" * 300 + ".py"):
         status, reason = answer(good, Part("data", PROGRAM, file_name=name.replace("\\", "\\\\")))

@@ -366,7 +366,7 @@ def _import(info, name):
 def _module(info, name):
     import importlib
     path, stem = info["path"], info["stem"]
-    if name != stem and name.partition(".")[0] == name and name not in sys.modules:
+    if stem and name != stem and name.partition(".")[0] == name and name not in sys.modules:
         import os
         if not os.path.exists(os.path.join(os.path.dirname(path), name + ".py")):
             # The user's file under a name that is not its module's.
@@ -401,7 +401,7 @@ def _function(info):
     name = info["class_name"]
     module_name, _, attribute = name.rpartition(".")
     if not module_name:
-        module = _module(info, info["stem"] if hasattr(_module(info, info["stem"]), name) else name)
+        module = _module(info, info["stem"] if info["stem"] and hasattr(_module(info, info["stem"]), name) else name)
         found = getattr(module, name, module)
     else:
         found = getattr(_module(info, module_name), attribute)
@@ -442,8 +442,9 @@ def setup(info):
     if info["site_packages"]:
         import site
         site.addsitedir(info["site_packages"])
-    sys.path.insert(0, os.path.dirname(info["path"]))
-    info["stem"] = os.path.splitext(os.path.basename(info["path"]))[0]
+    is_folder = os.path.isdir(info["path"])  # of a package with several modules; else one file, and its name matters
+    sys.path.insert(0, info["path"] if is_folder else os.path.dirname(info["path"]))
+    info["stem"] = "" if is_folder else os.path.splitext(os.path.basename(info["path"]))[0]
     function, with_context = _function(info)
     inputs = [_codec(info, serde, schema, "deserialize") for serde, schema in info["inputs"]]
     output = _codec(info, info["output_serde"], info["output_schema"], "serialize")

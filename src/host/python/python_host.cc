@@ -91,8 +91,9 @@ class PythonHost final : public Host {
         if (!fs::exists(info_.package_path)) {
             return weft::fail(ErrorCode::invalid_argument, "no such file: ", info_.package_path);
         }
-        if (fs::path(info_.package_path).extension() != ".py") {
-            return weft::fail(ErrorCode::not_supported, "a Python function must be one .py file, this is ",
+        if (!fs::is_directory(info_.package_path) && fs::path(info_.package_path).extension() != ".py") {
+            return weft::fail(ErrorCode::not_supported,
+                              "a Python function must be one .py file or a folder of modules, this is ",
                               fs::path(info_.package_path).filename().string());
         }
         WEFT_TRY_VOID(start_interpreter());

@@ -49,7 +49,8 @@ struct World {
 /// One life of a worker.
 struct Life {
     explicit Life(World& w)
-        : world(w), store(std::move(*package::PackageStore::open({world.folder / "packages"}))) {
+        : world(w),
+          packages(std::move(*package::Packages::open({world.folder, "/usr/bin/python3", "", "", 0}))) {
         for (ControlPlane* plane : {&java, &native}) plane->start();
         add_function_routes(router, [this] { return &api; });
     }
@@ -83,9 +84,9 @@ struct Life {
 
     World& world;
     http::Router router;
-    std::unique_ptr<package::PackageStore> store;
+    package::Packages packages;
     JobPool pool{"test", 4};
-    FunctionRunners runners{RunnerContext{pool, world.starter, world.admin, *store,
+    FunctionRunners runners{RunnerContext{pool, world.starter, world.admin, packages,
                                           world.folder / "instances", kWorker, "standalone", "python3",
                                           "pulsar://x:1", "http://x:2", 10s, 1ms, 4ms}};
     ControlPlane java{options(TopicNames::of_java_workers("public/functions")), world.topics, world.admin,
@@ -93,7 +94,7 @@ struct Life {
     ControlPlane native{options(TopicNames::of_weft_workers("public/functions")), world.topics, world.admin,
                         runners};
     FunctionsApi api{
-        {kWorker, "localhost", 8080, kPatience, 5s, 1ms}, java, native, runners, *store, world.admin};
+        {kWorker, "localhost", 8080, kPatience, 5s, 1ms}, java, native, runners, packages, world.admin};
 };
 
 class WorkerTest : public ::testing::Test {
@@ -388,7 +389,9 @@ TEST_F(WorkerTest, broken_requests_get_pulsars_answers) {
     EXPECT_EQ(answer(R"({"py":"f.py","inputs":["in"]})"), "400 Function classname cannot be null");
     EXPECT_EQ(answer(config_with(""), std::nullopt), "400 Function Package is not provided");
     EXPECT_EQ(answer(config_with(""), ""), "400 Function Package is not provided: the file is empty");
-    EXPECT_THAT(answer(config_with(""), "PK\x03\x04", "f.zip"), HasSubstr("upload one .py file"));
+    EXPECT_THAT(answer(config_with(""), "PK\x03\x04", "f.zip"), HasSubstr("f.zip is not a zip archive"));
+    EXPECT_THAT(answer(config_with(""), "PK\x03\x04", "f.egg"),
+                HasSubstr("upload a .py file, a .zip or a wheel (.whl)"));
     EXPECT_THAT(answer(config_with(""), std::string("a\0b", 3)), HasSubstr("binary data"));
     EXPECT_THAT(answer(config_with(""), "x", "../../etc/cron.d/f.py"),
                 StartsWith("400 The package's file name"));
@@ -548,7 +551,8 @@ TEST_F(WorkerTest, strange_names_stay_inside_the_instances_folder) {
         }
     }
     for (const auto& entry : fs::directory_iterator(world.folder)) {
-        EXPECT_THAT(entry.path().filename().string(), ::testing::AnyOf("packages", "instances"));
+        EXPECT_THAT(entry.path().filename().string(),
+                    ::testing::AnyOf("packages", "instances", "environments"));
     }
     EXPECT_EQ(reason(create("a%2Fb")),
               "400 Function name 'a/b' is invalid: slashes and control characters can't be used");

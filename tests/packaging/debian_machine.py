@@ -27,8 +27,10 @@ shift 4
 chroot "$root" apt-get -q update
 chroot "$root" apt-get -qy install --download-only "$@"
 """
-# Words: folder, archive. In memory: dpkg syncs each file, and nothing has to be removed at the end.
-_UNPACK = """mount -t tmpfs -o size=1g,mode=755 tmpfs "$1"
+# Words: folder, archive. In memory: dpkg syncs each file, and nothing has to be removed at the end; so is what nspawn notes.
+_UNPACK = """mkdir -p /run/systemd/nspawn
+mount -t tmpfs tmpfs /run/systemd/nspawn
+mount -t tmpfs -o size=1g,mode=755 tmpfs "$1"
 tar -C "$1" -xzf "$2"
 : > "$1/etc/machine-id"
 shift 2
@@ -45,8 +47,10 @@ def _output(*command: str) -> str:
 
 
 def _process_ids(pid: int) -> list[int]:
-    """The numbers of a process, from our namespace to its own."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    """The numbers of a process, from our namespace to its own; none when it has ended."""
+    lines: list[str] = []
+    with suppress(FileNotFoundError, ProcessLookupError):
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return [int(word) for line in lines if line.startswith("NSpid:") for word in line.split()[1:]]
 
 
@@ -117,8 +121,6 @@ class DebianMachine:
         for tree in _CGROUP_TREES:
             for directory, _, _ in os.walk(tree / self._name, topdown=False):
                 os.rmdir(directory)
-        with suppress(FileNotFoundError):
-            (Path("/run/systemd/nspawn/propagate") / self._name).rmdir()
         shutil.rmtree(self._folder)
 
     def _end(self) -> None:

@@ -198,7 +198,8 @@ def main() -> None:
         for number in range(plan.blocks):
             for side in sides if number % 2 == 0 else sides[::-1]:
                 run.block(side, number)
-            say(f"after {number + 1} of {plan.blocks} blocks of each side:\n{table(run.results)}")
+            if number + 1 < plan.blocks:
+                say(f"after {number + 1} of {plan.blocks} blocks of each side:\n{table(run.results)}")
     finally:
         if not options.keep:
             shutil.rmtree(directory, ignore_errors=True)

@@ -77,6 +77,7 @@ def facts_of_machine(plan: Plan, sides: Sequence[Side]) -> Facts:
         f"Python), {plan.count_large:,} of 1 KiB, {plan.count_single:,} single ones ({plan.count_single_peer:,})",
         "latency": f"{plan.rate} messages/s for {plan.seconds} s after {plan.warmup_seconds} s of warm-up "
         f"({plan.warmup_seconds_peer} s for the peer)",
+        "topics at the restart": f"{plan.topics:,}",
         "idle instances": f"{plan.idle}; of the peer {plan.idle_java_peer} Java, {plan.idle_python_peer} Python",
         "blocks": f"{plan.blocks} of each side, taking turns A B, B A, ..., each on a fresh data folder",
     }

@@ -200,10 +200,10 @@ def main() -> None:
                 run.block(side, number)
             if number + 1 < plan.blocks:
                 say(f"after {number + 1} of {plan.blocks} blocks of each side:\n{table(run.results)}")
+        facts = facts_of_machine(plan, sides, directory) | Interference.facts(run.interference)
     finally:
         if not options.keep:
             shutil.rmtree(directory, ignore_errors=True)
-    facts = facts_of_machine(plan, sides) | Interference.facts(run.interference)
     facts["the run took"] = f"{(time.monotonic() - begin) / 60:.0f} minutes"
     print(table(run.results))
     if options.json:

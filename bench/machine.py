@@ -53,7 +53,14 @@ class Interference:
         }
 
 
-def facts_of_machine(plan: Plan, sides: Sequence[Side]) -> Facts:
+def _file_system(directory: Path) -> str:
+    told = subprocess.run(["df", "--output=source,fstype", directory], capture_output=True, text=True, check=True)
+    device, kind = told.stdout.splitlines()[-1].split()
+    journals = list(Path("/proc/fs/jbd2").glob(f"{Path(device).name}*"))
+    return f"{kind} without journal" if kind == "ext4" and not journals else kind
+
+
+def facts_of_machine(plan: Plan, sides: Sequence[Side], directory: Path) -> Facts:
     cpu = next(
         (
             line.split(":", 1)[1].strip()
@@ -72,6 +79,7 @@ def facts_of_machine(plan: Plan, sides: Sequence[Side]) -> Facts:
         "machine": f"{os.cpu_count()} cores of {cpu}, {memory:.0f} GiB, Linux {platform.release()}",
         "versions": f"Weft {commit}; Apache Pulsar {locations.PULSAR_VERSION}; {''.join(java)}; "
         f"Python {platform.python_version()}",
+        "file system of the data": _file_system(directory),
         "durability": "; ".join(f"{side.name}: {side.durability}" for side in sides),
         "messages": f"{plan.count:,} of 100 B ({plan.count_peer:,} for the peer, {plan.python_count_peer:,} through its "
         f"Python), {plan.count_large:,} of 1 KiB, {plan.count_single:,} single ones ({plan.count_single_peer:,})",

@@ -9,6 +9,7 @@ import pytest
 from dockerfile_parse import DockerfileParser
 
 from harness import locations
+from harness.weft_standalone import WeftStandalone
 
 ROOT = locations.SOURCE_ROOT
 Instruction = dict[str, str]
@@ -83,6 +84,16 @@ def test_the_shell_commands_parse(stages: list[list[Instruction]]) -> None:
     for stage in stages:
         for run in values(stage, "RUN"):
             subprocess.run(["sh", "-n", "-c", run], check=True)
+
+
+def test_the_health_check_knows_alive_from_dead(stages: list[list[Instruction]], tmp_path: Path) -> None:
+    check = values(stages[1], "HEALTHCHECK")[0]
+    command = json.loads(check[check.index("[") :])
+    with WeftStandalone(tmp_path) as standalone:
+        here = [word.replace(":8080/", f":{standalone.address.web_port}/") for word in command]
+        assert here != command
+        assert subprocess.run(here, capture_output=True, timeout=60).returncode == 0
+    assert subprocess.run(here, capture_output=True, timeout=60).returncode == 1
 
 
 def test_the_program_takes_its_command(stages: list[list[Instruction]], tmp_path: Path) -> None:

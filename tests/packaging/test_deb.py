@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from debian_machine import DebianMachine
@@ -76,8 +77,11 @@ def test_from_install_to_purge(machine: DebianMachine, package: Path, tmp_path: 
     create_and_use(weft, "native", "--native", "/root/lib.so")
     python = f"/{examples}/python/exclamation.py"
     create_and_use(weft, "python", "--py", python, "--classname", "exclamation.Exclamation")
+    with ZipFile(machine.root / "root/exclamation.zip", "w") as archive:  # its environment is built by the service
+        archive.writestr("exclamation.py", (machine.root / python[1:]).read_bytes())
+    create_and_use(weft, "zip", "--py", "/root/exclamation.zip", "--classname", "exclamation.Exclamation")
     instances = [pid for pid in machine.processes_of("weft") if pid != first]
-    assert len(instances) == 2
+    assert len(instances) == 3
     for pid in instances:  # what runs the functions is confined as the unit is
         confined = machine.run("grep", "-E", "^(NoNewPrivs|Seccomp|CapBnd):", f"/proc/{pid}/status").split()
         assert confined == ["CapBnd:", "0000000000000000", "NoNewPrivs:", "1", "Seccomp:", "2"]
@@ -92,6 +96,7 @@ def test_from_install_to_purge(machine: DebianMachine, package: Path, tmp_path: 
     weft_8081 = partial(weft, "--admin-url", "http://127.0.0.1:8081")
     use(weft_8081, "native", "upgraded")
     use(weft_8081, "python", "upgraded")
+    use(weft_8081, "zip", "upgraded")
 
     machine.run("apt-get", "remove", "-qy", "weft")
     assert machine.run("sh", "-c", f"systemctl is-active {UNIT} || true") == "inactive\n"

@@ -23,6 +23,8 @@ class Plan:
     warmup_seconds: int = 3
     warmup_seconds_peer: int = 6  # what the JVM compiles first is not what is measured
 
+    latency_attempts: int = 2  # a run in which the generator was held up is done once more
+
     idle: int = 20  # instances
     idle_java_peer: int = 4  # a JVM each
     idle_python_peer: int = 8
@@ -52,6 +54,7 @@ SAMPLE = Plan(
     count_single_peer=10_000,
     seconds=1,
     warmup_seconds=1,
+    latency_attempts=1,
     idle=3,
     settle_seconds=0.2,
     topics=50,

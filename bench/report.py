@@ -32,7 +32,7 @@ def _cell(row: Row, blocks: Sequence[Figures]) -> str:
     if len(values) > 1:
         text += f" ({_number(min(values))} to {_number(max(values))})"
     void = len(blocks) - len(values)
-    return f"{text}; {void} of {len(blocks)} blocks void" if void else text
+    return f"{text}; {void} of {len(blocks)} runs void" if void else text
 
 
 def _must(row: Row, values: Sequence[float]) -> str:
@@ -120,7 +120,7 @@ _METHOD = """\
 - *CPU*: the CPU clock of every process under the standalone; the load generator is not in it.
 - *Latency*: open loop; each message has a time at which it is meant to be sent, drawn beforehand; latency is from that time
   to the arrival of the function's output at the consumer. A run in which more than one send in a thousand left more than
-  200 µs after its time is void: the generator was held up.
+  200 µs after its time is void: the generator was held up. It is done once more, and the table says how many were void.
 - *Disk*: 4 KiB written and fdatasync'ed 1,000 times a second beside the broker's data, before and after the latencies. A
   message through a function takes two of them, one after the other.
 - *Ready*: a raw client tries to connect every 5 ms from the moment of exec, and sends one message.

@@ -90,7 +90,7 @@ def _checks(results: Results) -> str:
         precedence = all(figures["precedence"] for figures in latencies)
         text += (
             f" Sends that left more than 200 µs late: {each_side('late_sends')}, in the worst of {len(latencies)} "
-            f"latency runs {100 * worst:.2g} %; over {100 * LATE_SHARE_MAX:g} % a run is void: {void or 'none'} was. "
+            f"latency runs {100 * worst:.2g} %; over {100 * LATE_SHARE_MAX:g} % a run is void ({void} of {len(latencies)}). "
             f"The generator {'ran' if precedence else 'could not run'} before all ordinary threads (SCHED_FIFO)."
         )
     return text

@@ -10,6 +10,7 @@
 #include "async/frames.h"
 #include "broker/consumer.h"
 #include "broker/producer.h"
+#include "broker/schema_registry.h"
 #include "broker/subscription.h"
 #include "broker/topic.h"
 #include "wire/topic_name.h"
@@ -94,6 +95,7 @@ class Connection final : public async::FrameHandler, public ConsumerSink, public
     // connection_consume.cc
     void subscribe(const proto::CommandSubscribe& command);
     Answer<std::unique_ptr<Consumer>> make_consumer(const proto::CommandSubscribe& command);
+    Answer<> check_consumer_schema(const Topic& topic, Schema schema);
     Answer<> subscribe_to(Topic& topic, const proto::CommandSubscribe& command,
                           std::unique_ptr<Consumer> consumer);
     void acknowledge(const proto::CommandAck& command);

@@ -103,6 +103,18 @@ Answer<std::unique_ptr<Consumer>> Connection::make_consumer(const proto::Command
     return consumer;
 }
 
+// A consumer gives an unused topic its schema; else it has to be able to read what is there (as in Pulsar).
+Answer<> Connection::check_consumer_schema(const Topic& topic, Schema schema) {
+    auto& schemas = engine_.schemas();
+    const bool consumed = std::ranges::any_of(
+        topic.subscriptions(), [](const auto& each) { return !each.second->consumers().empty(); });
+    const bool used = consumed || topic.end() != 0 || !topic.producers().all().empty();
+    if (used || schemas.latest(topic.name())) return schemas.check_consumer(topic.name(), schema);
+    const auto version = schemas.get_or_create(topic.name(), std::move(schema));
+    if (!version) return std::unexpected(version.error());
+    return {};
+}
+
 Answer<> Connection::subscribe_to(Topic& topic, const proto::CommandSubscribe& command,
                                   std::unique_ptr<Consumer> consumer) {
     if (command.has_schema() && command.schema().type() != proto::Schema::None &&
@@ -110,8 +122,7 @@ Answer<> Connection::subscribe_to(Topic& topic, const proto::CommandSubscribe& c
         const auto& from = command.schema();
         Schema schema{from.type(), from.name(), from.schema_data(), {}, 0};
         for (const auto& property : from.properties()) schema.properties[property.key()] = property.value();
-        const auto version = engine_.schemas().get_or_create(topic.name(), std::move(schema));
-        if (!version) return std::unexpected(version.error());
+        if (auto fits = check_consumer_schema(topic, std::move(schema)); !fits) return fits;
     }
     const auto& name = command.subscription();
     const auto request = command.request_id();

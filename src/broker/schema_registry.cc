@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "base/clock.h"
+#include "broker/avro_compatibility.h"
 #include "observe/log.h"
 #include "wire/frame.h"
 #include "wire/proto/PulsarApi.pb.h"
@@ -73,6 +74,37 @@ std::optional<Schema> from_record(std::string_view record) {
     return schema;
 }
 
+// The types whose definition is Avro. A JSON schema may also be in a format of older clients, which isn't
+// compared (Pulsar neither).
+Result<std::optional<AvroSchema>> avro_of(const Schema& schema) {
+    const auto type = schema.type;
+    if (type != proto::Schema::Json && type != proto::Schema::Avro && type != proto::Schema::Protobuf)
+        return std::nullopt;
+    auto read = AvroSchema::parse(schema.data);
+    if (!read && type == proto::Schema::Json) return std::nullopt;
+    if (!read) return std::unexpected(std::move(read).error());
+    return std::move(*read);
+}
+
+enum class Direction : std::uint8_t { read_by_new, both };
+
+Answer<> check(const Schema& newest, const Schema& schema, Direction direction) {
+    if (newest.type != schema.type) {
+        return refuse(ServerError::incompatible_schema, "Incompatible schema: exists schema type ",
+                      schema_type_name(newest.type), ", new schema type ", schema_type_name(schema.type));
+    }
+    const auto from = avro_of(newest), to = avro_of(schema);
+    if (!to) {
+        return refuse(ServerError::incompatible_schema,
+                      "Invalid schema definition data: ", to.error().message);
+    }
+    if (!from || !*from || !*to) return {};
+    auto reason = (*to)->why_unreadable(**from);
+    if (reason.empty() && direction == Direction::both) reason = (*from)->why_unreadable(**to);
+    if (reason.empty()) return {};
+    return refuse(ServerError::incompatible_schema, "Incompatible schema: ", reason);
+}
+
 }  // namespace
 
 std::string_view schema_type_name(std::int32_t type) {
@@ -105,12 +137,9 @@ Answer<std::uint64_t> SchemaRegistry::get_or_create(const wire::TopicName& topic
                       schema.data.size(), " bytes, more than ", kSchemaBytesMax);
     }
     const auto newest = latest(topic);
-    if (newest && newest->schema.type != schema.type) {
-        return refuse(ServerError::incompatible_schema, "Incompatible schema: exists schema type ",
-                      schema_type_name(newest->schema.type), ", new schema type ",
-                      schema_type_name(schema.type));
-    }
     if (newest && newest->schema.same_as(schema)) return newest->version;
+    if (newest && newest->schema.type != schema.type)
+        return std::unexpected(check(newest->schema, schema, Direction::both).error());
     const auto prefix = key_prefix(topic);
     const auto& map = store_.map();
     std::uint64_t next = 0;
@@ -118,12 +147,24 @@ Answer<std::uint64_t> SchemaRegistry::get_or_create(const wire::TopicName& topic
         const auto known = from_record(it->second.view());
         if (known && known->same_as(schema)) return next;
     }
+    // Before there is a schema it need only be one.
+    const auto fits = check(newest ? newest->schema : schema, schema, Direction::both);
+    if (!fits) return std::unexpected(fits.error());
     if (newest) next = newest->version + 1;
     schema.timestamp_ms = wall_clock_ms();
     store_.put(key_of(topic, next), Bytes::from(to_record(schema)), [](Result<> written) {
         if (!written) kLog.error("a schema can't be written", {{"error", written.error().message}});
     });
     return next;
+}
+
+Answer<> SchemaRegistry::check_consumer(const wire::TopicName& topic, const Schema& schema) const {
+    const auto newest = latest(topic);
+    if (!newest) {
+        return refuse(ServerError::incompatible_schema,
+                      "Topic does not have schema to check: ", topic.full());
+    }
+    return check(newest->schema, schema, Direction::read_by_new);
 }
 
 std::optional<SchemaRegistry::Version> SchemaRegistry::latest(const wire::TopicName& topic) const {

@@ -39,9 +39,12 @@ class SchemaRegistry {
 
     explicit SchemaRegistry(store::Store& store) : store_(store) {}
 
-    /// The version of a schema that is there already, or a new version. A schema of another type than the
-    /// topic's newest is refused.
+    /// The version of a schema that is there already, or a new version. Refused: another type than the
+    /// topic's newest, and an Avro definition that can't read what the newest writes, or be read by it (FULL,
+    /// Pulsar's default).
     Answer<std::uint64_t> get_or_create(const wire::TopicName& topic, Schema schema);
+    /// Whether a consumer with this schema can read what the topic's newest writes. Refused: no schema there.
+    Answer<> check_consumer(const wire::TopicName& topic, const Schema& schema) const;
     std::optional<Version> latest(const wire::TopicName& topic) const;
     std::optional<Version> find(const wire::TopicName& topic, std::uint64_t version) const;
 

@@ -1,5 +1,5 @@
-// Key_Shared: all entries of a key go to one consumer, in order. A key moves to another consumer only when
-// nothing of it is under way.
+// Key_Shared: all entries of a key go to one consumer, in order. When another consumer joins, the keys that
+// fall to it wait until nothing of them is under way at the one before (as in Pulsar, PIP-379).
 
 #include <algorithm>
 #include <map>
@@ -123,9 +123,9 @@ class KeySharedDispatcher final : public Dispatcher {
   private:
     using Ring = std::map<std::uint32_t, Consumer*>;
     struct Slot {
-        Consumer* owner = nullptr;  // of what is under way
-        std::uint32_t sent = 0;     // entries under way
-        std::uint32_t waiting = 0;  // entries in waiting_
+        Consumer* sent_to = nullptr;  // has what is under way
+        std::uint32_t sent = 0;       // entries under way
+        std::uint32_t waiting = 0;    // entries in waiting_
     };
     struct Waiting {
         std::uint32_t slot = 0;
@@ -135,9 +135,11 @@ class KeySharedDispatcher final : public Dispatcher {
 
     Ring make_ring() const {
         Ring ring;
+        std::map<std::string_view, int> same_name;
         for (auto* consumer : consumers_) {
+            const auto index = same_name[consumer->name]++;  // consumers may have one name, or none
             for (int point = 0; point < 100; ++point) {
-                ring.emplace(murmur3_32(str_cat(consumer->name, point)) % kSlots, consumer);
+                ring.emplace(murmur3_32(str_cat(consumer->name, point + 100 * index)) % kSlots, consumer);
             }
         }
         return ring;
@@ -150,11 +152,13 @@ class KeySharedDispatcher final : public Dispatcher {
         return std::ranges::any_of(consumers_, [](const Consumer* consumer) { return is_ready(*consumer); });
     }
 
-    Consumer& target_of(std::uint32_t slot) const {
-        const auto it = slots_.find(slot);
-        if (it != slots_.end() && it->second.sent > 0) return *it->second.owner;
+    // Whose the slot is, if it can take an entry now.
+    Consumer* ready_target_of(std::uint32_t slot) const {
         const auto at = ring_.lower_bound(slot);
-        return at == ring_.end() ? *ring_.begin()->second : *at->second;
+        auto* const owner = at == ring_.end() ? ring_.begin()->second : at->second;
+        const auto it = slots_.find(slot);
+        if (it != slots_.end() && it->second.sent > 0 && it->second.sent_to != owner) return nullptr;
+        return is_ready(*owner) ? owner : nullptr;
     }
 
     // What waits, oldest first; an entry that can't go holds back those of its slot.
@@ -164,8 +168,8 @@ class KeySharedDispatcher final : public Dispatcher {
             const auto at = it++;
             const auto slot = at->second.slot;
             if (held.contains(slot)) continue;
-            auto& consumer = target_of(slot);
-            if (!is_ready(consumer)) {
+            auto* const consumer = ready_target_of(slot);
+            if (consumer == nullptr) {
                 held.insert(slot);
                 if (!any_ready()) return;
                 continue;
@@ -182,12 +186,12 @@ class KeySharedDispatcher final : public Dispatcher {
                 }
                 const store::StoredEntry stored{entry, again->second.data};
                 drop_waiting(again);
-                send(consumer, stored, slot);
+                send(*consumer, stored, slot);
                 continue;
             }
             const store::StoredEntry stored{at->first, at->second.data};
             drop_waiting(at);
-            send(consumer, stored, slot);
+            send(*consumer, stored, slot);
         }
     }
 
@@ -201,11 +205,11 @@ class KeySharedDispatcher final : public Dispatcher {
             const auto slot = slot_of(entry->data);
             const auto it = slots_.find(slot);
             const bool behind = it != slots_.end() && it->second.waiting > 0;
-            auto& consumer = target_of(slot);
-            if (behind || !is_ready(consumer)) {
+            auto* const consumer = behind ? nullptr : ready_target_of(slot);
+            if (consumer == nullptr) {
                 put_aside(entry->id, slot, entry->data);
             } else {
-                send(consumer, *entry, slot);
+                send(*consumer, *entry, slot);
             }
             feed_.pop();
         }
@@ -220,7 +224,7 @@ class KeySharedDispatcher final : public Dispatcher {
         book_.add(consumer, messages);
         sent_[entry.id] = slot;
         auto& where = slots_[slot];
-        where.owner = &consumer;
+        where.sent_to = &consumer;
         ++where.sent;
     }
 
@@ -324,7 +328,7 @@ class KeySharedDispatcher final : public Dispatcher {
     const DispatchSource source_;
     // On the loop.
     std::vector<Consumer*> consumers_;
-    Ring ring_;  // where slots belong of which nothing is under way
+    Ring ring_;  // whose the slots are
     EntryFeed feed_;
     UnackedBook book_;
     std::uint64_t now_ms_ = 0;  // at the beginning of dispatch()

@@ -21,7 +21,8 @@ bool has_definition(const proto::Schema& schema) {
 }
 
 void log_failure(const Result<>& written) {
-    if (!written) kLog.error("a topic's epoch can't be written", {{"error", written.error().message}});
+    if (!written)
+        kLog.error("what a producer changed can't be written", {{"error", written.error().message}});
 }
 
 }  // namespace
@@ -92,6 +93,11 @@ Answer<ProducerSet::Ptr> Connection::make_producer(const proto::CommandProducer&
             out->sink->close_producer(*out);
     }
     if (admitted->epoch_changed) engine_.write_topic_record(topic, log_failure);
+    // A dead letter's producer names the subscription that shall keep what it sends.
+    if (const auto& first = command.initial_subscription_name();
+        !first.empty() && topic.find_subscription(first) == nullptr) {
+        engine_.create_subscription(topic, first, Cursor(topic.first()), {}, log_failure);
+    }
     return producer;
 }
 

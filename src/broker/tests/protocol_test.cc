@@ -522,6 +522,22 @@ TEST_F(ProtocolTest, close_producer_is_answered_behind_the_last_receipt) {
     client->expect(Command::SUCCESS);
 }
 
+TEST_F(ProtocolTest, producer_makes_the_first_subscription_that_it_asks_for) {
+    auto command = TestClient::make(Command::PRODUCER);
+    auto& producer = *command.mutable_producer();
+    producer.set_topic(kTopic);
+    producer.set_producer_id(1);
+    producer.set_request_id(1);
+    producer.set_initial_subscription_name("undertaker");
+    client->send(command);
+    client->expect(Command::PRODUCER_SUCCESS);
+    client->store(0, "dead");
+    auto other = TestClient::connected(broker);
+    other->subscribe({.topic = kTopic, .subscription = "undertaker", .earliest = false});
+    other->flow(1);
+    EXPECT_EQ(payload_of(other->expect(Command::MESSAGE)), "dead");
+}
+
 TEST_F(ProtocolTest, schema_versions_are_kept_and_found) {
     const auto open = [&](std::uint64_t id, const std::string& definition) {
         auto command = TestClient::make(Command::PRODUCER);

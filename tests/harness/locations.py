@@ -30,5 +30,5 @@ def pulsar_home() -> Path:
     if not (path / "bin" / "pulsar").is_file():
         raise FileNotFoundError(f"no Apache Pulsar at {path}; run tools/fetch-pulsar or set WEFT_PULSAR_HOME")
     if shutil.which("java") is None:
-        raise FileNotFoundError("Apache Pulsar needs java 17 on PATH (Debian: openjdk-17-jre-headless)")
+        raise FileNotFoundError("Apache Pulsar needs java 17 on PATH (Debian: openjdk-17-jdk-headless)")
     return path

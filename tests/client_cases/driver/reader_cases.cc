@@ -23,22 +23,6 @@ Result<std::vector<std::string>> read_to_end(Reader& reader) {
     }
 }
 
-Result<> from_earliest(Context& c) {
-    const std::string topic = c.topic("reader-earliest");
-    WEFT_TRY(auto nothing, reader(c, topic, MessageId::earliest()));
-    WEFT_TRY(const bool empty, nothing->has_message_available(soon()));
-    EXPECT(!empty);
-    WEFT_TRY(auto out, producer(c, topic));
-    WEFT_TRY_VOID(send_numbers(*out, 10));
-    WEFT_TRY_VOID(send_batch(*out, 5));
-    WEFT_TRY(auto in, reader(c, topic, MessageId::earliest()));
-    WEFT_TRY(const auto all, read_to_end(*in));
-    EXPECT(all.size() == 15 && all[0] == "0" && all[14] == "4", joined(all));
-    WEFT_TRY(const auto seen, read_to_end(*nothing));
-    EXPECT(seen == all);
-    return {};
-}
-
 Result<> from_latest(Context& c) {
     const std::string topic = c.topic("reader-latest");
     WEFT_TRY(auto out, producer(c, topic));
@@ -52,27 +36,6 @@ Result<> from_latest(Context& c) {
     EXPECT(all == numbers(0, 3), joined(all));
     WEFT_TRY(const auto and_last, read_to_end(*with_last));
     EXPECT(and_last.size() == 4 && and_last[0] == "old-4", joined(and_last));
-    return {};
-}
-
-Result<> from_id(Context& c) {
-    const std::string topic = c.topic("reader-id");
-    ProducerOptions single;
-    single.batching = ProducerOptions::Batching::off;
-    WEFT_TRY(auto out, producer(c, topic, single));
-    WEFT_TRY(const auto ids, send_numbers(*out, 10));
-    WEFT_TRY(auto after, reader(c, topic, ids[4]));
-    WEFT_TRY(const auto behind, read_to_end(*after));
-    EXPECT(behind == numbers(5, 10), joined(behind));
-    WEFT_TRY(auto with, reader(c, topic, ids[4], true));
-    WEFT_TRY(const auto from, read_to_end(*with));
-    EXPECT(from == numbers(4, 10), joined(from));
-    WEFT_TRY(auto last, reader(c, topic, ids[9]));
-    WEFT_TRY(const bool more, last->has_message_available(soon()));
-    EXPECT(!more);
-    WEFT_TRY_VOID(with->seek(ids[7], soon()));
-    WEFT_TRY(const auto sought, read_to_end(*with));
-    EXPECT(sought == numbers(7, 10), joined(sought));
     return {};
 }
 
@@ -110,38 +73,12 @@ Result<> goes_on_after_a_cut(Context& c) {
     return {};
 }
 
-Result<> seek_to_time(Context& c) {
-    const std::string topic = c.topic("reader-time");
-    ProducerOptions single;
-    single.batching = ProducerOptions::Batching::off;
-    WEFT_TRY(auto out, producer(c, topic, single));
-    WEFT_TRY_VOID(send_numbers(*out, 3));
-    WEFT_TRY(auto in, reader(c, topic, MessageId::earliest()));
-    WEFT_TRY_VOID(read_to_end(*in));
-    const auto between = wall_clock_ms() + 1;
-    while (wall_clock_ms() <= between) {
-    }
-    WEFT_TRY_VOID(send_numbers(*out, 3, "late-"));
-    WEFT_TRY_VOID(read_to_end(*in));
-    WEFT_TRY_VOID(in->seek_to_time(between, soon()));
-    std::vector<std::string> all;
-    for (int i = 0; i < 3; ++i) {
-        WEFT_TRY(const auto message, in->read_next(soon()));
-        all.push_back(message.payload);
-    }
-    EXPECT(all == numbers(0, 3, "late-"), joined(all));
-    return {};
-}
-
 }  // namespace
 
 std::vector<Case> reader_cases() {
-    return {{"reader_from_earliest", from_earliest},
-            {"reader_from_latest", from_latest},
-            {"reader_from_id", from_id},
+    return {{"reader_from_latest", from_latest},
             {"reader_from_inside_a_batch", from_inside_a_batch},
-            {"reader_goes_on_after_a_cut", goes_on_after_a_cut},
-            {"reader_seeks_to_time", seek_to_time}};
+            {"reader_goes_on_after_a_cut", goes_on_after_a_cut}};
 }
 
 }  // namespace weft::client_cases

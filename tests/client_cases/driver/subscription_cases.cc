@@ -1,4 +1,4 @@
-// Who gets what: Exclusive, Shared, Failover, and the ends of subscriptions.
+// Who is told to be active, seeks, lists of topics.
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
@@ -7,55 +7,6 @@
 
 namespace weft::client_cases {
 namespace {
-
-Result<> exclusive_refuses_a_second(Context& c) {
-    const std::string topic = c.topic("exclusive");
-    WEFT_TRY(auto first, consumer(c, topic));
-    const auto second = consumer(c, topic);
-    EXPECT(!second);
-    EXPECT(second.error().code == ErrorCode::conflict, second.error().message);
-    EXPECT(second.error().message.contains(topic), second.error().message);
-    WEFT_TRY_VOID(first->close(soon()));
-    WEFT_TRY(auto third, consumer(c, topic));
-    return {};
-}
-
-Result<> shared_distributes(Context& c) {
-    const std::string topic = c.topic("shared");
-    ConsumerOptions options = subscription("s", SubscriptionType::shared);
-    options.receiver_queue_messages = 10;
-    std::vector<std::unique_ptr<Consumer>> consumers;
-    for (int i = 0; i < 3; ++i) {
-        WEFT_TRY(auto one, consumer(c, topic, options));
-        consumers.push_back(std::move(one));
-    }
-    ProducerOptions single;
-    single.batching = ProducerOptions::Batching::off;
-    WEFT_TRY(auto out, producer(c, topic, single));
-    constexpr int kMessages = 600;
-    for (int i = 0; i < kMessages; ++i) {
-        const std::string payload = str_cat(i);
-        wire::OutgoingMessage message;
-        message.payload = payload;
-        WEFT_TRY_VOID(out->send_async(message, {}, soon()));
-    }
-    WEFT_TRY_VOID(out->flush(soon()));
-    std::set<std::string> seen;
-    std::vector<int> counts(3, 0);
-    const auto limit = soon();
-    while (seen.size() < kMessages && !limit.passed()) {
-        for (std::size_t i = 0; i < 3; ++i) {
-            auto message = consumers[i]->receive(Deadline::after(20ms));
-            if (!message) continue;
-            EXPECT(seen.insert(message->payload).second, "twice: ", message->payload);
-            consumers[i]->acknowledge(*message);
-            ++counts[i];
-        }
-    }
-    EXPECT(seen.size() == kMessages, "only ", seen.size());
-    for (const int count : counts) EXPECT(count > 0);
-    return {};
-}
 
 /// What a Failover consumer was told, to wait for.
 struct ActiveEvents {
@@ -110,43 +61,6 @@ Result<> failover_takes_over(Context& c) {
     return {};
 }
 
-Result<> unsubscribe(Context& c) {
-    const std::string topic = c.topic("unsubscribe");
-    WEFT_TRY(auto in, consumer(c, topic));
-    WEFT_TRY(auto out, producer(c, topic));
-    WEFT_TRY_VOID(send_numbers(*out, 3));
-    WEFT_TRY_VOID(receive(*in, 3));
-    WEFT_TRY(const auto before, c.admin.topic_stats(topic, soon()));
-    EXPECT(before.find("s") != nullptr);
-    WEFT_TRY_VOID(in->unsubscribe(soon()));
-    const auto after_end = in->receive(shortly());
-    EXPECT(!after_end && after_end.error().code == ErrorCode::cancelled);
-    WEFT_TRY(const auto after, c.admin.topic_stats(topic, soon()));
-    EXPECT(after.find("s") == nullptr);
-    auto again = subscription("s");
-    again.initial_position = InitialPosition::earliest;  // a new one: it sees all
-    WEFT_TRY(auto fresh, consumer(c, topic, again));
-    WEFT_TRY(const auto got, receive(*fresh, 3));
-    EXPECT(payloads(got) == numbers(0, 3));
-    return {};
-}
-
-Result<> initial_positions(Context& c) {
-    const std::string topic = c.topic("initial");
-    WEFT_TRY(auto out, producer(c, topic));
-    WEFT_TRY_VOID(send_numbers(*out, 5));
-    auto options = subscription("early");
-    options.initial_position = InitialPosition::earliest;
-    WEFT_TRY(auto early, consumer(c, topic, options));
-    WEFT_TRY(auto late, consumer(c, topic, subscription("late")));
-    WEFT_TRY_VOID(send_numbers(*out, 2, "new-"));
-    WEFT_TRY(const auto from_start, receive(*early, 7));
-    EXPECT(from_start[0].payload == "0" && from_start[6].payload == "new-1");
-    WEFT_TRY(const auto from_now, receive(*late, 2));
-    EXPECT(payloads(from_now) == numbers(0, 2, "new-"));
-    return {};
-}
-
 Result<> seek(Context& c) {
     const std::string topic = c.topic("seek");
     WEFT_TRY(auto in, consumer(c, topic));
@@ -192,11 +106,7 @@ Result<> topics_and_partitions(Context& c) {
 }  // namespace
 
 std::vector<Case> subscription_cases() {
-    return {{"exclusive_refuses_a_second", exclusive_refuses_a_second},
-            {"shared_distributes", shared_distributes},
-            {"failover_takes_over", failover_takes_over},
-            {"unsubscribe", unsubscribe},
-            {"initial_positions", initial_positions},
+    return {{"failover_takes_over", failover_takes_over},
             {"seek", seek},
             {"topics_and_partitions", topics_and_partitions}};
 }

@@ -76,33 +76,6 @@ Result<> unacked_come_again_after_a_cut(Context& c) {
     return {};
 }
 
-Result<> producer_names_are_unique(Context& c) {
-    const std::string topic = c.topic("names");
-    ProducerOptions options;
-    options.name = "only-one";
-    WEFT_TRY(auto first, producer(c, topic, options));
-    EXPECT(first->name() == "only-one");
-    const auto second = producer(c, topic, options);
-    EXPECT(!second && second.error().code == ErrorCode::conflict, second ? "" : second.error().message);
-    WEFT_TRY_VOID(first->close(soon()));
-    WEFT_TRY(auto third, producer(c, topic, options));
-    return {};
-}
-
-Result<> exclusive_producers(Context& c) {
-    const std::string topic = c.topic("exclusive-producer");
-    ProducerOptions options;
-    options.access = ProducerOptions::Access::exclusive;
-    auto first = producer(c, topic, options);
-    if (!first && first.error().code == ErrorCode::not_supported)
-        return fail(ErrorCode::unavailable, kSkipped, first.error().message);
-    if (!first) return std::unexpected(first.error());
-    WEFT_TRY_VOID(send_numbers(**first, 1));
-    const auto second = producer(c, topic);
-    EXPECT(!second && second.error().code == ErrorCode::conflict, second ? "" : second.error().message);
-    return {};
-}
-
 Result<> names_are_checked(Context& c) {
     for (const std::string topic : {"", "persistent://a", "a/b", "http://t/n/x"}) {
         const auto made = producer(c, topic);
@@ -146,8 +119,6 @@ Result<> closing_ends_what_waits(Context& c) {
 std::vector<Case> trouble_cases() {
     return {{"goes_on_after_a_cut", after_a_cut},
             {"unacked_come_again_after_a_cut", unacked_come_again_after_a_cut},
-            {"producer_names_are_unique", producer_names_are_unique},
-            {"exclusive_producers", exclusive_producers},
             {"names_are_checked", names_are_checked},
             {"nobody_listens", nobody_listens},
             {"closing_ends_what_waits", closing_ends_what_waits},

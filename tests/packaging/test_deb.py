@@ -106,6 +106,13 @@ def test_from_install_to_purge(machine: DebianMachine, package: Path, tmp_path: 
     use(weft_8081, "native", "again")
     use(weft_8081, "python", "again")
 
+    killed = main_pid(machine)
+    machine.run("systemctl", "kill", "--kill-whom=main", "--signal=KILL", UNIT)
+    show = f"systemctl show --property=MainPID,ActiveState --value {UNIT} | tr '\\n' ' '"
+    changed = f'set -- $({show}); [ "$1" != {killed} ] && [ "$2" = active ]'
+    machine.run("timeout", "60", "sh", "-c", f"until {changed}; do sleep 0.1; done")  # asks systemd until it has
+    create_and_use(weft_8081, "after", "--py", python, "--classname", "exclamation.Exclamation")
+
     machine.run("apt-get", "purge", "-qy", "weft")
     machine.run("rm", f"/root/{package.name}", "/root/newer.deb")
     assert machine.run("find", "/", "-xdev", "(", "-name", "*weft*", "-o", "-nouser", "-o", "-nogroup", ")") == ""

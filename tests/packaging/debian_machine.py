@@ -20,14 +20,17 @@ from harness.process_stats import descendants
 from harness.processes import ChildProcess
 
 BOOT_SECONDS = 120
-# Words: packages to install first, suite, folder, mirror, packages that apt shall be able to install without a network.
-_MAKE_SYSTEM = """debootstrap --variant=minbase --include="$1" "$2" "$3" "$4"
-root=$3
-shift 4
+# Words: packages to install first, suite, folder, mirror, file to make, packages that apt shall be able to install without
+# a network. In memory, because dpkg syncs each file.
+_MAKE_SYSTEM = """mount -t tmpfs -o size=2g,mode=755 tmpfs "$3"
+debootstrap --variant=minbase --include="$1" "$2" "$3" "$4"
+root=$3 archive=$5
+shift 5
 chroot "$root" apt-get -q update
 chroot "$root" apt-get -qy install --download-only "$@"
+tar -C "$root" -I 'gzip -1' -cf "$archive" .
 """
-# Words: folder, archive. In memory: dpkg syncs each file, and nothing has to be removed at the end; so is what nspawn notes.
+# Words: folder, archive. In memory, also what nspawn notes: nothing has to be removed at the end.
 _UNPACK = """mkdir -p /run/systemd/nspawn
 mount -t tmpfs tmpfs /run/systemd/nspawn
 mount -t tmpfs -o size=1g,mode=755 tmpfs "$1"
@@ -65,24 +68,19 @@ def _suite_and_mirror() -> tuple[str, str]:
 
 
 def _make_archive(archive: Path, suite: str, mirror: str, later: list[str]) -> None:
-    with tempfile.TemporaryDirectory(prefix="weft-debootstrap-") as folder:
-        root = Path(folder) / "root"
-        first = "systemd-sysv,ca-certificates" if mirror.startswith("https") else "systemd-sysv"
-        log = Path(folder) / "log"
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    first = "systemd-sysv,ca-certificates" if mirror.startswith("https") else "systemd-sysv"
+    with tempfile.TemporaryDirectory(prefix="weft-debootstrap-", dir=archive.parent) as folder:
+        root, unfinished, log = (Path(folder) / name for name in ("root", "tar", "log"))
+        root.mkdir()
         with open(log, "w") as output:
             # In a mount namespace: what is mounted in there is gone when the command ends.
             made = subprocess.run(
-                ["unshare", "--mount", "sh", "-ec", _MAKE_SYSTEM, "sh", first, suite, str(root), mirror, *later],
+                ["unshare", "--mount", "sh", "-ec", _MAKE_SYSTEM, "sh", first, suite, root, mirror, unfinished, *later],
                 stdout=output, stderr=subprocess.STDOUT)
         if made.returncode != 0:
-            raise RuntimeError(f"debootstrap failed:\n{log.read_text()[-3000:]}")
-        archive.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = archive.with_suffix(f".{os.getpid()}")
-        try:
-            subprocess.run(["tar", "-C", str(root), "-I", "gzip -1", "-cf", str(unfinished), "."], check=True)
-            unfinished.rename(archive)
-        finally:
-            unfinished.unlink(missing_ok=True)
+            raise RuntimeError(f"no Debian could be made:\n{log.read_text()[-3000:]}")
+        unfinished.rename(archive)
 
 
 def _archive(later: list[str]) -> Path:

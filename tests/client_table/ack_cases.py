@@ -136,7 +136,10 @@ def redeliver_everything_unacked(c: Cell, kind: str) -> None:
     c.producer(batching=False).send_all(numbered(6))
     consumer.ack(*consumer.receive(6)[:2])
     consumer.redeliver()
-    assert sorted(payloads(consumer.receive(4))) == numbered(4, start=2)
+    wanted, seen = set(numbered(4, start=2)), set()
+    while not wanted <= seen:  # acks may be on their way still, so acked ones may come again too
+        seen.add(consumer.receive(1)[0].payload)
+    assert seen <= set(numbered(6))
 
 
 @case()
@@ -150,13 +153,16 @@ def delayed_message(c: Cell) -> None:
     assert time.monotonic() - begin >= 1.0  # Pulsar keeps times by whole ticks of a second
 
 
-@case()
+@case(slow=True)
 def delayed_messages_come_by_their_time(c: Cell) -> None:
     consumer = c.consumer(kind="shared")
-    producer = c.producer(batching=False)
-    producer.send(b"third", deliver_after_ms=5000)
-    producer.send(b"second", deliver_after_ms=2500)
-    producer.send(b"first")
+    c.producer(batching=False).send_all(
+        [
+            {"payload": b"third", "deliver_after_ms": 9000},
+            {"payload": b"second", "deliver_after_ms": 2000},
+            {"payload": b"first"},
+        ]
+    )
     assert payloads(consumer.receive(3)) == [b"first", b"second", b"third"]
 
 

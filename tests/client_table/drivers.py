@@ -1,5 +1,5 @@
-"""Builds the drivers of the Java and the Go client into the cache (once for each state of their sources), and says
-how each driver is started."""
+"""Builds the drivers of the Java and the Go client into the cache (once for each state of their sources), and
+says how each driver is started."""
 
 import hashlib
 import os
@@ -15,7 +15,8 @@ HERE = Path(__file__).resolve().parent
 # Debian 12 ships Go 1.19; the client needs 1.24. Where `go` is older, this one comes from the module proxy.
 GO_MINOR, GO_TOOLCHAIN = 24, "v0.0.1-go1.27.3.linux-amd64"
 COPY_JARS = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
-_JVM = ("-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error")
+_QUIET = "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"
+_JVM = ("-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", _QUIET)
 
 
 def _run(command: Sequence[str | Path], cwd: Path | None = None, **environment: str) -> str:
@@ -67,15 +68,16 @@ def _java() -> list[str | Path]:
     return ["java", *_JVM, "-cp", f"{classes}{os.pathsep}{jars}/*", "Driver"]
 
 
-def _go_command() -> Path:
-    """The `go` on the PATH if it is new enough, else one of the module proxy's."""
+def _go_command(folder: Path) -> Path:
+    """The `go` on the PATH if it is new enough, else one of the module proxy's. `folder` is no module: an old go
+    can't read ours."""
     found = shutil.which("go")
     if found is None:
         raise FileNotFoundError("no go on PATH (Debian: golang-go)")
     version = _run([found, "env", "GOVERSION"], GOTOOLCHAIN="local").strip()  # go1.26.8
     if int(version.removeprefix("go").split(".")[1]) >= GO_MINOR:
         return Path(found)
-    _run([found, "mod", "download", f"golang.org/toolchain@{GO_TOOLCHAIN}"], cwd=HERE / "go", GOFLAGS="-mod=mod")
+    _run([found, "mod", "download", f"golang.org/toolchain@{GO_TOOLCHAIN}"], cwd=folder)
     modules = Path(_run([found, "env", "GOMODCACHE"]).strip())
     home = modules / "golang.org" / f"toolchain@{GO_TOOLCHAIN}"
     for program in [*(home / "bin").iterdir(), *(home / "pkg" / "tool").rglob("*")]:
@@ -88,8 +90,10 @@ def _go() -> list[str | Path]:
     sources = [HERE / "go" / name for name in ("main.go", "go.mod", "go.sum")]
 
     def build_into(folder: Path) -> None:
-        go = _go_command()
-        _run([go, "build", "-o", folder / "driver", "."], cwd=HERE / "go", GOTOOLCHAIN="local", GOFLAGS="-buildvcs=false")
+        go = _go_command(folder)
+        build = [go, "build", "-buildvcs=false", "-o", folder / "driver", "."]
+        # Without cgo the client takes its zstd in Go: else C is compiled, a minute more.
+        _run(build, cwd=HERE / "go", GOTOOLCHAIN="local", CGO_ENABLED="0")
 
     return [_cached("go", sources, build_into) / "driver"]
 

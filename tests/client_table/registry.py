@@ -14,6 +14,7 @@ class Case:
     run: Callable[[Cell], None]
     restarts: bool = False  # restarts the broker: run beside others that do, at the end
     slow: bool = False  # waits for long: begun first
+    alone: bool = False  # asks so much of the broker that others would wait: behind them, by itself
     not_for: Mapping[str, str] = field(default_factory=dict)  # clients that fail on any broker, and how
 
 
@@ -24,6 +25,7 @@ def case(
     *,
     restarts: bool = False,
     slow: bool = False,
+    alone: bool = False,
     not_for: Mapping[str, str] | None = None,
     **choices: Sequence[Any],
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -37,7 +39,7 @@ def case(
 
             name = function.__name__ + suffix
             assert name not in {each.name for each in CASES}, f"two cases {name}"
-            CASES.append(Case(name, run, restarts, slow, not_for or {}))
+            CASES.append(Case(name, run, restarts, slow, alone, not_for or {}))
         return function
 
     return register

@@ -81,7 +81,8 @@ def run_cell(case: Case, driver: Driver, broker: Broker, restart: Restart | None
 
 def run_on(name: str, clients: list[str], cases: list[Case], jobs: int, outcomes: Outcomes) -> None:
     """All cells of one broker: the clients side by side, `jobs` cases of each at a time."""
-    plain = sorted((case for case in cases if not case.restarts), key=lambda case: not case.slow)
+    plain = sorted((c for c in cases if not c.restarts and not c.alone), key=lambda case: not case.slow)
+    alone = [case for case in cases if case.alone]
     restarting = [case for case in cases if case.restarts]
     with tempfile.TemporaryDirectory(prefix=f"client-table-{name}-") as folder:
         broker = start(name, Path(folder) / "broker")
@@ -94,13 +95,16 @@ def run_on(name: str, clients: list[str], cases: list[Case], jobs: int, outcomes
             def one(case: Case, driver: Driver, restart: Restart | None = None) -> None:
                 outcome = run_cell(case, driver, broker, restart)
                 outcomes[case.name, driver.client, name] = outcome
+                if outcome.word == "FAIL":  # at once, for who waits
+                    print(f"FAILED   {case.name} {driver.client}@{name}: {outcome.why}", flush=True)
 
-            pools = [ThreadPoolExecutor(jobs) for _ in running]
-            for case in plain:
-                for pool, driver in zip(pools, running, strict=True):
-                    pool.submit(one, case, driver)
-            for pool in pools:
-                pool.shutdown()
+            for stage in [plain, *([case] for case in alone)]:
+                pools = [ThreadPoolExecutor(jobs) for _ in running]
+                for case in stage:
+                    for pool, driver in zip(pools, running, strict=True):
+                        pool.submit(one, case, driver)
+                for pool in pools:
+                    pool.shutdown()
             if restarting:
                 restart = Restart(len(restarting) * len(running), broker.restart)
                 with ThreadPoolExecutor(len(restarting) * len(running)) as pool:
@@ -143,7 +147,6 @@ def report(outcomes: Outcomes, cases: list[Case], columns: list[tuple[str, str]]
         where = f"{case} {client}@{broker}"
         if outcome.word == "FAIL":
             bad += 1
-            print(f"FAILED   {where}: {outcome.why}")
         elif outcome.word == "skip":
             used.add((client, outcome.why))
             if (client, outcome.why) not in documented:

@@ -36,6 +36,9 @@ struct BrokerOptions {
     Duration cursor_flush = 1s;  // acks are on disk after about this long
 };
 
+/// The topic that keeps its entries in the ledger, from the store's map; empty if there is none.
+std::string topic_of_ledger(const std::map<std::string, Bytes, std::less<>>& map, store::LedgerId ledger);
+
 class Broker {
   public:
     /// Recovers what the store holds, makes public/default and public/functions when they are missing, and

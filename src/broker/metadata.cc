@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "broker/broker.h"
 #include "broker/detail/json.h"
 #include "observe/log.h"
 
@@ -13,6 +14,8 @@ const observe::Logger kLog("broker");
 void ignore(Result<> written) {
     if (!written) kLog.error("metadata can't be written", {{"error", written.error().message}});
 }
+
+constexpr std::string_view kTopicPrefix = "topic/";
 
 std::string cursor_prefix(const wire::TopicName& name) { return str_cat("cursor/", name.full(), "/"); }
 
@@ -31,6 +34,16 @@ std::int64_t number_at(const json& object, const char* key) {
 }
 
 }  // namespace
+
+std::string topic_of_ledger(const std::map<std::string, Bytes, std::less<>>& map, store::LedgerId ledger) {
+    for (auto it = map.lower_bound(kTopicPrefix); it != map.end() && it->first.starts_with(kTopicPrefix);
+         ++it) {
+        const auto document = json::parse(it->second.view(), nullptr, false);
+        if (document.is_object() && document.contains("ledger") && document["ledger"] == ledger)
+            return it->first.substr(kTopicPrefix.size());
+    }
+    return {};
+}
 
 void Metadata::make_defaults(const std::string& cluster) {
     if (!has_tenant("public")) {

@@ -29,6 +29,8 @@ constexpr std::uint64_t kPageBytes = 4096;
 constexpr std::uint64_t kFillBytes = 256U << 10;
 constexpr std::uint64_t kSmallGroupBytes = 16U << 10;
 constexpr std::array<char, 64U << 10> kZeros{};
+// So long after the last group it is marked as confirmed.
+constexpr Duration kMarkAfter = 1s;
 
 std::uint32_t draw_tag() {
     std::random_device random;
@@ -87,7 +89,7 @@ void Committer::run() {
     // Makes the first segment before anyone waits for it; an error shows when it is tried again.
     if (log_.sequence == 0) (void)start_segment();
     while (wait_for_work()) commit_taken();
-    write_mark();
+    write_mark(options_.durability);
 }
 
 bool Committer::wait_for_work() {
@@ -95,7 +97,13 @@ bool Committer::wait_for_work() {
     const auto there = [&] { return stopping_ || (!pending_.empty() && !failed_); };
     while (!there()) {
         idle_ = true;
-        changed_.wait(lock);
+        if (marked_) {
+            changed_.wait(lock);
+        } else if (changed_.wait_for(lock, kMarkAfter) == std::cv_status::timeout && !there()) {
+            lock.unlock();
+            write_mark(Durability::page_cache);
+            lock.lock();
+        }
     }
     idle_ = false;
     if (pending_.empty() || failed_) return false;
@@ -149,7 +157,6 @@ Group Committer::commit(std::size_t first, std::size_t& count) {
     group.outcome = make_room(operations);
     if (!group.outcome && group.outcome.error().code == ErrorCode::disk_full) {
         hold();
-        after_failure(group.outcome.error());
         count = taken_.size() - first;
         operations = std::span(taken_).subspan(first, count);
         for (Operation& operation : operations) {
@@ -160,10 +167,14 @@ Group Committer::commit(std::size_t first, std::size_t& count) {
         group.room = group.outcome;
         group.outcome = make_room(operations);
     }
-    if (group.outcome) group.outcome = write_group(operations, group);
+    if (group.outcome) {
+        group.outcome = write_group(operations, group, options_.durability);
+        if (!group.outcome) after_failure(group.outcome.error());
+    } else {
+        log_failure(group.outcome.error());
+    }
     if (!group.outcome) {
         hold();
-        after_failure(group.outcome.error());
         count = taken_.size() - first;
     } else if (failing_ && std::ranges::any_of(operations, [](const Operation& operation) {
                    return operation.writes() && operation.kind == RecordKind::entry;
@@ -221,7 +232,7 @@ LogPosition Committer::confirmed_end() const {
 }
 
 // Writes the group into the segment that make_room() has found.
-Result<> Committer::write_group(std::span<Operation> operations, Group& group) {
+Result<> Committer::write_group(std::span<Operation> operations, Group& group, Durability durability) {
     const bool empty = std::ranges::none_of(operations, &Operation::writes);
     const LogPosition position = empty ? confirmed_end() : LogPosition{log_.sequence, log_.end};
     group.segment = position.segment;
@@ -245,7 +256,7 @@ Result<> Committer::write_group(std::span<Operation> operations, Group& group) {
     const auto pieces = std::span<const std::string_view>(pieces_).subspan(header_written_ ? 1 : 0);
     const SteadyTime start = steady_now();
     WEFT_TRY_VOID(file_->write_at(begin, pieces));
-    if (options_.durability == Durability::sync) {
+    if (durability == Durability::sync) {
         WEFT_TRY_VOID(file_->sync());
         group.sync_us = std::max<std::uint64_t>(microseconds_since(start), 1);
     }
@@ -328,6 +339,11 @@ void Committer::lay_out(std::span<Operation> operations, std::uint64_t& end) {
 void Committer::after_failure(const Error& error) {
     if (error.code != ErrorCode::disk_full || log_.epoch == UINT16_MAX) log_.leave = true;
     if (log_.epoch < UINT16_MAX) ++log_.epoch;
+    log_failure(error);
+}
+
+void Committer::log_failure(const Error& error) {
+    if (error.code == ErrorCode::disk_full) return;  // the store tells of that
     if (std::exchange(failing_, true)) return;
     kLog.error("writing failed; what is pending is refused, later operations are tried anew",
                {{"error", error.message}, {"segment", segment_name(log_.sequence)}, {"offset", log_.end}});
@@ -338,15 +354,17 @@ void Committer::note_success() {
     kLog.info("writing works again", {{"segment", segment_name(log_.sequence)}, {"offset", log_.end}});
 }
 
-// At the end a record that says that all before it was confirmed: damage to the last group is then known to
-// be damage.
-void Committer::write_mark() {
-    if (marked_) return;
+// A record that says that all before it was confirmed: damage to the last group is then known to be damage.
+// It is true whether it reaches the disk or not, so in between nobody waits for that.
+void Committer::write_mark(Durability durability) {
+    if (std::exchange(marked_, true)) return;
     std::vector<Operation> mark(1);
     mark.front().kind = RecordKind::mark;
     if (log_.end + record_bytes(0) > options_.segment_bytes || log_.leave) return;
-    Group unused;
-    (void)write_group(mark, unused);
+    Group group;
+    if (!header_written_ || file_ == nullptr || !write_group(mark, group, durability)) return;
+    marked_ = true;
+    options_.report(std::move(group));
 }
 
 }  // namespace weft::store

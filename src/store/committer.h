@@ -102,12 +102,13 @@ class Committer final {
     Result<> make_room(std::span<const Operation> operations);
     void hold();
     Result<> start_segment();
-    Result<> write_group(std::span<Operation> operations, Group& group);
+    Result<> write_group(std::span<Operation> operations, Group& group, Durability durability);
     void fill_up(std::uint64_t begin, std::uint64_t end);
     void lay_out(std::span<Operation> operations, std::uint64_t& end);
     void after_failure(const Error& error);
+    void log_failure(const Error& error);
     void note_success();
-    void write_mark();
+    void write_mark(Durability durability);
     LogPosition confirmed_end() const;
     std::uint64_t limit_for(bool entries) const;
 

@@ -102,10 +102,14 @@ void Directory::keep_reserve() {
 
 Result<SegmentPool::Taken> SegmentPool::take(std::uint64_t sequence) {
     const std::lock_guard lock(mutex_);
-    last_taken_ = std::max(last_taken_, sequence);
     auto ready = std::exchange(prepared_, std::nullopt);
-    if (ready && ready->first == sequence) return std::move(ready->second);
-    return make_segment(sequence);
+    if (ready && ready->first == sequence) {
+        last_taken_ = std::max(last_taken_, sequence);
+        return std::move(ready->second);
+    }
+    auto made = make_segment(sequence);
+    if (made) last_taken_ = std::max(last_taken_, sequence);
+    return made;
 }
 
 void SegmentPool::prepare(std::uint64_t sequence) {
@@ -132,6 +136,19 @@ bool SegmentPool::fill_prepared() {
     if (!synced || !prepared_ || prepared_->first != sequence) return false;
     prepared_->second.written_to += kFillBytes;
     return true;
+}
+
+bool SegmentPool::find_room(std::uint64_t sequence) {
+    const std::lock_guard lock(mutex_);
+    if (sequence <= last_taken_ || prepared_) return true;
+    if (free_.empty()) {
+        // Asked, because a file system without reservations would give a file of any size.
+        const auto room = directory_.files().room(directory_.path());
+        if (!room || room->free < segment_bytes_) return false;
+    }
+    auto made = make_segment(sequence);
+    if (made) prepared_.emplace(sequence, std::move(*made));
+    return made.has_value();
 }
 
 Result<SegmentPool::Taken> SegmentPool::make_segment(std::uint64_t sequence) {

@@ -75,6 +75,8 @@ class SegmentPool final {
     /// Writes zeros into the next part of what was prepared, and syncs it. Says whether there is more to do;
     /// no longer when the segment was taken, or a write failed (who uses the segment will meet it).
     bool fill_prepared();
+    /// The same after take() found the disk full: whether there is room now.
+    bool find_room(std::uint64_t sequence);
     /// Takes the file `name` in for reuse; over the limit it is removed.
     Result<> give(const std::string& name);
     /// Tells of a free file found in the directory.

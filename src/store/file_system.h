@@ -40,8 +40,14 @@ class FileSystem {
     virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;  // names, unordered
     /// Makes creations, renames and removals in a directory durable.
     virtual Result<> sync_directory(const std::string& directory) = 0;
+    struct Room {
+        std::uint64_t total = 0;
+        std::uint64_t free = 0;
+    };
+    /// Of the file system that the directory is on.
+    virtual Result<Room> room(const std::string& directory) = 0;
     /// Takes the directory for this process until the result is destroyed; `conflict` if another process has
-    /// it.
+    /// it, with that one's id.
     virtual Result<std::unique_ptr<File>> lock(const std::string& path) = 0;
 };
 

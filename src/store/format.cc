@@ -1,9 +1,11 @@
 #include "store/format.h"
 
+#include <array>
 #include <bit>
 #include <cstring>
 
 #include "base/crc32c.h"
+#include "store/bit_flip.h"
 
 namespace weft::store {
 namespace {
@@ -46,9 +48,34 @@ void encode_record_header(const RecordHeader& header, std::uint32_t tag, char* o
     store_at(out, 0, crc32c({out + 4, kRecordHeaderBytes - 4}));
 }
 
+namespace {
+
+// With 36 bytes, CRC32C tells any one flipped bit from any other, and from up to four.
+std::optional<RecordHeader> mend_record_header(const char* bytes, std::uint32_t tag) {
+    if (std::popcount(load_at<std::uint32_t>(bytes, 4) ^ tag) > 1) return std::nullopt;
+    const auto stored = load_at<std::uint32_t>(bytes, 0);
+    const auto bit = flipped_bit({bytes + 4, kRecordHeaderBytes - 4}, stored);
+    if (!bit) return std::nullopt;
+    std::array<char, kRecordHeaderBytes> mended{};
+    std::memcpy(mended.data(), bytes, mended.size());
+    if (*bit < (kRecordHeaderBytes - 4) * 8) {
+        char& byte = mended.at(4 + *bit / 8);
+        byte = static_cast<char>(byte ^ (1 << (*bit % 8)));
+    } else {
+        store_at(mended.data(), 0, crc32c({mended.data() + 4, kRecordHeaderBytes - 4}));
+    }
+    auto header = decode_record_header(mended.data(), tag);
+    if (header) header->mended = true;
+    return header;
+}
+
+}  // namespace
+
 std::optional<RecordHeader> decode_record_header(const char* bytes, std::uint32_t tag) {
-    if (load_at<std::uint32_t>(bytes, 4) != tag) return std::nullopt;
-    if (load_at<std::uint32_t>(bytes, 0) != crc32c({bytes + 4, kRecordHeaderBytes - 4})) return std::nullopt;
+    if (load_at<std::uint32_t>(bytes, 4) != tag ||
+        load_at<std::uint32_t>(bytes, 0) != crc32c({bytes + 4, kRecordHeaderBytes - 4})) {
+        return mend_record_header(bytes, tag);
+    }
     RecordHeader header;
     header.body_crc = load_at<std::uint32_t>(bytes, 8);
     header.body_size = load_at<std::uint32_t>(bytes, 12);

@@ -53,6 +53,7 @@ struct RecordHeader {
     std::uint32_t confirmed = 0;  // everything below this offset was confirmed before this record was written
     std::uint64_t ledger = 0;     // of a map_put: the size of the key
     std::uint64_t entry = 0;
+    bool mended = false;  // not on disk: one bit of the header was wrong, and put right
 };
 
 /// What a record with such a body takes in the segment.
@@ -62,8 +63,8 @@ constexpr std::uint64_t record_bytes(std::uint64_t body_size) {
 
 /// Writes kRecordHeaderBytes at `out`.
 void encode_record_header(const RecordHeader& header, std::uint32_t tag, char* out);
-/// A header of the use of the file with this tag; nothing if the bytes are anything else. `bytes` has
-/// kRecordHeaderBytes.
+/// A header of the use of the file with this tag, also one with a single flipped bit; nothing if the bytes
+/// are anything else. `bytes` has kRecordHeaderBytes.
 std::optional<RecordHeader> decode_record_header(const char* bytes, std::uint32_t tag);
 
 /// The header block, kSegmentHeaderBytes long, with two copies of the header.

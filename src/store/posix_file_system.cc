@@ -2,11 +2,13 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <system_error>
@@ -106,7 +108,12 @@ Result<> PosixFile::allocate(std::uint64_t bytes) {
 
 class PosixFileSystem final : public FileSystem {
   public:
-    Result<std::unique_ptr<File>> open(const std::string& path) override { return open_with(path, O_RDWR); }
+    Result<std::unique_ptr<File>> open(const std::string& path) override {
+        auto file = open_with(path, O_RDWR);
+        // What may only be read can still be inspected.
+        if (!file && file.error().code == ErrorCode::io) file = open_with(path, O_RDONLY);
+        return file;
+    }
     Result<std::unique_ptr<File>> create(const std::string& path) override {
         return open_with(path, O_RDWR | O_CREAT | O_EXCL);
     }
@@ -121,6 +128,7 @@ class PosixFileSystem final : public FileSystem {
     Result<> make_directories(const std::string& path) override;
     Result<std::vector<std::string>> list(const std::string& directory) override;
     Result<> sync_directory(const std::string& directory) override;
+    Result<Room> room(const std::string& directory) override;
     Result<std::unique_ptr<File>> lock(const std::string& path) override;
 
   private:
@@ -171,13 +179,38 @@ Result<> PosixFileSystem::sync_directory(const std::string& directory) {
     return {};
 }
 
+Result<FileSystem::Room> PosixFileSystem::room(const std::string& directory) {
+    struct statvfs status{};
+    if (::statvfs(directory.c_str(), &status) != 0) return failed("ask for the room of", directory, errno);
+    return Room{.total = std::uint64_t{status.f_blocks} * status.f_frsize,
+                .free = std::uint64_t{status.f_bavail} * status.f_frsize};
+}
+
+// The holder's process id, which it has written into the lock file; 0 if that says nothing.
+pid_t holder_of(int fd) {
+    std::array<char, 32> text{};
+    const ssize_t got = ::pread(fd, text.data(), text.size() - 1, 0);
+    pid_t pid = 0;
+    if (got > 0) std::from_chars(text.data(), text.data() + got, pid);
+    return pid;
+}
+
 Result<std::unique_ptr<File>> PosixFileSystem::lock(const std::string& path) {
     const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0) return failed("open", path, errno);
     auto file = std::make_unique<PosixFile>(fd, path);
-    if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return file;
+    if (::flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        // For whoever is refused; on a full disk it is left out.
+        const std::string pid = str_cat(::getpid(), "\n");
+        if (::ftruncate(fd, 0) == 0) (void)!::pwrite(fd, pid.data(), pid.size(), 0);
+        return file;
+    }
     if (errno != EWOULDBLOCK) return failed("lock", path, errno);
-    return fail(ErrorCode::conflict, "another process uses the data directory: it holds the lock on ", path);
+    const pid_t holder = holder_of(fd);
+    return fail(ErrorCode::conflict, "another process",
+                holder > 0 ? str_cat(" (process id ", holder, ")") : std::string(),
+                " uses the data directory, it holds the lock on ", path,
+                ": stop it, or name another data directory");
 }
 
 }  // namespace

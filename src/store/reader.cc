@@ -4,21 +4,12 @@
 #include <cstring>
 
 #include "base/crc32c.h"
-#include "observe/log.h"
 #include "store/format.h"
 
 namespace weft::store {
 namespace {
 
-const observe::Logger kLog("store");
-
 constexpr std::size_t kChunkBytesMin = 16U << 10;
-
-void log_damaged(LedgerId ledger, EntryId first, EntryId end, std::uint64_t segment) {
-    kLog.error("damaged entries are left out", {{"first", str_cat(ledger, ":", first)},
-                                                {"last", str_cat(ledger, ":", end - 1)},
-                                                {"segment", segment_name(segment)}});
-}
 
 }  // namespace
 
@@ -143,7 +134,14 @@ Result<> Reader::Walk::walk(const ReadStretch& stretch) {
 }
 
 void Reader::Walk::skip_to(const ReadStretch& stretch, EntryId entry) {
-    if (wanted_ < entry) log_damaged(request_.ledger, wanted_, entry, stretch.segment);
+    if (wanted_ < entry) {
+        outcome_.damage.push_back({.segment = stretch.segment,
+                                   .offset = position_,
+                                   .kind = Damage::Kind::entry,
+                                   .ledger = request_.ledger,
+                                   .first = wanted_,
+                                   .end = entry});
+    }
     wanted_ = std::max(wanted_, entry);
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "store/damage.h"
 #include "store/directory.h"
 #include "store/ledger_table.h"
 #include "store/store.h"
@@ -37,7 +38,8 @@ struct ReadRequest {
 
 struct ReadOutcome {
     std::vector<StoredEntry> entries;
-    LogPosition next;  // behind the last entry given
+    std::vector<Damage> damage;  // entries that should have been there
+    LogPosition next;            // behind the last entry given
 };
 
 /// Blocks of memory of one size that are used again when the last slice of them has gone. Any thread.

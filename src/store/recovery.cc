@@ -23,6 +23,7 @@ class Recovery {
         WEFT_TRY_VOID(list());
         WEFT_TRY_VOID(load_snapshot());
         for (std::size_t i = 0; i < segments_.size(); ++i) WEFT_TRY_VOID(load_segment(i));
+        forget_damage_that_matters_no_more();
         finish_ledgers();
         return directory_.files().sync_directory(directory_.path());
     }
@@ -35,8 +36,10 @@ class Recovery {
     bool load_index(const SegmentHeader& header, std::optional<std::uint64_t> end);
     void apply(std::uint64_t segment, const ScannedRecord& record);
     void apply_to_map(const ScannedRecord& record);
-    void report_damage(std::uint64_t segment, const ScannedRecord& record);
+    void note_damage(Damage damage);
+    void note_gap(LogPosition at, const RecordHeader& header);
     void finish_ledgers();
+    void forget_damage_that_matters_no_more();
 
     Directory& directory_;
     SegmentPool& pool_;
@@ -44,7 +47,8 @@ class Recovery {
     std::vector<SegmentHeader> segments_;  // ascending
     std::vector<std::uint64_t> headless_;  // files named as segments whose header is not whole
     std::vector<std::uint64_t> indexes_;
-    std::uint64_t lost_entries_max_ = 0;  // how many unreadable records there may have been
+    std::uint64_t lost_entries_max_ = 0;    // how many unreadable records there may have been
+    std::uint64_t unreadable_segment_ = 0;  // the last segment in which something was
 };
 
 Result<> Recovery::list() {
@@ -93,7 +97,7 @@ Result<> Recovery::load_snapshot() {
                     " is missing, and older segments are gone that it stood for: restore it from a copy");
     }
     if (!bytes) return std::unexpected(std::move(bytes).error());
-    auto decoded = decode_snapshot(*bytes);
+    auto decoded = decode_snapshot(*bytes, &state_.snapshot_half_damaged);
     if (!decoded) return std::unexpected(std::move(decoded).error().context(directory_.at(kSnapshotName)));
     state_.snapshot = decoded->position;
     state_.map = std::move(decoded->map);
@@ -166,8 +170,9 @@ bool Recovery::load_index(const SegmentHeader& header, std::optional<std::uint64
 void Recovery::apply(std::uint64_t segment, const ScannedRecord& record) {
     const LogPosition at{segment, record.offset};
     const bool news = at >= state_.snapshot;  // else the snapshot knows what it led to
-    if (record.damaged || !record.header) report_damage(segment, record);
+    if (record.damaged || record.mended || !record.header) note_damage(damage_of(segment, record));
     if (!record.header) {
+        unreadable_segment_ = segment;
         if (news) lost_entries_max_ += record.lost_bytes / kRecordHeaderBytes + 1;
         return;
     }
@@ -176,6 +181,7 @@ void Recovery::apply(std::uint64_t segment, const ScannedRecord& record) {
     switch (header.kind) {
         case RecordKind::entry: {
             Ledger* const ledger = news ? &table.create(header.ledger) : table.find(header.ledger);
+            if (ledger != nullptr && unreadable_segment_ == segment) note_gap(at, header);
             if (ledger != nullptr)
                 table.add_entry(*ledger, header.ledger, header.entry, at, header.body_size);
             break;
@@ -211,19 +217,35 @@ void Recovery::apply_to_map(const ScannedRecord& record) {
                                 Bytes::copy_of(record.body.substr(key_size)));
 }
 
-void Recovery::report_damage(std::uint64_t segment, const ScannedRecord& record) {
-    const std::string name = segment_name(segment);
-    if (!record.header) {
-        kLog.error("damaged bytes in the log",
-                   {{"segment", name}, {"offset", record.offset}, {"bytes", record.lost_bytes}});
-    } else if (record.header->kind == RecordKind::entry) {
-        kLog.error("damaged entry in the log",
-                   {{"entry", str_cat(record.header->ledger, ":", record.header->entry)},
-                    {"segment", name},
-                    {"offset", record.offset}});
+void Recovery::note_damage(Damage damage) {
+    if (state_.damage.size() < kDamageMax) {
+        state_.damage.push_back(damage);
     } else {
-        kLog.error("damaged map record in the log", {{"segment", name}, {"offset", record.offset}});
+        log_damage(damage, {});
     }
+}
+
+// Behind bytes that belong to no readable record: entries of this ledger that aren't there must have been.
+void Recovery::note_gap(LogPosition at, const RecordHeader& header) {
+    const Ledger* const ledger = state_.table.find(header.ledger);
+    if (ledger->extents.empty() || header.entry <= ledger->extents.back().end) return;
+    note_damage({.segment = at.segment,
+                 .offset = at.offset,
+                 .kind = Damage::Kind::entry,
+                 .ledger = header.ledger,
+                 .first = ledger->extents.back().end,
+                 .end = header.entry});
+}
+
+// Damage in what was trimmed or erased later.
+void Recovery::forget_damage_that_matters_no_more() {
+    std::erase_if(state_.damage, [&](Damage& damage) {
+        if (damage.kind != Damage::Kind::entry) return false;
+        const Ledger* const ledger = state_.table.find(damage.ledger);
+        if (ledger == nullptr) return true;
+        damage.first = std::max(damage.first, ledger->first);
+        return damage.first >= damage.end;
+    });
 }
 
 void Recovery::finish_ledgers() {
@@ -234,8 +256,11 @@ void Recovery::finish_ledgers() {
         const bool empty = ledger.extents.empty();
         const EntryId found = empty ? next : ledger.extents.front().first;
         if (ledger.first < found) {
-            kLog.error("entries are missing",
-                       {{"first", str_cat(id, ":", ledger.first)}, {"last", str_cat(id, ":", found - 1)}});
+            note_damage({.segment = ledger.extents.front().segment,
+                         .kind = Damage::Kind::entry,
+                         .ledger = id,
+                         .first = ledger.first,
+                         .end = found});
             ledger.first = found;
         }
         ledger.end = empty ? next : ledger.extents.back().end;

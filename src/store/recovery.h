@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "store/committer.h"
+#include "store/damage.h"
 #include "store/directory.h"
 #include "store/ledger_table.h"
 
@@ -20,7 +21,11 @@ struct Recovered {
     LogPosition snapshot;  // what the snapshot on disk covers
     LogEnd end;
     std::vector<std::uint64_t> without_index;  // sealed segments that had to be scanned
+    std::vector<Damage> damage;          // found on the way; at most kDamageMax, the rest is logged only
+    bool snapshot_half_damaged = false;  // one of its two copies
 };
+
+inline constexpr std::size_t kDamageMax = 10'000;
 
 Result<Recovered> recover(Directory& directory, SegmentPool& pool, std::uint64_t tail_cache_bytes);
 

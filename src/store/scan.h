@@ -37,6 +37,7 @@ struct ScannedRecord {
     std::optional<RecordHeader> header;  // none: `lost_bytes` that belong to no readable record
     std::string_view body;               // of records other than entries; valid during the call
     bool damaged = false;                // the body fails its CRC
+    bool mended = false;                 // one bit of it was wrong, and put right
     std::uint64_t lost_bytes = 0;
 };
 

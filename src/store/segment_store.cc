@@ -1,6 +1,7 @@
 #include "store/segment_store.h"
 
 #include <algorithm>
+#include <bit>
 #include <ranges>
 #include <utility>
 
@@ -16,10 +17,18 @@ constexpr std::size_t kStretchesMax = 64;
 constexpr std::size_t kPointsMax = 256;
 constexpr Duration kSnapshotRetry = 1s;
 constexpr int kFillPauseShare = 4;  // a pause is so many times as long as the filling was
+constexpr Duration kLookForRoomEvery = 500ms;
 constexpr std::uint64_t kValueBytesMax = 1U << 20;
 // The smallest segment: room for one large entry isn't asked for, tests use small ones.
 constexpr std::uint64_t kSegmentBytesMin = 16U << 10;
 constexpr std::uint64_t kSegmentBytesMax = 1U << 30;
+// A small disk is divided into eight segments at least, as long as one has room for the largest message.
+constexpr std::uint64_t kSegmentsOnDisk = 8;
+constexpr std::uint64_t kDividedBytesMin = 8U << 20;
+
+std::uint64_t segment_bytes_on(std::uint64_t disk_bytes, std::uint64_t wanted) {
+    return std::min(wanted, std::max(std::bit_floor(disk_bytes / kSegmentsOnDisk), kDividedBytesMin));
+}
 
 }  // namespace
 
@@ -29,6 +38,8 @@ Result<std::unique_ptr<Store>> Store::open(FileSystem& files, async::Loop& loop,
                     ", must be between ", kSegmentBytesMin, " and ", kSegmentBytesMax);
     }
     WEFT_TRY_VOID(files.make_directories(options.directory));
+    WEFT_TRY(const auto disk, files.room(options.directory));
+    options.segment_bytes = segment_bytes_on(disk.total, options.segment_bytes);
     auto place = std::make_unique<SegmentStore::Place>(files, options);
     WEFT_TRY(place->lock, files.lock(place->directory.at(kLockName)));
     WEFT_TRY(auto recovered, recover(place->directory, place->pool, options.tail_cache_bytes));
@@ -55,7 +66,13 @@ SegmentStore::SegmentStore(async::Loop& loop, StoreOptions options, std::unique_
                       });
                   }}) {
     stats_.segments = table_.segments().size();
+    for (const Damage& damage : recovered.damage) report(damage);
     for (const std::uint64_t segment : recovered.without_index) write_index(segment);
+    if (recovered.snapshot_half_damaged) {
+        kLog.warn("one copy of the snapshot was damaged; it is written anew",
+                  {{"directory", options_.directory}});
+        request_snapshot();
+    }
     reclaim();
     worker_.run([this] { place_->directory.keep_reserve(); });
 }
@@ -218,6 +235,7 @@ void SegmentStore::completed(Group group) {
     if (group.segment != active_segment_) enter_segment(group);
     if (group.segment != 0) table_.segments()[group.segment].end = group.end;
     if (group.end > options_.segment_bytes / 2 && prepared_segment_ <= active_segment_) prepare_segment();
+    if (!group.room) group.room = std::unexpected(note_no_room(group.room.error()));
     stats_.written_bytes += group.written_bytes;
     if (group.sync_us > 0) {
         ++stats_.syncs;
@@ -306,6 +324,8 @@ void SegmentStore::give_back_ids(Group& group) {
 // ids. Taken back in reverse, the map and the ids are then what they were after the last operation that
 // succeeded.
 void SegmentStore::failed(Group group) {
+    if (group.outcome.error().code == ErrorCode::disk_full)
+        group.outcome = std::unexpected(note_no_room(group.outcome.error()));
     std::vector<Operation> all = std::move(group.operations);
     for (Operation& operation : committer_.resume_after_failure()) all.push_back(std::move(operation));
     for (Operation& operation : gathered_) all.push_back(std::move(operation));
@@ -346,6 +366,55 @@ void SegmentStore::take_back(Operation& operation) {
     }
 }
 
+// ---- a full disk ----
+
+Error SegmentStore::note_no_room(const Error& error) {
+    if (!std::exchange(out_of_room_, true)) {
+        kLog.error(
+            "the disk is full: messages are refused until there is room; free some, or consume and "
+            "acknowledge what is stored",
+            {{"directory", options_.directory}, {"error", error.message}});
+        look_for_room();
+    }
+    return {
+        ErrorCode::disk_full,
+        str_cat(
+            "no room on the disk for the data directory ", options_.directory,
+            ": free some, or consume and acknowledge what is stored; sending works again by itself then (",
+            error.message, ")")};
+}
+
+// Nobody may send while there is no room, so nobody would find it.
+void SegmentStore::look_for_room() {
+    loop_.after(kLookForRoomEvery, [handle = handle_] {
+        SegmentStore* const store = handle->store;
+        if (store == nullptr || !store->out_of_room_) return;
+        store->reclaim();
+        store->worker_.run([store, next = store->active_segment_ + 1] {
+            const bool found = store->place_->pool.find_room(next);
+            store->back_on_loop([found](SegmentStore& self) {
+                if (found) return self.note_room();
+                if (self.out_of_room_) self.look_for_room();
+            });
+        });
+    });
+}
+
+void SegmentStore::note_room() {
+    if (std::exchange(out_of_room_, false))
+        kLog.info("there is room on the disk again", {{"directory", options_.directory}});
+}
+
+void SegmentStore::report(const Damage& damage) {
+    const bool entries = damage.kind == Damage::Kind::entry;
+    if (entries) {
+        if (damage_reported_.size() >= kDamageMax) damage_reported_.clear();
+        if (!damage_reported_.emplace(damage.ledger, damage.first).second) return;
+    }
+    log_damage(damage,
+               entries && options_.ledger_name ? options_.ledger_name(map_, damage.ledger) : std::string());
+}
+
 // ---- reading ----
 
 Result<LedgerInfo> SegmentStore::info(LedgerId id) const {
@@ -369,6 +438,11 @@ void SegmentStore::read(LedgerId id, EntryId from, std::size_t max_entries, std:
         back_on_loop([request = std::move(request), done = std::move(done),
                       outcome = std::move(outcome)](SegmentStore& store) mutable {
             if (!outcome) return done(std::unexpected(std::move(outcome).error()));
+            for (const Damage& damage : outcome->damage) {
+                // What was trimmed meanwhile may be gone.
+                const auto kept = store.info(damage.ledger);
+                if (kept && damage.end > kept->first) store.report(damage);
+            }
             if (outcome->entries.empty()) {
                 // Nothing readable in these stretches: on to the next ones.
                 const EntryId next = request.stretches.empty() ? request.from : request.stretches.back().end;
@@ -448,6 +522,7 @@ ReadStretch SegmentStore::plan_stretch(const Ledger& ledger, const Extent& exten
 void SegmentStore::enter_segment(const Group& group) {
     const std::uint64_t sealed = std::exchange(active_segment_, group.segment);
     table_.segments()[group.segment].tag = group.tag;
+    note_room();
     stats_.segments = table_.segments().size();
     if (sealed == 0) return;
     table_.segments()[sealed].sealed = true;

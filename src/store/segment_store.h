@@ -22,8 +22,11 @@ class SegmentStore final : public Store {
   public:
     /// What must live as long as the files are used.
     struct Place {
+        static constexpr std::uint64_t reserve_bytes(std::uint64_t segment_bytes) {
+            return std::max(segment_bytes / 16, std::min<std::uint64_t>(segment_bytes / 4, 2U << 20));
+        }
         Place(FileSystem& files, const StoreOptions& options)
-            : directory(files, options.directory, options.segment_bytes / 16),
+            : directory(files, options.directory, reserve_bytes(options.segment_bytes)),
               pool(directory, options.segment_bytes, options.free_segments_max) {}
         Directory directory;
         SegmentPool pool;
@@ -44,6 +47,8 @@ class SegmentStore final : public Store {
     void trim(LedgerId ledger, EntryId before) override;
     void erase_ledger(LedgerId ledger) override;
     Stats stats() const override { return stats_; }
+    bool out_of_room() const override { return out_of_room_; }
+    const std::string& directory() const override { return options_.directory; }
 
   private:
     /// Posted functions hold it and look whether the store is still there.
@@ -63,6 +68,13 @@ class SegmentStore final : public Store {
     void failed(Group group);
     void give_back_ids(Group& group);
     void take_back(Operation& operation);
+
+    // A full disk.
+    Error note_no_room(const Error& error);
+    void look_for_room();
+    void note_room();
+
+    void report(const Damage& damage);
 
     // Reading.
     bool read_from_memory(const Ledger& ledger, EntryId from, std::size_t max_entries, std::size_t max_bytes,
@@ -105,6 +117,8 @@ class SegmentStore final : public Store {
     LogPosition snapshot_;                // what the snapshot on disk covers
     bool snapshot_under_way_ = false;
     Stats stats_;
+    bool out_of_room_ = false;
+    std::set<std::pair<LedgerId, EntryId>> damage_reported_;
 
     // the worker's own
     Reader reader_;

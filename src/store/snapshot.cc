@@ -138,9 +138,11 @@ std::string encode_snapshot(std::string content, LogPosition position) {
     return block + block;
 }
 
-Result<Snapshot> decode_snapshot(std::string_view bytes) {
+Result<Snapshot> decode_snapshot(std::string_view bytes, bool* half_damaged) {
     auto content = decode_block(kSnapshotMagic, "snapshot", bytes);
-    if (!content) content = decode_block(kSnapshotMagic, "snapshot", bytes.substr(bytes.size() / 2));
+    auto other = decode_block(kSnapshotMagic, "snapshot", bytes.substr(bytes.size() / 2));
+    if (half_damaged != nullptr) *half_damaged = content.has_value() != other.has_value();
+    if (!content) content = std::move(other);
     if (!content) return std::unexpected(std::move(content).error());
     return decode_snapshot_content(*content);
 }

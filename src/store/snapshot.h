@@ -44,7 +44,7 @@ std::string encode_snapshot_content(LedgerId next_ledger,
                                     std::span<const std::pair<LedgerId, Snapshot::LedgerState>> ledgers);
 /// The file: everything twice, so that one damaged copy costs nothing.
 std::string encode_snapshot(std::string content, LogPosition position);
-/// `corrupt` if both copies are damaged or the version is newer.
-Result<Snapshot> decode_snapshot(std::string_view bytes);
+/// `corrupt` if both copies are damaged or the version is newer. `half_damaged` tells of one that is.
+Result<Snapshot> decode_snapshot(std::string_view bytes, bool* half_damaged = nullptr);
 
 }  // namespace weft::store

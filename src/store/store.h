@@ -36,6 +36,8 @@ struct StoreOptions {
     std::uint64_t pending_bytes_max =
         64U << 20;  // appended and not yet durable; over it append() is refused (limit_reached)
     std::uint32_t free_segments_max = 4;  // emptied segment files kept for reuse
+    /// What people call a ledger, from the store's map: damaged entries are logged with it. May be empty.
+    std::function<std::string(const std::map<std::string, Bytes, std::less<>>&, LedgerId)> ledger_name = {};
 };
 
 struct LedgerInfo {
@@ -59,6 +61,7 @@ class Store {
     /// segment indexes, scans only the tail; stops at the first record that fails its CRC. Errors: `conflict`
     /// (another process has the directory), `io` (read-only, not a directory), `corrupt` (format of a newer
     /// version, damaged beyond the tail).
+    /// On a small disk segments are smaller: an eighth of it, 8 MiB at least.
     static Result<std::unique_ptr<Store>> open(FileSystem& files, async::Loop& loop, StoreOptions options);
     /// Finishes what is pending (as durable as promised) and closes. Callbacks not yet run are dropped.
     virtual ~Store() = default;
@@ -92,6 +95,10 @@ class Store {
         std::uint64_t sync_us_last = 0;
     };
     virtual Stats stats() const = 0;
+    /// Whether entries have been refused because the disk is full, and no room was found since. The store
+    /// looks for room by itself.
+    virtual bool out_of_room() const = 0;
+    virtual const std::string& directory() const = 0;
 };
 
 }  // namespace weft::store

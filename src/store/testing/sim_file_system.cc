@@ -381,6 +381,11 @@ Result<> SimFileSystem::sync_directory(const std::string& directory) {
     return {};
 }
 
+Result<FileSystem::Room> SimFileSystem::room(const std::string&) {
+    const std::lock_guard lock(mutex_);
+    return Room{.total = disk_bytes_, .free = disk_bytes_ - std::min(disk_bytes_, used())};
+}
+
 Result<std::unique_ptr<File>> SimFileSystem::lock(const std::string& path) {
     const std::lock_guard lock(mutex_);
     if (!locks_.insert(path).second) return weft::fail(ErrorCode::conflict, "another process holds ", path);

@@ -70,6 +70,7 @@ class SimFileSystem final : public FileSystem {
     Result<> make_directories(const std::string& path) override;
     Result<std::vector<std::string>> list(const std::string& directory) override;
     Result<> sync_directory(const std::string& directory) override;
+    Result<Room> room(const std::string& directory) override;
     Result<std::unique_ptr<File>> lock(const std::string& path) override;
 
   private:

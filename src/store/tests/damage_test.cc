@@ -1,16 +1,14 @@
 // Damaged files: torn tails, flipped bits, missing files, newer versions.
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
-#include <unistd.h>
 
 #include <random>
 
 #include "base/crc32c.h"
-#include "observe/log.h"
 #include "store/directory.h"
 #include "store/format.h"
 #include "store/testing/sim_file_system.h"
+#include "store/tests/log_capture.h"
 #include "store/tests/store_fixture.h"
 
 namespace weft::store {
@@ -45,31 +43,6 @@ std::vector<std::uint64_t> record_offsets(const std::string& content) {
     return offsets;
 }
 
-/// What is logged while it lives.
-class LogCapture {
-  public:
-    LogCapture() : path_(directory_.path() + "/log") {
-        fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        observe::set_sink(fd_);
-    }
-    ~LogCapture() {
-        observe::set_sink(-1);
-        ::close(fd_);
-    }
-    LogCapture(const LogCapture&) = delete;
-    LogCapture& operator=(const LogCapture&) = delete;
-    std::string text() const {
-        std::string text(static_cast<std::size_t>(::lseek(fd_, 0, SEEK_END)), '\0');
-        EXPECT_EQ(::pread(fd_, text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
-        return text;
-    }
-
-  private:
-    TemporaryDirectory directory_;
-    const std::string path_;
-    int fd_ = -1;
-};
-
 TEST(Damage, a_tail_torn_at_any_length_is_cut_and_nothing_before_it) {
     SimFileSystem files;
     fill(files, 20);
@@ -102,34 +75,118 @@ TEST(Damage, a_tail_torn_at_any_length_is_cut_and_nothing_before_it) {
     }
 }
 
-TEST(Damage, a_flipped_bit_costs_at_most_its_record) {
+/// The log's last 4 KiB, cut at every length: everything whose bytes are left is there.
+TEST(Damage, a_log_cut_anywhere_in_its_last_4_KiB_keeps_what_is_before_the_cut) {
+    SimFileSystem files;
+    {
+        StoreOnLoop opened(files, kOptions);
+        opened.create_ledger();
+        // Groups of one and of several.
+        for (EntryId id = 0; id < 60; id += 3) {
+            ASSERT_EQ(opened.append(1, text_of(id)), id);
+            for (const auto& outcome : opened.append_all(1, {text_of(id + 1), text_of(id + 2)}))
+                ASSERT_TRUE(outcome);
+        }
+    }
+    const auto killed = files.after_kill();  // from here on all that matters is what the file holds
+    const std::string whole = killed->content(segment_path(1));
+    std::vector<std::uint64_t> offsets = record_offsets(whole);
+    const std::uint64_t end = offsets.back();
+    ASSERT_GT(end, kSegmentHeaderBytes + 4096U);
+    LogCapture log;
+    for (std::uint64_t cut = end - 4096; cut < end; ++cut) {
+        SCOPED_TRACE(str_cat("cut at ", cut));
+        // The ledger's creation is the first record, the mark of the clean end the last.
+        const auto records =
+            static_cast<EntryId>(std::ranges::upper_bound(offsets, cut) - offsets.begin() - 1);
+        const EntryId entries = std::min<EntryId>(records - 1, 60);
+        const auto image = killed->after_kill();
+        if (cut % 3 == 0) {
+            image->truncate(segment_path(1), cut);
+        } else {
+            image->set_bytes(segment_path(1), cut, std::string(end - cut, cut % 3 == 1 ? '\0' : '\x5a'));
+        }
+        StoreOnLoop opened(*image, kOptions);
+        ASSERT_TRUE(opened.is_open()) << opened.error().message;
+        const auto found = opened.read_all(1);
+        ASSERT_GE(found.size(), entries);
+        ASSERT_LE(found.size(), entries + 1) << "one more if only padding was cut";
+        for (EntryId id = 0; id < found.size(); ++id) ASSERT_EQ(found[id].data.view(), text_of(id));
+    }
+    EXPECT_THAT(log.text(), testing::Not(testing::HasSubstr("damaged"))) << "a cut is no damage";
+}
+
+/// Flips one bit anywhere in the files; what is lost is one entry, and it is named.
+void flip_and_look(const SimFileSystem& pristine, EntryId entries, std::uint64_t seed) {
+    std::mt19937_64 random(seed);
+    const auto files = pristine.after_kill();
+    // By the share of the files' bytes in use: what is behind the end of the log means nothing.
+    std::vector<std::pair<std::string, std::uint64_t>> places;
+    for (const std::string& name : files->list("/data").value()) {
+        const std::string path = "/data/" + name;
+        const std::string content = files->content(path);
+        places.emplace_back(path, segment_of(name) ? record_offsets(content).back() : content.size());
+    }
+    std::uint64_t total = 0;
+    for (const auto& [path, size] : places) total += size;
+    std::uint64_t at = random() % total;
+    auto place = places.begin();
+    for (; at >= place->second; ++place) at -= place->second;
+    files->flip_bit(place->first, at, static_cast<unsigned>(random() % 8));
+    SCOPED_TRACE(str_cat("seed ", seed, " ", place->first, " offset ", at));
+
+    LogCapture log;
+    StoreOptions options = kOptions;
+    options.ledger_name = [](const auto& map, LedgerId ledger) {
+        return str_cat("topic-", ledger, "-of-", map.size());
+    };
+    StoreOnLoop opened(*files, options);
+    ASSERT_TRUE(opened.is_open()) << opened.error().message;
+    const auto found = opened.read_all(1);
+    ASSERT_GE(found.size(), entries - 1);
+    for (const StoredEntry& entry : found) ASSERT_EQ(entry.data.view(), text_of(entry.id));
+    const auto map = opened.map();
+    ASSERT_EQ(map.size(), (entries + 9) / 10) << "a flipped bit in the map's records is put right";
+    for (const auto& [key, value] : map) ASSERT_EQ(value.substr(6), key.substr(4));
+    if (found.size() < entries) {
+        EntryId lost = 0;
+        while (lost < found.size() && found[lost].id == lost) ++lost;
+        ASSERT_THAT(log.text(), testing::HasSubstr(str_cat("a damaged entry is left out topic=topic-1-of-",
+                                                           map.size(), " entry=1:", lost, " ")));
+    }
+    // Ids that were given are never given again.
+    ASSERT_GE(opened.append(1, "next").value(), entries);
+}
+
+TEST(Damage, a_flipped_bit_costs_at_most_its_entry_which_is_named) {
     SimFileSystem pristine;
     constexpr EntryId kEntries = 300;
     fill(pristine, kEntries);
     ASSERT_FALSE(pristine.content(segment_path(2)).empty());
-    std::mt19937_64 random(4);
-    LogCapture log;
-    for (int round = 0; round < 150; ++round) {
-        const auto files = pristine.durable_only();
-        const std::uint64_t segment = 1 + random() % 3;
-        const auto offsets = record_offsets(files->content(segment_path(segment)));
-        const std::uint64_t offset = random() % offsets.back();
-        files->flip_bit(segment_path(segment), offset, static_cast<unsigned>(random() % 8));
-        SCOPED_TRACE(str_cat("round ", round, " segment ", segment, " offset ", offset));
-        StoreOnLoop opened(*files, kOptions);
-        ASSERT_TRUE(opened.is_open()) << opened.error().message;
-        const auto found = opened.read_all(1);
-        ASSERT_GE(found.size(), kEntries - 1);
-        for (const StoredEntry& entry : found) ASSERT_EQ(entry.data.view(), text_of(entry.id));
-        const auto map = opened.map();
-        ASSERT_GE(map.size(), kEntries / 10 - 1);
-        for (const auto& [key, value] : map) ASSERT_EQ(value.substr(6), key.substr(4));
-        // Ids that were given are never given again.
-        ASSERT_GE(opened.append(1, "next").value(), kEntries);
+    for (std::uint64_t seed = 1; seed <= 400 && !testing::Test::HasFailure(); ++seed)
+        flip_and_look(pristine, kEntries, seed);
+}
+
+TEST(Damage, a_flipped_bit_in_the_last_group_costs_at_most_its_entry_when_the_kill_comes_later) {
+    SimFileSystem killed;
+    {
+        StoreOnLoop opened(killed, kOptions);
+        opened.create_ledger();
+        ASSERT_TRUE(opened.put("key 0", "value 0"));
+        std::vector<std::string> texts;
+        for (EntryId id = 0; id < 10; ++id) texts.push_back(text_of(id));
+        for (const auto& outcome : opened.append_all(1, texts)) ASSERT_TRUE(outcome);
+        const auto records = [&] { return record_offsets(killed.content(segment_path(1))).size(); };
+        const std::size_t before = records();
+        for (const auto limit = Deadline::after(20s); records() == before && !limit.passed();) opened.map();
+        ASSERT_EQ(records(), before + 1) << "the mark";
+        const auto image = killed.after_kill();
+        for (std::uint64_t seed = 1; seed <= 200 && !testing::Test::HasFailure(); ++seed)
+            flip_and_look(*image, 10, seed);
     }
 }
 
-TEST(Damage, a_damaged_entry_is_logged_by_its_ids) {
+TEST(Damage, a_damaged_entry_is_logged_once_with_its_ids) {
     SimFileSystem files;
     fill(files, 20);
     const auto offsets = record_offsets(files.content(segment_path(1)));
@@ -137,10 +194,25 @@ TEST(Damage, a_damaged_entry_is_logged_by_its_ids) {
                    2);  // after create, put, and entries 0-4
     LogCapture log;
     StoreOnLoop opened(files, kOptions);
-    const auto found = opened.read_all(1);
-    ASSERT_EQ(found.size(), 19U);
-    EXPECT_THAT(log.text(), testing::HasSubstr("damaged entry in the log entry=1:5"));
-    EXPECT_THAT(log.text(), testing::HasSubstr("damaged entries are left out first=1:5 last=1:5"));
+    ASSERT_EQ(opened.read_all(1).size(), 19U);
+    ASSERT_EQ(opened.read_all(1).size(), 19U);
+    const std::string text = log.text();
+    const auto first = text.find("damaged entry is left out");
+    EXPECT_NE(first, std::string::npos) << text;
+    EXPECT_THAT(text, testing::HasSubstr(" entry=1:5 segment="));
+    EXPECT_EQ(text.find("damaged", first + 10), std::string::npos) << text;
+}
+
+TEST(Damage, entries_whose_records_nobody_can_read_are_named_by_the_gap) {
+    SimFileSystem files;
+    fill(files, 20);
+    const auto offsets = record_offsets(files.content(segment_path(1)));
+    files.set_bytes(segment_path(1), offsets[7], std::string(offsets[9] - offsets[7], '\x5a'));
+    LogCapture log;
+    StoreOnLoop opened(files, kOptions);
+    ASSERT_EQ(opened.read_all(1).size(), 18U);
+    EXPECT_THAT(log.text(),
+                testing::AllOf(testing::HasSubstr("entry=1:5 "), testing::HasSubstr("entry=1:6 ")));
 }
 
 TEST(Damage, an_index_that_is_damaged_or_gone_is_made_anew) {
@@ -173,6 +245,13 @@ TEST(Damage, one_copy_of_the_snapshot_may_be_damaged) {
         StoreOnLoop opened(*image, kOptions);
         ASSERT_TRUE(opened.is_open()) << opened.error().message;
         ASSERT_EQ(opened.map().size(), 30U);
+        // It is written anew.
+        const auto whole = [&] {
+            const std::string content = image->content("/data/snapshot");
+            return content.substr(0, content.size() / 2) == content.substr(content.size() / 2);
+        };
+        for (const auto limit = Deadline::after(20s); !whole() && !limit.passed();) opened.map();
+        ASSERT_TRUE(whole());
     }
     files.flip_bit("/data/snapshot", 40, 1);
     files.flip_bit("/data/snapshot", size / 2 + 40, 1);

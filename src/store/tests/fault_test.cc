@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "store/testing/sim_file_system.h"
+#include "store/tests/log_capture.h"
 #include "store/tests/model.h"
 
 namespace weft::store {
@@ -133,6 +134,49 @@ TEST(Fault, on_a_full_disk_consumers_can_still_acknowledge_and_that_makes_room) 
     StoreOnLoop after(*image, kOptions);
     EXPECT_EQ(after.map()["cursor"], str_cat(end));
     EXPECT_EQ(after.read_all(ledger, end).size(), 1U);
+}
+
+TEST(Fault, a_full_disk_is_told_of_once_and_its_end_is_noticed_without_a_sender) {
+    SimFileSystem files;
+    files.set_disk_bytes(kDiskBytes);
+    LogCapture log;
+    StoreOnLoop opened(files, kOptions);
+    const LedgerId ledger = opened.create_ledger();
+    fill_disk(opened, ledger);
+    Result<EntryId> refused;
+    for (int i = 0; i < 100; ++i) refused = opened.append(ledger, std::string(1000, 'x'));
+    EXPECT_EQ(code_of(refused), ErrorCode::disk_full);
+    EXPECT_THAT(refused.error().message,
+                testing::AllOf(testing::HasSubstr("no room on the disk for the data directory /data"),
+                               testing::HasSubstr("free some")));
+    opened.run([&] { EXPECT_TRUE(opened.store().out_of_room()); });
+    files.set_disk_bytes(2 * kDiskBytes);
+    bool full = true;
+    for (const auto limit = Deadline::after(20s); full && !limit.passed();)
+        opened.run([&] { full = opened.store().out_of_room(); });
+    EXPECT_FALSE(full);
+    EXPECT_TRUE(opened.append(ledger, std::string(1000, 'x')));
+    const std::string text = log.text();
+    const auto times = [&](std::string_view what) {
+        std::size_t count = 0;
+        for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++count;
+        return count;
+    };
+    EXPECT_EQ(times("the disk is full"), 1U) << text;
+    EXPECT_EQ(times("there is room on the disk again"), 1U) << text;
+    EXPECT_EQ(times("\n"), 2U) << text;
+}
+
+TEST(Fault, a_small_disk_gets_small_segments) {
+    SimFileSystem files;
+    files.set_disk_bytes(64U << 20);
+    StoreOnLoop opened(files, {.directory = "/data", .tail_cache_bytes = 0});
+    ASSERT_TRUE(opened.is_open()) << opened.error().message;
+    const LedgerId ledger = opened.create_ledger();
+    EntryId entries = 0;
+    while (entries < 100 && opened.append(ledger, std::string(1U << 20, 'x'))) ++entries;
+    EXPECT_GE(entries, 48U);
+    EXPECT_EQ(code_of(opened.append(ledger, std::string(1U << 20, 'x'))), ErrorCode::disk_full);
 }
 
 TEST(Fault, a_full_disk_does_not_keep_the_store_from_opening) {

@@ -48,6 +48,7 @@ void Connection::open_producer(const proto::CommandProducer& command) {
 Answer<ProducerSet::Ptr> Connection::make_producer(const proto::CommandProducer& command) {
     const auto name = wire::TopicName::parse(command.topic());
     if (!name) return refuse(ServerError::invalid_topic_name, name.error().message);
+    if (auto room = engine_.check_room(); !room) return std::unexpected(room.error());
     const auto opened = engine_.open_topic(*name, Engine::Missing::create);
     if (!opened) return std::unexpected(opened.error());
     auto& topic = **opened;

@@ -13,6 +13,8 @@ namespace {
 
 const observe::Logger kLog("broker");
 constexpr auto kTrimEvery = 1min;
+constexpr auto kMakeRoomEvery = 1s;
+constexpr auto kLogFailureEvery = 10s;
 constexpr std::string_view kStartNumberKey = "broker/starts";
 
 void log_failure(Result<> written) {
@@ -142,6 +144,40 @@ void Engine::trim_all_now_and_then() {
     for (const auto& [name, topic] : topics_) topic->trim();
 }
 
+// What all have acked goes at once, also in topics that nobody has used since the start.
+void Engine::make_room() {
+    const auto now = steady_now();
+    if (made_room_ && now - *made_room_ < kMakeRoomEvery) return;
+    if (!made_room_) {
+        for (const auto& tenant : metadata_.tenants()) {
+            for (const auto& ns : metadata_.namespaces(tenant)) {
+                for (const auto& topic : metadata_.topics(ns)) {
+                    if (const auto name = wire::TopicName::parse(topic))
+                        (void)open_topic(*name, Missing::refuse);
+                }
+            }
+        }
+    }
+    made_room_ = now;
+    for (const auto& [name, topic] : topics_) topic->trim();
+}
+
+Answer<> Engine::check_room() {
+    if (!store_.out_of_room()) return {};
+    make_room();
+    return refuse(ServerError::producer_blocked, "no room on the disk of the broker for the data directory ",
+                  store_.directory(), ": free some, or consume and acknowledge what is stored");
+}
+
+// A full disk is told of by the store.
+void Engine::append_failed(const Topic& topic, const Error& error) {
+    if (store_.out_of_room()) return make_room();
+    const auto now = steady_now();
+    if (failure_logged_ && now - *failure_logged_ < kLogFailureEvery) return;
+    failure_logged_ = now;
+    kLog.warn("messages can't be stored", {{"topic", topic.name().full()}, {"error", error.message}});
+}
+
 void Engine::cursor_changed(Subscription& subscription) {
     if (subscription.dirty || stopped_) return;
     subscription.dirty = true;
@@ -159,7 +195,10 @@ void Engine::write_cursor(Subscription& subscription) {
     const auto done = [this, here = alive(), topic = subscription.topic().alive(),
                        name = subscription.name()](const Result<>& written) {
         if (written || here.expired()) return;
-        log_failure(written);
+        if (!failure_logged_ || steady_now() - *failure_logged_ >= kLogFailureEvery) {
+            failure_logged_ = steady_now();
+            log_failure(written);
+        }
         const auto there = topic.lock();
         auto* const found = there ? (*there)->find_subscription(name) : nullptr;
         if (found != nullptr && found->durable()) cursor_changed(*found);

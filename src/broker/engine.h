@@ -41,6 +41,7 @@ class Engine final : public Broker, public Hub {
     void entries_arrived(Topic& topic) override;
     void cursor_changed(Subscription& subscription) override;
     void subscription_dropped(Subscription& subscription) override;
+    void append_failed(const Topic& topic, const Error& error) override;
     void pending_bytes_changed(std::int64_t by) override;
 
     // For connections and routes.
@@ -69,6 +70,8 @@ class Engine final : public Broker, public Hub {
     /// over.
     bool publishers_must_wait(Connection& connection);
     const std::map<std::string, std::unique_ptr<Topic>, std::less<>>& open_topics() const { return topics_; }
+    /// While the disk is full: what a new producer is told.
+    Answer<> check_room();
     std::size_t connection_count() const { return connections_.size(); }
     Topic* find_open(std::string_view full_name) const;
 
@@ -77,6 +80,7 @@ class Engine final : public Broker, public Hub {
     void dispatch_waiting();
     void flush_cursors();
     void trim_all_now_and_then();
+    void make_room();
     void write_cursor(Subscription& subscription);
     void check_keep_alive();
     void give_memory_back();
@@ -97,9 +101,11 @@ class Engine final : public Broker, public Hub {
     std::vector<Subscription*> dirty_;  // their cursors are to be written
     async::TimerId flush_timer_ = 0;
     async::TimerId keep_alive_timer_ = 0;
-    std::uint64_t appends_ = 0;          // began or ended since the last keep-alive check
-    bool memory_is_tidy_ = true;         // what a busy time left was given back
-    SteadyTime trimmed_ = steady_now();  // all topics, the last time
+    std::uint64_t appends_ = 0;            // began or ended since the last keep-alive check
+    bool memory_is_tidy_ = true;           // what a busy time left was given back
+    SteadyTime trimmed_ = steady_now();    // all topics, the last time
+    std::optional<SteadyTime> made_room_;  // the last time, on a disk that was full
+    std::optional<SteadyTime> failure_logged_;
     std::int64_t pending_bytes_ = 0;
     std::vector<Connection*> paused_;
     std::uint64_t start_number_ = 0;

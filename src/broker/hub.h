@@ -24,6 +24,8 @@ class Hub {
     virtual void cursor_changed(Subscription& subscription) = 0;
     /// The subscription is about to be destroyed: its cursor isn't to be written any more.
     virtual void subscription_dropped(Subscription& subscription) = 0;
+    /// An entry could not be stored.
+    virtual void append_failed(const Topic& topic, const Error& error) = 0;
     /// Bytes that were handed to the store and are not durable yet went up (or down).
     virtual void pending_bytes_changed(std::int64_t by) = 0;
 };

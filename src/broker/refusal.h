@@ -16,6 +16,7 @@ enum class ServerError : std::uint8_t {
     persistence = 2,
     consumer_busy = 5,
     service_not_ready = 6,
+    producer_blocked = 8,  // ProducerBlockedQuotaExceededException: what waits in the client fails at once
     checksum = 9,
     unsupported_version = 10,
     topic_not_found = 11,

@@ -46,8 +46,11 @@ store::EntryId RetentionMarks::beyond(std::uint64_t bytes, std::uint64_t newest)
 store::EntryId trim_point(const RetentionMarks& marks, const RetentionInput& input) {
     const auto old_enough = marks.older_than(input.now, kYoungAge);
     const auto too_much = marks.beyond(input.bytes, kYoungBytes);
-    const auto point = input.acked_by_all ? std::min(*input.acked_by_all, std::max(old_enough, too_much))
-                                          : std::min(old_enough, too_much);
+    const auto point =
+        input.acked_by_all
+            ? (input.disk_is_full ? *input.acked_by_all
+                                  : std::min(*input.acked_by_all, std::max(old_enough, too_much)))
+            : std::min(old_enough, too_much);
     const auto& policy = input.policy;
     if (policy.minutes == 0 && policy.megabytes == 0) return point;
     // Pulsar lets go of what is beyond either limit; -1 takes a limit away.

@@ -8,6 +8,7 @@
 // - where durable subscriptions have acked them: what is younger than 10 minutes and within the topic's
 // newest 64 MiB;
 // - in a topic without a durable subscription: what is younger than 10 minutes or within its newest 64 MiB.
+// While the disk is full, what all durable subscriptions have acked goes at once, but for the policy.
 // Age and size are known to within a minute and 16 MiB; what was there before a restart counts as written at
 // the restart. Trimming happens when acks or entries come, once a minute at most for other topics, never on a
 // timer of its own.
@@ -55,6 +56,7 @@ struct RetentionInput {
     std::optional<store::EntryId>
         acked_by_all;  // the lowest position of its durable subscriptions; unset: it has none
     RetentionPolicy policy;
+    bool disk_is_full = false;
 };
 
 /// The entry below which a topic may be trimmed.

@@ -53,8 +53,7 @@ void Topic::on_appended(const ProducerSet::Ptr& producer, std::uint64_t sequence
                         Result<EntryId> appended) {
     const bool last = --producer->under_way == 0;
     if (!appended) {
-        kLog.warn("a message could not be stored",
-                  {{"topic", name_.full()}, {"error", appended.error().message}});
+        hub_.append_failed(*this, appended.error());
         if (producer->sink != nullptr)
             producer->sink->publish_failed(*producer, sequence_id, refusal_of(appended.error()));
         return;
@@ -126,10 +125,23 @@ void Topic::search_time(EntryId low, EntryId high, std::uint64_t time, std::func
 void Topic::last_message(std::function<void(std::optional<wire::MessageId>)> found) {
     const auto kept = info();
     if (kept.first >= end_) return found(std::nullopt);
-    hub_.store().read(ledger_, end_ - 1, 1, 1,
-                      [ledger = ledger_, last = end_ - 1, found = std::move(found)](auto read) {
-                          wire::MessageId id{ledger, last, -1, -1};
-                          if (read && !read->empty()) {
+    find_last(end_ - 1, std::move(found));
+}
+
+// A damaged entry is none that anyone could read: then it is the one before.
+void Topic::find_last(EntryId last, std::function<void(std::optional<wire::MessageId>)> found) {
+    hub_.store().read(ledger_, last, 1, 1,
+                      [topic = alive(), last, found = std::move(found)](auto read) mutable {
+                          const auto there = topic.lock();
+                          if (there == nullptr) return;
+                          auto& self = **there;
+                          if (read && read->empty()) {
+                              if (last <= self.first()) return found(std::nullopt);
+                              return self.find_last(last - 1, std::move(found));
+                          }
+                          wire::MessageId id{self.ledger_, last, -1, -1};
+                          if (read) {
+                              id.entry = read->front().id;
                               const auto facts = entry_facts(read->front().data.view());
                               if (facts.batched)
                                   id.batch_index = static_cast<std::int32_t>(facts.num_messages) - 1;
@@ -148,8 +160,12 @@ void Topic::dispatch() {
 
 void Topic::trim() {
     marks_.note(steady_now(), end_, bytes_in.total());
-    RetentionInput input{
-        .now = steady_now(), .end = end_, .bytes = bytes_in.total(), .acked_by_all = {}, .policy = retention};
+    RetentionInput input{.now = steady_now(),
+                         .end = end_,
+                         .bytes = bytes_in.total(),
+                         .acked_by_all = {},
+                         .policy = retention,
+                         .disk_is_full = hub_.store().out_of_room()};
     for (const auto& [name, subscription] : subscriptions_) {
         if (!subscription->durable()) continue;
         input.acked_by_all = std::min(input.acked_by_all.value_or(end_), subscription->cursor().position());

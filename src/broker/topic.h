@@ -69,6 +69,7 @@ class Topic final {
 
   private:
     void on_appended(const ProducerSet::Ptr& producer, std::uint64_t sequence_id, Result<EntryId> appended);
+    void find_last(EntryId last, std::function<void(std::optional<wire::MessageId>)> found);
     void search_time(EntryId low, EntryId high, std::uint64_t time, std::function<void(EntryId)> found);
 
     // Fixed after construction.

@@ -32,6 +32,19 @@ TEST(Retention, unread_topic_keeps_ten_minutes_or_64_MiB) {
     EXPECT_EQ(trim_point(topic.marks, later), 23'000U) << "old, but the newest 64 MiB stay";
 }
 
+TEST(Retention, on_a_full_disk_what_all_have_acked_goes_at_once) {
+    Growing topic(9);
+    topic.input.acked_by_all = 8'900;
+    EXPECT_EQ(trim_point(topic.marks, topic.input), 3'000U) << "the newest 64 MiB stay";
+    topic.input.disk_is_full = true;
+    EXPECT_EQ(trim_point(topic.marks, topic.input), 8'900U);
+    topic.input.policy = {.minutes = -1, .megabytes = -1};
+    EXPECT_EQ(trim_point(topic.marks, topic.input), 0U) << "a policy holds";
+    topic.input = Growing(9).input;
+    topic.input.disk_is_full = true;
+    EXPECT_EQ(trim_point(topic.marks, topic.input), 0U) << "nobody has read it";
+}
+
 TEST(Retention, what_a_subscription_has_not_acked_stays) {
     Growing topic(60);
     topic.input.acked_by_all = 1234;

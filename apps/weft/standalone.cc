@@ -157,10 +157,10 @@ class Standalone {
         store_options.directory = data_dir / "store";
         if (arguments.text("--durability") == "page_cache")
             store_options.durability = store::Durability::page_cache;
+        store_options.ledger_name = broker::topic_of_ledger;
+        WEFT_TRY_VOID(check_data_dir(data_dir));
         auto store = store::Store::open(*files_, loop_, std::move(store_options));
-        if (!store)
-            return std::unexpected(
-                std::move(store).error().context(str_cat("--data-dir ", data_dir.native())));
+        if (!store) return data_dir_error(std::move(store).error(), data_dir);
         store_ = std::move(*store);
 
         broker::BrokerOptions broker_options;
@@ -186,6 +186,7 @@ class Standalone {
         auto server = http::Server::start({.bind_address = bind, .port = web_port, .threads = 16}, router_);
         if (!server) return listen_error(std::move(server).error(), "--web-port", web_port);
         server_ = std::move(*server);
+        warn_of_strangers(bind);
         const std::string service_url = broker_->service_url();  // pulsar://host:port
         const std::size_t host = service_url.find("://") + 3;
         web_url_ =
@@ -193,6 +194,33 @@ class Standalone {
         broker_->set_web_url(web_url_);
         if (worker_) worker_->start({service_url, web_url_, server_->port()});
         return {};
+    }
+
+    static Result<> check_data_dir(const std::filesystem::path& data_dir) {
+        std::error_code unknown;  // then opening says what is wrong
+        if (std::filesystem::exists(data_dir, unknown) && !std::filesystem::is_directory(data_dir, unknown)) {
+            return fail(ErrorCode::invalid_argument, "--data-dir ", data_dir.native(),
+                        ": this is a file; name a directory, or a path where nothing is yet");
+        }
+        return {};
+    }
+
+    static std::unexpected<Error> data_dir_error(Error error, const std::filesystem::path& data_dir) {
+        if (error.code == ErrorCode::io)
+            error.message += str_cat("; make ", data_dir.native(),
+                                     " writable for this user, or name another data directory");
+        return std::unexpected(std::move(error).context(str_cat("--data-dir ", data_dir.native())));
+    }
+
+    // There is no authentication yet: whoever reaches the ports may do everything, also run code.
+    void warn_of_strangers(const std::string& bind) {
+        if (bind == "localhost" || bind == "::1" || bind.starts_with("127.")) return;
+        observe::Logger("standalone")
+            .warn(
+                "listening beyond this machine without authentication: whoever reaches the ports can read "
+                "and "
+                "change everything and run functions; keep them behind a firewall, or use --bind 127.0.0.1",
+                {{"bind", bind}, {"ports", str_cat(broker_->port(), ", ", server_->port())}});
     }
 
     static std::unexpected<Error> listen_error(Error error, std::string_view option, std::uint16_t port) {

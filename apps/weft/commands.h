@@ -9,6 +9,9 @@ namespace weft::app {
 Entry standalone_command();
 Entry produce_command();
 Entry consume_command();
+Entry backup_command();
+Entry restore_command();
+Entry verify_command();
 Entry version_command();
 Entry completion_command();
 Entry manual_command();

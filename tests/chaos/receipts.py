@@ -1,6 +1,6 @@
 """Producers that write down each send receipt they get, in a process of their own and outside the broker's data directory.
 
-    python receipts.py SERVICE_URL JOURNAL
+    python receipts.py SERVICE_URL JOURNAL functions|none
 
 It goes on through deaths of the broker until its standard input is closed; then it waits for what is under way and ends. A line
 of the journal: producer, number, and the message id that the receipt named (ledger:entry:batch index). The messages themselves
@@ -26,9 +26,12 @@ class Load:
     batched: bool
     pending: int
     pause_seconds: float
+    text: bool = False  # for functions, whose input is text
 
     def payload(self, number: int) -> bytes:
         head = f"{self.name}:{number}:".encode()
+        if self.text:
+            return head + random.Random(f"{self.name}:{number}").randbytes(self.size // 2).hex().encode()
         return head + random.Random(f"{self.name}:{number}").randbytes(self.size - len(head))
 
 
@@ -38,6 +41,12 @@ LOADS = [
     Load("alone", "kill9-alone", 300, batched=False, pending=1, pause_seconds=0),
     Load("large", "kill9-large", 100_000, batched=False, pending=4, pause_seconds=0.01),
 ]
+# Inputs of functions: each comes out of its function, too.
+FUNCTION_LOADS = [
+    Load("to-python", "kill9-python-in", 100, batched=True, pending=100, pause_seconds=0.002, text=True),
+    Load("to-native", "kill9-native-in", 100, batched=True, pending=100, pause_seconds=0.002, text=True),
+]
+ALL_LOADS = LOADS + FUNCTION_LOADS
 
 
 def message_id_text(message_id: "pulsar.MessageId") -> str:
@@ -83,16 +92,17 @@ def produce(client: "pulsar.Client", load: Load, journal: Journal, stop: threadi
 
 
 def main() -> None:
-    service_url, journal_path = sys.argv[1:]
+    service_url, journal_path, with_functions = sys.argv[1:]
     client = pulsar.Client(
         service_url, logger=pulsar.ConsoleLogger(pulsar.LoggerLevel.Error), operation_timeout_seconds=30
     )
     # A subscription makes the broker keep everything.
-    for topic in sorted({load.topic for load in LOADS}):
+    loads = ALL_LOADS if with_functions == "functions" else LOADS
+    for topic in sorted({load.topic for load in loads}):
         client.subscribe(topic, "keep", initial_position=pulsar.InitialPosition.Earliest).close()
     journal = Journal(journal_path)
     stop = threading.Event()
-    threads = [threading.Thread(target=produce, args=(client, load, journal, stop)) for load in LOADS]
+    threads = [threading.Thread(target=produce, args=(client, load, journal, stop)) for load in loads]
     for thread in threads:
         thread.start()
     print("producing", flush=True)

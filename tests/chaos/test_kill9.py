@@ -1,15 +1,19 @@
-"""kill -9 of `weft standalone` at random moments under load: no message is lost whose receipt was given.
+"""kill -9 of `weft standalone` at random moments under load: no message is lost whose receipt was given, and no input of a
+function is left out.
 
-WEFT_KILLS says how often (5), WEFT_SEED repeats the moments of an earlier run, WEFT_EVIDENCE names a folder that gets kill9.json.
+WEFT_KILLS says how often (5), WEFT_TOPICS how many topics there are besides (1,000), WEFT_SEED repeats the moments of an
+earlier run, WEFT_EVIDENCE names a file that gets the figures.
 """
 
 import json
 import os
+import platform
 import random
 import statistics
 import subprocess
 import sys
 import time
+import urllib.request
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,148 +21,161 @@ from pathlib import Path
 import pulsar
 import pytest
 
+from harness.functions_rest import Config, FunctionsRest
+from harness.locations import SOURCE_ROOT, weft_binary
 from harness.weft_standalone import WeftStandalone
 
-from .receipts import LOADS, message_id_text
+from .journal import ReadBack, ReceiptJournal, Receipts
+from .receipts import ALL_LOADS, FUNCTION_LOADS, LOADS
 
 KILLS = int(os.environ.get("WEFT_KILLS", "5"))
+TOPICS = int(os.environ.get("WEFT_TOPICS", "1000"))
 READY_SECONDS_MAX = 1.0
-Receipts = dict[tuple[str, int], str]  # (producer, number) to message id
-BY_NAME = {load.name: load for load in LOADS}
-
-
-class ReceiptJournal:
-    """The process that produces and writes its receipts down."""
-
-    def __init__(self, service_url: str, directory: Path) -> None:
-        self._path = directory / "receipts"
-        self._log = directory / "receipts.log"
-        with open(self._log, "wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("receipts.py")), service_url, str(self._path)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-            )
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == b"producing\n", self._log.read_text()
-
-    def count(self) -> int:
-        return self._path.read_bytes().count(b"\n") if self._path.exists() else 0
-
-    def finish(self) -> Receipts:
-        """Ends it; the message id of each (producer, number) that got a receipt."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        assert self._process.wait(60) == 0, self._log.read_text()
-        receipts = {}
-        for line in self._path.read_text().splitlines():
-            name, number, message_id = line.split()
-            receipts[name, int(number)] = message_id
-        return receipts
-
-    def kill(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+OUTPUT_SECONDS_MAX = 180
+PROGRAMS = [
+    (Path(__file__).with_name("programs") / "copy_text.py", "copy_text.CopyText"),
+    (weft_binary().parents[1] / "lib" / "libweft_copy_text.so", "CopyText"),
+]
 
 
 @dataclass
-class ReadBack:
-    """What the broker holds in the end."""
-
-    ids: dict[tuple[str, int], set[str]] = field(default_factory=dict)
-    damaged: list[str] = field(default_factory=list)
-
-    @property
-    def messages(self) -> int:
-        return sum(len(ids) for ids in self.ids.values())
-
-    def read_topic(self, client: pulsar.Client, topic: str) -> None:
-        reader = client.create_reader(topic, pulsar.MessageId.earliest, receiver_queue_size=5000)
-        while reader.has_message_available():
-            message = reader.read_next(10_000)
-            self.add(message.data(), message_id_text(message.message_id()))
-        reader.close()
+class Run:
+    ready_seconds: list[float] = field(default_factory=list)
+    receipts_between: list[int] = field(default_factory=list)
+    receipts: Receipts = field(default_factory=dict)
+    found: ReadBack = field(default_factory=ReadBack)
+    outputs: ReadBack = field(default_factory=ReadBack)
+    seconds_until_all_outputs: float = 0
 
 
-    def add(self, data: bytes, message_id: str) -> None:
-        name, number, _ = data.split(b":", 2)
-        key = name.decode(), int(number)
-        self.ids.setdefault(key, set()).add(message_id)
-        if data != BY_NAME[key[0]].payload(key[1]):
-            self.damaged.append(message_id)
-
-    def lost(self, receipts: Receipts) -> list[tuple[str, int]]:
-        return [key for key in receipts if key not in self.ids]
-
-    def moved(self, receipts: Receipts) -> list[tuple[str, int]]:
-        """Not where the receipt says."""
-        return [key for key, message_id in receipts.items() if message_id not in self.ids.get(key, set())]
+def output_of(topic: str) -> str:
+    return topic.removesuffix("-in") + "-out"
 
 
-def run(directory: Path, seed: int) -> tuple[list[float], Receipts, ReadBack, list[int]]:
+def make_topics(broker: WeftStandalone) -> None:
+    for number in range(TOPICS):
+        url = f"{broker.address.admin_url}/admin/v2/persistent/public/default/besides-{number}"
+        with urllib.request.urlopen(urllib.request.Request(url, method="PUT"), timeout=30) as answer:
+            assert answer.status == 204
+
+
+def create_functions(broker: WeftStandalone) -> None:
+    rest = FunctionsRest(broker.address)
+    for load, (program, class_name) in zip(FUNCTION_LOADS, PROGRAMS, strict=True):
+        config: Config = {
+            "tenant": "public",
+            "namespace": "default",
+            "name": load.name,
+            "className": class_name,
+            "inputs": [load.topic],
+            "output": output_of(load.topic),
+            "subscriptionPosition": "Earliest",
+            ("py" if program.suffix == ".py" else "native"): program.name,
+        }
+        rest.create(config, program)
+        rest.wait_until_running(config)
+
+
+def read_outputs(client: pulsar.Client, receipts: Receipts) -> ReadBack:
+    """Until each input that has a receipt has come out, or the time is over."""
+    outputs = ReadBack()
+    missing = {key for key in receipts if key[0] in {load.name for load in FUNCTION_LOADS}}
+    readers = [
+        client.create_reader(output_of(load.topic), pulsar.MessageId.earliest, receiver_queue_size=5000)
+        for load in FUNCTION_LOADS
+    ]
+    deadline = time.monotonic() + OUTPUT_SECONDS_MAX
+    while missing and time.monotonic() < deadline:
+        for reader in readers:
+            while reader.has_message_available():
+                data = reader.read_next(10_000).data()
+                outputs.add(data, "output")
+                name, number, _ = data.split(b":", 2)
+                missing.discard((name.decode(), int(number)))
+        time.sleep(0.05)  # between two looks
+    return outputs
+
+
+def run(directory: Path, seed: int) -> Run:
     moments = random.Random(seed)
-    ready_seconds, receipts_between = [], []
+    result = Run()
     (directory / "broker").mkdir()
-    with WeftStandalone(directory / "broker") as broker:
-        journal = ReceiptJournal(broker.address.service_url, directory)
+    with WeftStandalone(directory / "broker", options=["--python", sys.executable]) as broker:
+        make_topics(broker)
+        create_functions(broker)
+        journal = ReceiptJournal(broker.address.service_url, directory, functions=True)
         try:
             for _ in range(KILLS):
-                before = journal.count()
+                before, size = journal.count(), journal.size()
                 deadline = time.monotonic() + 30
-                while journal.count() == before:  # under load: the producers are back
+                while journal.size() == size:  # under load: the producers are back
                     assert time.monotonic() < deadline, f"no receipts; log:\n{broker.log.read_text()[-3000:]}"
                     time.sleep(0.01)
                 time.sleep(moments.uniform(0.05, 1.5))  # the random moment
                 broker.kill()
-                receipts_between.append(journal.count() - before)
+                result.receipts_between.append(journal.count() - before)
                 broker.start_again()
-                ready_seconds.append(broker.ready_seconds)
-            receipts = journal.finish()
+                result.ready_seconds.append(broker.ready_seconds)
+            result.receipts = journal.finish()
         finally:
             journal.kill()
         client = pulsar.Client(
             broker.address.service_url, logger=pulsar.ConsoleLogger(pulsar.LoggerLevel.Error)
         )
-        found = ReadBack()
-        for topic in sorted({load.topic for load in LOADS}):
-            found.read_topic(client, topic)
+        begin = time.monotonic()
+        result.outputs = read_outputs(client, result.receipts)
+        result.seconds_until_all_outputs = time.monotonic() - begin
+        for topic in sorted({load.topic for load in ALL_LOADS}):
+            result.found.read_topic(client, topic)
         client.close()
-    return ready_seconds, receipts, found, receipts_between
+    return result
 
 
-def test_nothing_with_a_receipt_is_lost(tmp_path: Path) -> None:
-    seed = int(os.environ.get("WEFT_SEED", random.randrange(2**32)))
-    print(f"WEFT_SEED={seed}")
-    ready_seconds, receipts, found, receipts_between = run(tmp_path, seed)
-
-    lost, moved = found.lost(receipts), found.moved(receipts)
-    again = found.messages - len(found.ids)
-    result = {
-        "what": "kill -9 of weft standalone at random moments under load; receipts journaled by another process, read back at the end",
+def evidence_of(seed: int, done: Run) -> dict[str, object]:
+    inputs = {key: id for key, id in done.receipts.items() if key[0] in {load.name for load in FUNCTION_LOADS}}
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=SOURCE_ROOT, capture_output=True, text=True, check=False)
+    return {
+        "what": "kill -9 of weft standalone at random moments under load; receipts journaled by another process, read back "
+        "at the end; a Python and a C++ function copy their inputs",
+        "commit": commit.stdout.strip(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end",
         "seed": seed,
         "kills": KILLS,
-        "producers": [vars(load) for load in LOADS],
-        "receipts": len(receipts),
-        "receipts_by_producer": Counter(name for name, _ in receipts),
-        "receipts_before_each_kill": receipts_between,
-        "lost": len(lost),
-        "not_at_their_message_id": len(moved),
-        "damaged": len(found.damaged),
-        "stored_again_without_receipt": again,
-        "ready_ms_after_kill": [round(1000 * seconds) for seconds in ready_seconds],
-        "ready_ms_median": round(1000 * statistics.median(ready_seconds)),
+        "topics_besides": TOPICS,
+        "producers": [vars(load) for load in ALL_LOADS],
+        "receipts": len(done.receipts),
+        "receipts_by_producer": Counter(name for name, _ in done.receipts),
+        "receipts_before_each_kill": done.receipts_between,
+        "lost": len(done.found.lost(done.receipts)),
+        "not_at_their_message_id": len(done.found.moved(done.receipts)),
+        "damaged": len(done.found.damaged) + len(done.outputs.damaged),
+        "stored_again_without_receipt": done.found.messages - len(done.found.ids),
+        "inputs_with_receipt": len(inputs),
+        "inputs_without_output": len(done.outputs.lost(inputs)),
+        "seconds_until_all_outputs": round(done.seconds_until_all_outputs, 1),
+        "ready_ms_after_kill": [round(1000 * seconds) for seconds in done.ready_seconds],
+        "ready_ms_median": round(1000 * statistics.median(done.ready_seconds)),
+        "ready_ms_max": round(1000 * max(done.ready_seconds)),
     }
-    print(json.dumps(result))
+
+
+def test_nothing_with_a_receipt_is_lost_and_no_input_left_out(tmp_path: Path) -> None:
+    seed = int(os.environ.get("WEFT_SEED", random.randrange(2**32)))
+    print(f"WEFT_SEED={seed}")
+    done = run(tmp_path, seed)
+
+    figures = evidence_of(seed, done)
+    print(json.dumps(figures))
     if evidence := os.environ.get("WEFT_EVIDENCE"):
-        Path(evidence).mkdir(parents=True, exist_ok=True)
-        (Path(evidence) / "kill9.json").write_text(json.dumps(result, indent=2) + "\n")
-    assert not lost, lost[:10]
-    assert not moved, moved[:10]
-    assert not found.damaged, found.damaged[:10]
-    assert all(receipts_between), "every kill came under load"
-    assert max(ready_seconds) < READY_SECONDS_MAX
+        Path(evidence).parent.mkdir(parents=True, exist_ok=True)
+        Path(evidence).write_text(json.dumps(figures, indent=2) + "\n")
+    assert not done.found.lost(done.receipts), done.found.lost(done.receipts)[:10]
+    assert not done.found.moved(done.receipts), done.found.moved(done.receipts)[:10]
+    assert not done.found.damaged + done.outputs.damaged
+    assert figures["inputs_with_receipt"]
+    assert figures["inputs_without_output"] == 0
+    assert all(done.receipts_between), "every kill came under load"
+    assert max(done.ready_seconds) < READY_SECONDS_MAX
 
 
 def test_the_checker_notices_what_is_lost_moved_or_damaged() -> None:

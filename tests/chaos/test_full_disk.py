@@ -1,0 +1,143 @@
+"""`weft standalone` on a disk of 64 MB that fills up: producers are told, consumers go on, nothing confirmed is lost, and it
+heals without a restart, when consumers drain and when room comes back."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pulsar
+import pytest
+
+from harness.functions_rest import Config, FunctionsRest
+from harness.locations import weft_binary
+from harness.namespaces import SmallDisk, needs_root, own_mounts
+from harness.weft_standalone import WeftStandalone
+
+pytestmark = needs_root
+TOPIC = "persistent://public/default/fill"
+SIZE = 100_000
+HEAL_SECONDS_MAX = 60
+FULL = "the disk is full"
+ROOM_AGAIN = "there is room on the disk again"
+COPY = Path(__file__).with_name("programs") / "copy_text.py"
+FUNCTION: Config = {
+    "tenant": "public",
+    "namespace": "default",
+    "name": "copy",
+    "className": "copy_text.CopyText",
+    "inputs": ["copy-in"],
+    "output": "copy-out",
+    "subscriptionPosition": "Earliest",
+    "py": COPY.name,
+}
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    with own_mounts():
+        mounted = SmallDisk(tmp_path / "broker" / "data", 64)
+        yield mounted
+        mounted.unmount()
+
+
+class Filling:
+    """A producer that goes on through everything, and what it has got receipts for."""
+
+    def __init__(self, client: pulsar.Client) -> None:
+        self._producer = client.create_producer(TOPIC, batching_enabled=False, send_timeout_millis=10_000)
+        self._next = 0
+        self.confirmed: list[bytes] = []
+
+    def send(self) -> None:
+        message = f"{self._next}:".encode().ljust(SIZE, b"x")
+        self._next += 1
+        self._producer.send(message)
+        self.confirmed.append(message)
+
+    def fill(self) -> Exception:
+        """What the producer is told in the end."""
+        for _ in range(2000):
+            try:
+                self.send()
+            except pulsar.PulsarException as error:
+                return error
+        raise AssertionError("the disk has no end")
+
+    def wait_until_healed(self) -> None:
+        deadline = time.monotonic() + HEAL_SECONDS_MAX
+        while True:
+            try:
+                return self.send()
+            except pulsar.PulsarException as error:
+                assert time.monotonic() < deadline, f"still refused: {error}"
+                time.sleep(0.1)  # between two tries
+
+
+def receive(consumer: pulsar.Consumer, count: int) -> list[bytes]:
+    """Each one acknowledged."""
+    messages = []
+    for _ in range(count):
+        message = consumer.receive(20_000)
+        consumer.acknowledge(message)
+        messages.append(message.data())
+    return messages
+
+
+def produce_by_command_line(broker: WeftStandalone) -> subprocess.CompletedProcess[str]:
+    words = [weft_binary(), "produce", "--service-url", broker.address.service_url, TOPIC, "-m", "one more"]
+    return subprocess.run(words, capture_output=True, text=True, timeout=60)
+
+
+def check_function(client: pulsar.Client, outputs: pulsar.Consumer, text: str) -> None:
+    producer = client.create_producer("copy-in")
+    producer.send(text.encode())
+    producer.close()
+    assert receive(outputs, 1) == [text.encode()]
+
+
+def test_a_full_disk(disk: SmallDisk) -> None:
+    with WeftStandalone(disk.path.parent, options=["--python", sys.executable]) as broker:
+        rest = FunctionsRest(broker.address)
+        rest.create(FUNCTION, COPY)
+        rest.wait_until_running(FUNCTION)
+        client = pulsar.Client(broker.address.service_url, logger=pulsar.ConsoleLogger(pulsar.LoggerLevel.Error))
+        outputs = client.subscribe("copy-out", "test", initial_position=pulsar.InitialPosition.Earliest)
+        check_function(client, outputs, "before")
+        consumer = client.subscribe(TOPIC, "keep", receiver_queue_size=10)
+        filling = Filling(client)
+
+        told = filling.fill()
+        assert isinstance(told, pulsar.ProducerBlockedQuotaExceededException), repr(told)
+        assert len(filling.confirmed) * SIZE > 40e6, "most of the disk is used"
+        told_too = produce_by_command_line(broker)
+        assert told_too.returncode == 1
+        assert f"no room on the disk of the broker for the data directory {disk.path}" in told_too.stderr
+        assert "free some" in told_too.stderr
+
+        # Consumers go on, also over a restart; when all is consumed, there is room.
+        half = len(filling.confirmed) // 2
+        received = receive(consumer, half)
+        broker.restart()
+        client.close()
+        client = pulsar.Client(broker.address.service_url, logger=pulsar.ConsoleLogger(pulsar.LoggerLevel.Error))
+        consumer = client.subscribe(TOPIC, "keep", receiver_queue_size=10)
+        received += receive(consumer, len(filling.confirmed) - half)
+        assert received == filling.confirmed
+        again = Filling(client)
+        again.wait_until_healed()
+        outputs = client.subscribe("copy-out", "test", initial_position=pulsar.InitialPosition.Earliest)
+        check_function(client, outputs, "drained")
+
+        # Once more, and room comes from outside; the producer is the same one all the time.
+        assert isinstance(again.fill(), pulsar.ProducerBlockedQuotaExceededException)
+        disk.resize(128)
+        again.wait_until_healed()
+        check_function(client, outputs, "resized")
+        assert receive(consumer, len(again.confirmed)) == again.confirmed
+        client.close()
+        log = broker.log.read_text()
+    assert log.count(ROOM_AGAIN) >= 2, log[-5000:]
+    assert 2 <= log.count(FULL) <= 4, "a line for each time that it fills up, one more at most after a restart"
+    assert log.count("\n") < 200, f"not a line for each message:\n{log[-5000:]}"

@@ -4,6 +4,8 @@ sample through the program."""
 
 import os
 import random
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pulsar
 import pytest
 
+from harness.functions_rest import Config, FunctionsRest
 from harness.weft_standalone import WeftStandalone
 
 from .data_directories import copy_directory, flip_bit, remove, used_bytes, weft
@@ -20,6 +23,18 @@ CUTS = int(os.environ.get("WEFT_CUTS", "4"))
 SEED = int(os.environ.get("WEFT_SEED", "4"))
 TOPICS = [f"persistent://public/default/damage-{n}" for n in range(3)]
 MESSAGES = 60
+COPY = Path(__file__).with_name("programs") / "copy_text.py"
+
+
+def config_of(name: str) -> Config:
+    return {
+        "tenant": "public",
+        "namespace": "default",
+        "name": name,
+        "className": "copy_text.CopyText",
+        "inputs": [f"{name}-in"],
+        "py": COPY.name,
+    }
 
 
 @dataclass(frozen=True)
@@ -108,3 +123,31 @@ def test_a_cut_tail_costs_what_was_cut(written: Written, tmp_path: Path, number:
     lost = [data for key, (_, data) in written.messages.items() if key not in found]
     assert not [data for data in lost if data in content], "whole in what is left of the log"
     remove(tmp_path / "data")
+
+
+def test_a_damaged_package_costs_its_function_until_it_is_uploaded_again(tmp_path: Path) -> None:
+    options = ["--python", sys.executable]
+    with WeftStandalone(tmp_path, options=options) as broker:
+        rest = FunctionsRest(broker.address)
+        for name in ("sound", "hurt"):
+            # Two packages: the bytes differ.
+            (tmp_path / name).mkdir()
+            program = tmp_path / name / "copy_text.py"
+            program.write_text(COPY.read_text() + f"\n# {name}\n")
+            rest.create(config_of(name), program)
+            rest.wait_until_running(config_of(name))
+    packages = list((tmp_path / "data" / "packages").iterdir())
+    (hurt,) = [path for path in packages if b"# hurt" in path.read_bytes()]
+    flip_bit(hurt, 20, 0)
+    assert weft("verify", tmp_path / "data").stdout.startswith(f"packages/{hurt.name}: damaged; upload")
+    with WeftStandalone(tmp_path, options=options) as broker:
+        rest = FunctionsRest(broker.address)
+        rest.wait_until_running(config_of("sound"))
+        deadline = time.monotonic() + 30
+        while "was changed on the disk: upload it again" not in (status := str(rest.status(config_of("hurt")))):
+            assert time.monotonic() < deadline, status
+            time.sleep(0.05)  # between two looks
+        rest.delete(config_of("hurt"))
+        rest.create(config_of("hurt"), tmp_path / "hurt" / "copy_text.py")
+        rest.wait_until_running(config_of("hurt"))
+    assert weft("verify", tmp_path / "data").returncode == 0

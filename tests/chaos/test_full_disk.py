@@ -102,7 +102,10 @@ def test_a_full_disk(disk: SmallDisk) -> None:
         rest = FunctionsRest(broker.address)
         rest.create(FUNCTION, COPY)
         rest.wait_until_running(FUNCTION)
-        client = pulsar.Client(broker.address.service_url, logger=pulsar.ConsoleLogger(pulsar.LoggerLevel.Error))
+        client_log = str(disk.path.parent / "client.log")
+        client = pulsar.Client(
+            broker.address.service_url, logger=pulsar.FileLogger(pulsar.LoggerLevel.Warn, client_log)
+        )
         outputs = client.subscribe("copy-out", "test", initial_position=pulsar.InitialPosition.Earliest)
         check_function(client, outputs, "before")
         consumer = client.subscribe(TOPIC, "keep", receiver_queue_size=10)
@@ -111,6 +114,10 @@ def test_a_full_disk(disk: SmallDisk) -> None:
         told = filling.fill()
         assert isinstance(told, pulsar.ProducerBlockedQuotaExceededException), repr(told)
         assert len(filling.confirmed) * SIZE > 40e6, "most of the disk is used"
+        assert (
+            "the message could not be stored: no room on the disk for the data directory "
+            f"{disk.path / 'store'}: free some, or consume and acknowledge what is stored"
+        ) in Path(client_log).read_text()
         told_too = produce_by_command_line(broker)
         assert told_too.returncode == 1
         assert f"no room on the disk of the broker for the data directory {disk.path}" in told_too.stderr

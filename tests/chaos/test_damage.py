@@ -1,7 +1,9 @@
 """Flipped bits and cut tails in a data directory that `weft standalone` has written: each costs at most its entry, which is
-named by topic and ledger:entry in the log and by `weft verify`. All places are tried in-process in src/store/tests; this is a
-sample through the program."""
+named by topic and ledger:entry in the log and by `weft verify`. Every length of a tail is tried in-process in src/store/tests; this
+is a sample through the program. WEFT_FLIPS and WEFT_CUTS say how many, WEFT_SEED repeats a run, WEFT_EVIDENCE names a file that
+gets the figures."""
 
+import json
 import os
 import random
 import sys
@@ -13,6 +15,7 @@ from pathlib import Path
 import pulsar
 import pytest
 
+from harness.evidence import commit, machine
 from harness.functions_rest import Config, FunctionsRest
 from harness.weft_standalone import WeftStandalone
 
@@ -23,6 +26,7 @@ CUTS = int(os.environ.get("WEFT_CUTS", "4"))
 SEED = int(os.environ.get("WEFT_SEED", "4"))
 TOPICS = [f"persistent://public/default/damage-{n}" for n in range(3)]
 MESSAGES = 60
+FIGURES: dict[str, object] = {}
 COPY = Path(__file__).with_name("programs") / "copy_text.py"
 
 
@@ -63,8 +67,17 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Written]:
                 id = producer.send(data)
                 messages[f"{topic} {id.ledger_id()}:{id.entry_id()}"] = topic, data
         client.close()
+    FIGURES.update(seed=SEED, commit=commit(), machine=machine(), messages=len(messages), flips=[], cuts=[])
     yield Written(directory, messages)
     remove(directory)
+    if evidence := os.environ.get("WEFT_EVIDENCE"):
+        Path(evidence).write_text(json.dumps(FIGURES, indent=1) + "\n")
+
+
+def note(kind: str, **figures: object) -> None:
+    noted = FIGURES[kind]
+    assert isinstance(noted, list)
+    noted.append(figures)
 
 
 def read_all(broker: WeftStandalone) -> dict[str, tuple[str, bytes]]:
@@ -92,7 +105,8 @@ def test_a_flipped_bit_costs_at_most_its_entry(written: Written, tmp_path: Path,
     choice = random.Random(SEED * 1000 + number)
     sizes = {path: used_bytes(path) for path in sorted((tmp_path / "data" / "store").iterdir())}
     path = choice.choices(list(sizes), list(sizes.values()))[0]
-    flip_bit(path, choice.randrange(sizes[path]), choice.randrange(8))
+    offset = choice.randrange(sizes[path])
+    flip_bit(path, offset, choice.randrange(8))
 
     verdict = weft("verify", tmp_path / "data")
     with WeftStandalone(tmp_path, options=["--no-functions-worker"]) as broker:
@@ -100,6 +114,7 @@ def test_a_flipped_bit_costs_at_most_its_entry(written: Written, tmp_path: Path,
         log = broker.log.read_text()
     assert all(found[key] == written.messages[key] for key in found)
     lost = set(written.messages) - set(found)
+    note("flips", file=path.name, offset=offset, verify=verdict.stdout.splitlines()[0], lost=sorted(lost))
     assert len(lost) <= 1, lost
     for key in lost:
         topic, entry = key.split()
@@ -120,6 +135,7 @@ def test_a_cut_tail_costs_what_was_cut(written: Written, tmp_path: Path, number:
     with WeftStandalone(tmp_path, options=["--no-functions-worker"]) as broker:
         found = read_all(broker)
     assert all(found[key] == written.messages[key] for key in found)
+    note("cuts", bytes_cut=end - cut, lost=len(written.messages) - len(found))
     lost = [data for key, (_, data) in written.messages.items() if key not in found]
     assert not [data for data in lost if data in content], "whole in what is left of the log"
     remove(tmp_path / "data")

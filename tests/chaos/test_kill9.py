@@ -7,10 +7,8 @@ earlier run, WEFT_EVIDENCE names a file that gets the figures.
 
 import json
 import os
-import platform
 import random
 import statistics
-import subprocess
 import sys
 import time
 import urllib.request
@@ -21,8 +19,9 @@ from pathlib import Path
 import pulsar
 import pytest
 
+from harness.evidence import commit, machine
 from harness.functions_rest import Config, FunctionsRest
-from harness.locations import SOURCE_ROOT, weft_binary
+from harness.locations import weft_binary
 from harness.weft_standalone import WeftStandalone
 
 from .journal import ReadBack, ReceiptJournal, Receipts
@@ -133,12 +132,11 @@ def run(directory: Path, seed: int) -> Run:
 
 def evidence_of(seed: int, done: Run) -> dict[str, object]:
     inputs = {key: id for key, id in done.receipts.items() if key[0] in {load.name for load in FUNCTION_LOADS}}
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=SOURCE_ROOT, capture_output=True, text=True, check=False)
     return {
         "what": "kill -9 of weft standalone at random moments under load; receipts journaled by another process, read back "
         "at the end; a Python and a C++ function copy their inputs",
-        "commit": commit.stdout.strip(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end",
+        "commit": commit(),
+        "machine": machine(),
         "seed": seed,
         "kills": KILLS,
         "topics_besides": TOPICS,

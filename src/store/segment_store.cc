@@ -43,6 +43,7 @@ Result<std::unique_ptr<Store>> Store::open(FileSystem& files, async::Loop& loop,
     auto place = std::make_unique<SegmentStore::Place>(files, options);
     WEFT_TRY(place->lock, files.lock(place->directory.at(kLockName)));
     WEFT_TRY(auto recovered, recover(place->directory, place->pool, options.tail_cache_bytes));
+    place->directory.keep_reserve();  // before segments take all there is
     return std::make_unique<SegmentStore>(loop, std::move(options), std::move(place), std::move(recovered));
 }
 
@@ -74,7 +75,6 @@ SegmentStore::SegmentStore(async::Loop& loop, StoreOptions options, std::unique_
         request_snapshot();
     }
     reclaim();
-    worker_.run([this] { place_->directory.keep_reserve(); });
 }
 
 SegmentStore::~SegmentStore() {

@@ -21,8 +21,8 @@ from harness.weft_standalone import WeftStandalone
 
 from .data_directories import copy_directory, flip_bit, remove, used_bytes, weft
 
-FLIPS = int(os.environ.get("WEFT_FLIPS", "10"))
-CUTS = int(os.environ.get("WEFT_CUTS", "4"))
+FLIPS = int(os.environ.get("WEFT_FLIPS", "6"))
+CUTS = int(os.environ.get("WEFT_CUTS", "3"))
 SEED = int(os.environ.get("WEFT_SEED", "4"))
 TOPICS = [f"persistent://public/default/damage-{n}" for n in range(3)]
 MESSAGES = 60

@@ -102,7 +102,7 @@ def dead_letter(c: Cell, batching: bool) -> None:
                 seen += 1
                 consumer.nack(message)
     assert payloads(letter) == [b"bad"]
-    assert seen == 3, seen
+    assert seen >= 3, seen
     consumer.expect_nothing()
 
 
@@ -145,12 +145,10 @@ def redeliver_everything_unacked(c: Cell, kind: str) -> None:
 @case()
 def delayed_message(c: Cell) -> None:
     consumer = c.consumer(kind="shared")
-    producer = c.producer(batching=False)
     begin = time.monotonic()
-    producer.send(b"late", deliver_after_ms=1500)
-    producer.send(b"now")
+    c.producer(batching=False).send_all([{"payload": b"late", "deliver_after_ms": 3000}, {"payload": b"now"}])
     assert payloads(consumer.receive(2)) == [b"now", b"late"]
-    assert time.monotonic() - begin >= 1.0  # Pulsar keeps times by whole ticks of a second
+    assert time.monotonic() - begin >= 2.0  # Pulsar keeps times by whole ticks of a second
 
 
 @case(slow=True)

@@ -293,11 +293,10 @@ class Source(_Handle):
         self._open = False
         self._call("unsubscribe")
 
-    def read_all(self) -> list[bytes]:
-        """Of a reader: everything up to the end."""
-        found = []
-        while self.available():
-            found.append(self.receive(1)[0].payload)
+    def read_to_end(self, number: int) -> list[bytes]:
+        """Of a reader: so many messages, behind which there is nothing."""
+        found = [message.payload for message in self.receive(number)]
+        assert not self.available(), f"more behind {shortened(found)}"
         return found
 
 

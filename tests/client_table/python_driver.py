@@ -74,7 +74,7 @@ def schema_of(wanted: dict[str, Any] | None) -> Schema:
 class Driver:
     def __init__(self, service_url: str) -> None:
         self._client = pulsar.Client(
-            service_url, operation_timeout_seconds=30, logger=pulsar.ConsoleLogger(pulsar.LoggerLevel.Error)
+            service_url, operation_timeout_seconds=60, logger=pulsar.ConsoleLogger(pulsar.LoggerLevel.Error)
         )
         self._handles: dict[int, Any] = {}
         self._schemas: dict[int, dict[str, Any] | None] = {}

@@ -515,7 +515,7 @@ func nameOf(err error) string {
 func main() {
 	quiet := logrus.New()
 	quiet.SetLevel(logrus.WarnLevel)
-	client, err := pulsar.NewClient(pulsar.ClientOptions{URL: os.Args[1], OperationTimeout: 30 * time.Second,
+	client, err := pulsar.NewClient(pulsar.ClientOptions{URL: os.Args[1], OperationTimeout: 60 * time.Second,
 		Logger: log.NewLoggerWithLogrus(quiet)})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

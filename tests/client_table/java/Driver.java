@@ -46,7 +46,7 @@ public final class Driver {
     private final Map<Integer, MessageId> refs = new ConcurrentHashMap<>();
 
     private Driver(String serviceUrl) throws PulsarClientException {
-        client = PulsarClient.builder().serviceUrl(serviceUrl).operationTimeout(30, TimeUnit.SECONDS).build();
+        client = PulsarClient.builder().serviceUrl(serviceUrl).operationTimeout(60, TimeUnit.SECONDS).build();
     }
 
     private JsonObject answer(JsonObject request) {

@@ -2,7 +2,7 @@
 
 #include <openssl/evp.h>
 #include <algorithm>
-#include <set>
+#include <future>
 
 #include "wire/entry.h"
 
@@ -50,6 +50,39 @@ std::optional<SchemaInfo> schema_of(const json& r) {
     if (wanted.contains("definition")) schema.data = wanted["definition"].dump();
     return schema;
 }
+
+/// A message, and what it points to.
+struct Parts {
+    std::string payload, key, ordering_key;
+    Properties all;
+    std::vector<wire::Property> properties;
+    wire::OutgoingMessage message;
+
+    static Result<std::unique_ptr<Parts>> of(const json& m, const std::string& schema_type) {
+        auto parts = std::make_unique<Parts>();
+        if (m.contains("payload")) {
+            parts->payload = from_base64(m["payload"]);
+        } else if (schema_type == "STRING") {
+            parts->payload = m["value"];
+        } else if (schema_type == "JSON") {
+            parts->payload = m["value"].dump();
+        } else {
+            return unsupported("no Avro encoding in this client");
+        }
+        parts->all = properties_of(m);
+        for (const auto& [key, value] : parts->all) parts->properties.push_back({key, value});
+        parts->key = m.value("key", "");
+        parts->ordering_key = m.value("ordering_key", "");
+        auto& message = parts->message;
+        message.payload = parts->payload;
+        message.properties = parts->properties;
+        if (m.contains("key")) message.partition_key = parts->key;
+        if (m.contains("ordering_key")) message.ordering_key = parts->ordering_key;
+        message.event_time_ms = m.value("event_time", std::uint64_t{0});
+        if (m.contains("sequence_id")) message.sequence_id = m["sequence_id"];
+        return parts;
+    }
+};
 
 }  // namespace
 
@@ -141,6 +174,8 @@ Result<json> Face::producer(const json& r) {
     options.access = kAccess.at(r.value("access", "shared"));
     Handle made;
     made.schema_type = options.schema ? options.schema->type : "";
+    if (options.batching == ProducerOptions::Batching::on) made.batch_max = options.batch_messages_max;
+    made.compression = options.compression;
     WEFT_TRY(made.producer, client_.create_producer(std::move(options), soon()));
     const auto name = made.producer->name();
     auto ok = keep(std::move(made));
@@ -150,27 +185,8 @@ Result<json> Face::producer(const json& r) {
 }
 
 Result<> Face::send_one(Handle& handle, const json& m, std::function<void(Result<MessageId>)> done) {
-    std::string payload;
-    if (m.contains("payload")) {
-        payload = from_base64(m["payload"]);
-    } else if (handle.schema_type == "STRING") {
-        payload = m["value"];
-    } else if (handle.schema_type == "JSON") {
-        payload = m["value"].dump();
-    } else {
-        return unsupported("no Avro encoding in this client");
-    }
-    const auto all = properties_of(m);
-    std::vector<wire::Property> properties;
-    for (const auto& [key, value] : all) properties.push_back({key, value});
-    const std::string key = m.value("key", ""), ordering_key = m.value("ordering_key", "");
-    wire::OutgoingMessage message;
-    message.payload = payload;
-    message.properties = properties;
-    if (m.contains("key")) message.partition_key = key;
-    if (m.contains("ordering_key")) message.ordering_key = ordering_key;
-    message.event_time_ms = m.value("event_time", std::uint64_t{0});
-    if (m.contains("sequence_id")) message.sequence_id = m["sequence_id"];
+    WEFT_TRY(const auto parts, Parts::of(m, handle.schema_type));
+    const auto& message = parts->message;
     if (!m.contains("deliver_after_ms")) return handle.producer->send_async(message, std::move(done), soon());
     // Delays are the business of who builds the entry.
     const std::string name = handle.producer->name();
@@ -186,6 +202,7 @@ Result<> Face::send_one(Handle& handle, const json& m, std::function<void(Result
 
 Result<json> Face::send(const json& r) {
     const auto one = handle(r);
+    if (one->batch_max > 0 && r["messages"].size() > 1) return send_batches(*one, r["messages"]);
     struct Outcome {
         std::mutex mutex;
         std::map<std::size_t, Result<MessageId>> receipts;
@@ -206,6 +223,47 @@ Result<json> Face::send(const json& r) {
         ids.push_back(told(*receipt, 0));
     }
     if (!flushed) return std::unexpected(flushed.error());
+    return json{{"ids", std::move(ids)}};
+}
+
+// Batches as the runtime builds them: how many messages an entry gets is the builder's choice, not the
+// clock's.
+Result<json> Face::send_batches(Handle& handle, const json& messages) {
+    const std::string name = handle.producer->name();
+    const auto version = handle.producer->schema_version();
+    std::vector<std::shared_ptr<std::promise<Result<MessageId>>>> receipts;
+    std::vector<std::uint32_t> sizes;
+    for (std::size_t begin = 0; begin < messages.size(); begin += handle.batch_max) {
+        const auto size =
+            static_cast<std::uint32_t>(std::min<std::size_t>(handle.batch_max, messages.size() - begin));
+        wire::EntryHeader header;
+        header.producer_name = name;
+        header.sequence_id = handle.producer->reserve_sequence_ids(size);
+        header.publish_time_ms = wall_clock_ms();
+        header.compression = handle.compression;
+        if (version) header.schema_version = *version;
+        wire::BatchBuilder builder;
+        for (std::uint32_t i = 0; i < size; ++i) {
+            WEFT_TRY(const auto parts, Parts::of(messages[begin + i], handle.schema_type));
+            builder.add(parts->message, header.sequence_id + i);
+        }
+        WEFT_TRY(auto entry, builder.seal(header));
+        const auto receipt = std::make_shared<std::promise<Result<MessageId>>>();
+        WEFT_TRY_VOID(handle.producer->send_entry(
+            std::move(entry), header.sequence_id, size,
+            [receipt](Result<MessageId> id) { receipt->set_value(std::move(id)); }, soon()));
+        receipts.push_back(receipt);
+        sizes.push_back(size);
+    }
+    WEFT_TRY_VOID(handle.producer->flush(soon()));
+    json ids = json::array();
+    for (std::size_t n = 0; n < receipts.size(); ++n) {
+        WEFT_TRY(auto id, receipts[n]->get_future().get());
+        for (std::uint32_t i = 0; i < sizes[n]; ++i) {
+            id.batch_index = static_cast<std::int32_t>(i);
+            ids.push_back(told(id, sizes[n]));
+        }
+    }
     return json{{"ids", std::move(ids)}};
 }
 

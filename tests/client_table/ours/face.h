@@ -29,6 +29,8 @@ class Face {
         std::unique_ptr<pulsar::Producer> producer;
         std::unique_ptr<pulsar::Consumer> consumer;
         std::unique_ptr<pulsar::Reader> reader;
+        std::uint32_t batch_max = 0;  // of a producer; 0: no batches
+        wire::Compression compression = wire::Compression::none;
         bool shared = false;      // a consumer that others may stand beside: no cumulative acks
         std::string schema_type;  // empty: bytes
     };
@@ -37,6 +39,7 @@ class Face {
     Result<json> send(const json& r);
     Result<> send_one(Handle& handle, const json& message,
                       std::function<void(Result<pulsar::MessageId>)> done);
+    Result<json> send_batches(Handle& handle, const json& messages);
     Result<json> consumer(const json& r);
     Result<json> reader(const json& r);
     Result<json> receive(const json& r);

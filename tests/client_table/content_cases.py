@@ -197,6 +197,6 @@ def fencing_producer_throws_others_out(c: Cell) -> None:
     first = c.producer(access="exclusive")
     first.send(b"first")
     c.producer(access="fencing").send(b"second")
-    with c.refused("producer_fenced"):
+    with c.refused("producer_thrown_out"):
         first.send(b"late")
     assert payloads(c.consumer().receive(2)) == [b"first", b"second"]

@@ -52,6 +52,13 @@ ERRORS: dict[str, dict[str, set[str]]] = {
         "go": {"ProducerFenced"},
         "ours": {"conflict"},
     },
+    # What it sends then: refused as fenced, or, once the broker has closed it, as closed.
+    "producer_thrown_out": {
+        "python": {"ProducerFenced", "AlreadyClosed"},
+        "java": {"ProducerFencedException", "AlreadyClosedException"},
+        "go": {"ProducerFenced", "ProducerClosed"},
+        "ours": {"conflict"},
+    },
     "too_large": {
         "python": {"MessageTooBig"},
         "java": {"InvalidMessageException"},

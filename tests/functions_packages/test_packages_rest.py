@@ -1,13 +1,16 @@
 """The package management REST, upload and download, and functions created from a package by its name."""
 
 import json
+import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from archives import wheel, wheel_name, zip_of
 
 from functions_rest.functions_client import Answer, FunctionsClient, Part, config_part
+from harness.locations import weft_binary
 from harness.weft_standalone import WeftStandalone
 
 PACKAGES = "/admin/v3/packages"
@@ -81,6 +84,30 @@ def test_a_packages_life(weft: WeftStandalone, client: FunctionsClient) -> None:
     assert len(stored(weft)) == 1, "one name is left"
     assert client.call("DELETE", f"{PACKAGES}/function/public/default/y/latest").status == 204
     assert stored(weft) == set()
+
+
+def test_names_are_in_a_backup(weft: WeftStandalone, client: FunctionsClient, tmp_path: Path) -> None:
+    def run(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run([weft_binary(), *arguments], capture_output=True, text=True, timeout=60)
+
+    assert upload(client, f"{X}/kept", b"some bytes", description="d").status == 204
+    made = run("backup", weft.data_directory, tmp_path / "copy")
+    assert made.returncode == 0, made.stderr
+    assert client.call("DELETE", f"{X}/kept").status == 204
+    assert run("verify", tmp_path / "copy").returncode == 0
+    restored = run("restore", tmp_path / "copy", tmp_path / "new" / "data")
+    assert restored.returncode == 0, restored.stderr
+    with WeftStandalone(tmp_path / "new") as other:
+        again = FunctionsClient(other.address.admin_url)
+        again.wait_until_initialized()
+        assert again.get(f"{X}/kept").body == "some bytes"
+        assert again.get(f"{X}/kept/metadata").json["description"] == "d"
+
+    record = next((tmp_path / "new" / "data" / "package-names").iterdir())
+    record.chmod(0o600)
+    record.write_bytes(record.read_bytes()[:-1])
+    verified = run("verify", tmp_path / "new" / "data")
+    assert verified.returncode == 1 and f"package-names/{record.name}: damaged" in verified.stdout + verified.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 #include "admin_client.h"
 
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -77,6 +78,18 @@ Result<std::string> read_file(const std::string& path) {
     std::string content((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
     if (!file.is_open() || file.bad()) return fail(ErrorCode::io, "can't read ", path);
     return content;
+}
+
+Result<> write_file(const std::string& path, std::string_view content) {
+    const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+    std::error_code error;
+    if (!folder.empty()) std::filesystem::create_directories(folder, error);
+    if (error) return fail(ErrorCode::io, "can't make the folder ", folder.string(), ": ", error.message());
+    std::ofstream file(path, std::ios::binary);
+    file.write(content.data(), static_cast<std::streamsize>(content.size()));
+    file.close();
+    if (!file) return fail(ErrorCode::io, "can't write ", path);
+    return {};
 }
 
 }  // namespace weft::app

@@ -37,5 +37,7 @@ Result<std::string> body_of(http::ClientResponse response, std::string_view url)
 int print_failure(const Error& error);
 
 Result<std::string> read_file(const std::string& path);
+/// Makes the folders above it where they are missing.
+Result<> write_file(const std::string& path, std::string_view content);
 
 }  // namespace weft::app

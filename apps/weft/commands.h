@@ -17,5 +17,6 @@ Entry completion_command();
 Entry manual_command();
 
 const Group& functions_group();
+const Group& packages_group();
 
 }  // namespace weft::app

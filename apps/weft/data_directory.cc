@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <ctime>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/clock.h"
@@ -129,6 +130,29 @@ Result<> for_each_package(Files& files, const fs::path& directory, Survey& surve
     return {};
 }
 
+/// Gives each package's name (a record in a file of its own) to `visit`, with whether it is one.
+Result<> for_each_name(Files& files, const fs::path& directory, Survey& survey,
+                       const std::function<Result<>(const std::string&, std::string_view)>& visit) {
+    WEFT_TRY(const auto names, files.list(directory));
+    for (const std::string& name : names) {
+        if (!is_digest(name)) continue;
+        auto content = files.read(directory / name);
+        if (!content && content.error().code == ErrorCode::not_found) continue;  // it was deleted
+        if (!content) return std::unexpected(std::move(content).error());
+        ++survey.files;
+        survey.bytes += content->size();
+        const auto record = nlohmann::json::parse(*content, nullptr, false);
+        const bool is_one = record.is_object() && record.contains("name") && record["name"].is_string() &&
+                            package::sha256_hex(record["name"].get<std::string>()) == name;
+        if (!is_one) {
+            survey.damage.push_back(
+                str_cat("package-names/", name, ": damaged; upload the package under its name again"));
+        }
+        WEFT_TRY_VOID(visit(name, *content));
+    }
+    return {};
+}
+
 /// What is there: the store, read so often that nothing was let go of meanwhile.
 Result<store::Inspection> inspect_store(Files& files, const fs::path& directory,
                                         const std::function<void()>& begin, const store::FileVisitor& visit) {
@@ -158,7 +182,7 @@ Result<> check_manifest(Files& files, const fs::path& directory, const Manifest&
         }
         progress(path, survey.bytes);
     }
-    for (const char* const part : {"store", "packages"}) {
+    for (const char* const part : {"store", "packages", "package-names"}) {
         WEFT_TRY(const auto names, files.list(directory / part));
         for (const std::string& name : names) {
             const std::string path = str_cat(part, '/', name);
@@ -195,8 +219,9 @@ Result<Survey> verify_directory(const fs::path& directory, const Progress& progr
                                        return {};
                                    }));
     take(survey, found);
-    WEFT_TRY_VOID(for_each_package(files, directory / "packages", survey, progress,
-                                   [](const auto&, auto) -> Result<> { return {}; }));
+    const auto pass = [](const auto&, auto) -> Result<> { return {}; };
+    WEFT_TRY_VOID(for_each_package(files, directory / "packages", survey, progress, pass));
+    WEFT_TRY_VOID(for_each_name(files, directory / "package-names", survey, pass));
     return survey;
 }
 
@@ -210,7 +235,8 @@ Result<Survey> back_up(const fs::path& data_dir, const fs::path& target, const P
                     " is not a data directory: it has no store/ in it; name what stands behind --data-dir");
     }
     WEFT_TRY(auto made, NewDirectory::make(files, target, "name a directory that is not there yet"));
-    // Packages before the log and behind it: what the log names was there at one of the two times.
+    // Packages before the log and the names, and behind them: what those stand for was there at one of the
+    // two times.
     std::set<std::string> copied;
     const auto copy_package = [&](const std::string& name, std::string_view content) -> Result<> {
         if (!copied.insert(name).second) return {};
@@ -231,6 +257,12 @@ Result<Survey> back_up(const fs::path& data_dir, const fs::path& target, const P
         return files.write(made.path() / path, file.content);
     };
     WEFT_TRY(const auto found, inspect_store(files, data_dir / "store", begin, copy_file));
+    WEFT_TRY_VOID(for_each_name(files, data_dir / "package-names", survey,
+                                [&](const std::string& name, std::string_view content) {
+                                    const std::string path = str_cat("package-names/", name);
+                                    manifest.files[path] = package::sha256_hex(content);
+                                    return files.write(made.path() / path, content);
+                                }));
     Survey again;
     WEFT_TRY_VOID(for_each_package(files, data_dir / "packages", again, progress, copy_package));
     survey.packages = copied.size();

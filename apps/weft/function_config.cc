@@ -248,6 +248,11 @@ constexpr Program kPrograms[] = {{"jar", "JAVA", "jar"},
                                  {"go", "GO", "go executable"},
                                  {"native", "NATIVE", "native"}};
 
+/// A package in the package management service, not a file.
+bool is_package_name(std::string_view text) {
+    return text.starts_with("function://") || text.starts_with("source://") || text.starts_with("sink://");
+}
+
 Result<std::string> package_of(const Json& config, Purpose purpose) {
     const Program* found = nullptr;
     for (const Program& program : kPrograms) {
@@ -265,11 +270,13 @@ Result<std::string> package_of(const Json& config, Purpose purpose) {
                     "function. Please specify one.");
     }
     std::string path = text_of(config, found->member);
-    if (path.find("://") != std::string::npos)
-        return fail(
-            ErrorCode::not_supported,
-            "package URLs are not supported by Weft yet; download it and give the file's path: ", path);
-    if (!std::filesystem::is_regular_file(path))
+    const bool is_named = is_package_name(path);
+    if (!is_named && path.find("://") != std::string::npos) {
+        return fail(ErrorCode::not_supported,
+                    "package URLs other than function:// are not supported by Weft yet; ",
+                    "download it and give the file's path: ", path);
+    }
+    if (!is_named && !std::filesystem::is_regular_file(path))
         return fail(ErrorCode::invalid_argument, "The specified ", found->what, " file does not exist");
     const bool has_class =
         found->runtime == std::string_view("JAVA") || found->runtime == std::string_view("PYTHON");
@@ -333,8 +340,14 @@ Result<FunctionRequest> function_request_of(const config::Arguments& arguments, 
         if (class_name.empty()) return fail(ErrorCode::invalid_argument, kNoName);
         config["name"] = class_name.substr(class_name.rfind('.') + 1);
     }
-    return FunctionRequest{text_of(config, "tenant"), text_of(config, "namespace"), text_of(config, "name"),
-                           config.dump(-1, ' ', false, Json::error_handler_t::replace), std::move(package)};
+    FunctionRequest request{text_of(config, "tenant"),
+                            text_of(config, "namespace"),
+                            text_of(config, "name"),
+                            config.dump(-1, ' ', false, Json::error_handler_t::replace),
+                            "",
+                            ""};
+    (is_package_name(package) ? request.package_url : request.package_path) = std::move(package);
+    return request;
 }
 
 }  // namespace weft::app

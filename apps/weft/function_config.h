@@ -14,6 +14,7 @@ struct FunctionRequest {
     std::string tenant, ns, name;
     std::string config_json;   // FunctionConfig, as the REST takes it
     std::string package_path;  // what to upload
+    std::string package_url;   // or where it was stored: function://tenant/namespace/name@version
 };
 
 /// The options of `functions create` and `functions update`.

@@ -45,7 +45,7 @@ Entry version_command() {
 }
 
 const Face& weft_face() {
-    static const Group* const kGroups[] = {&own_group(), &functions_group()};
+    static const Group* const kGroups[] = {&own_group(), &functions_group(), &packages_group()};
     static const Face kFace{.name = "weft",
                             .summary = "Functions for Apache Pulsar, and a broker to run them on.",
                             .globals = kGlobals,

@@ -1,87 +1,29 @@
 #include "package/package_store.h"
 
-#include <fcntl.h>
 #include <openssl/evp.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <system_error>
 
 #include "base/check.h"
 #include "observe/log.h"
+#include "package/detail/durable_file.h"
 
 namespace weft::package {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kTemporaryPrefix = ".put-";
 constexpr std::size_t kDigestLength = 64;
 constexpr std::size_t kFileNameBytesMax = 200;
 const observe::Logger kLog("package");
 
-std::unexpected<Error> file_error(std::string_view what, const fs::path& path, int error) {
-    const ErrorCode code = error == ENOSPC || error == EDQUOT ? ErrorCode::disk_full : ErrorCode::io;
-    return fail(code, what, " ", path.string(), ": ", std::generic_category().message(error));
-}
-
 bool is_digest(std::string_view name) {
     const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
     return name.size() == kDigestLength && std::ranges::all_of(name, is_hex);
-}
-
-/// Closes on the way out; close errors matter only after a write, where close() is called by hand.
-class Descriptor {
-  public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    int get() const { return fd_; }
-
-  private:
-    int fd_;
-};
-
-Result<> write_all(int fd, std::string_view bytes, const fs::path& path) {
-    while (!bytes.empty()) {
-        const ssize_t n = ::write(fd, bytes.data(), bytes.size());
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return file_error("Can't write", path, errno);
-        bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
-    return {};
-}
-
-Result<std::string> read_all(const fs::path& path) {
-    const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (fd.get() < 0) return file_error("Can't open", path, errno);
-    struct stat info{};
-    if (::fstat(fd.get(), &info) != 0) return file_error("Can't read", path, errno);
-    std::string bytes(static_cast<std::size_t>(info.st_size), '\0');
-    std::size_t done = 0;
-    while (done < bytes.size()) {
-        const ssize_t n = ::read(fd.get(), bytes.data() + done, bytes.size() - done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return file_error("Can't read", path, errno);
-        if (n == 0) break;
-        done += static_cast<std::size_t>(n);
-    }
-    bytes.resize(done);
-    return bytes;
-}
-
-Result<> sync_directory(const fs::path& path) {
-    const Descriptor fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (fd.get() < 0) return file_error("Can't open", path, errno);
-    if (::fsync(fd.get()) != 0) return file_error("Can't sync", path, errno);
-    return {};
 }
 
 }  // namespace
@@ -127,11 +69,9 @@ Result<> PackageStore::read_directory() {
     for (fs::directory_iterator it(options_.directory, error), end; !error && it != end;
          it.increment(error)) {
         const std::string name = it->path().filename().string();
-        std::error_code
-            ignored;  // a file that can't be removed or measured now is met again at the next start
-        if (name.starts_with(kTemporaryPrefix)) {
-            fs::remove(it->path(), ignored);
-        } else if (is_digest(name)) {
+        std::error_code ignored;  // a file that can't be measured now is met again at the next start
+        if (remove_if_temporary(it->path())) continue;
+        if (is_digest(name)) {
             const std::uint64_t size = it->file_size(ignored);
             if (!ignored) {
                 sizes_[name] = size;
@@ -161,15 +101,16 @@ Result<PackageStore::Pin> PackageStore::put(std::string_view bytes) {
     const std::string digest = sha256_hex(bytes);
     const std::lock_guard lock(mutex_);
     const bool known = sizes_.contains(digest);
-    if (known && read_all(options_.directory / digest) != std::string(bytes)) {
-        WEFT_TRY_VOID(write_file(digest, bytes));  // it was changed or lost on the disk: heal it
+    if (known && read_file(options_.directory / digest) != std::string(bytes)) {
+        WEFT_TRY_VOID(
+            write_file(options_.directory / digest, bytes));  // it was changed or lost on the disk: heal it
     }
     if (!known) {
         if (bytes.size() > options_.total_bytes_max - std::min(total_bytes_, options_.total_bytes_max)) {
             return fail(ErrorCode::limit_reached, "The packages would take more than ",
                         options_.total_bytes_max, " bytes; delete functions that aren't needed");
         }
-        WEFT_TRY_VOID(write_file(digest, bytes));
+        WEFT_TRY_VOID(write_file(options_.directory / digest, bytes));
         sizes_[digest] = bytes.size();
         total_bytes_ += bytes.size();
     }
@@ -177,40 +118,27 @@ Result<PackageStore::Pin> PackageStore::put(std::string_view bytes) {
     return Pin(this, digest);
 }
 
-Result<> PackageStore::write_file(const std::string& digest, std::string_view bytes) {
-    const fs::path temporary = options_.directory / str_cat(kTemporaryPrefix, digest);
-    const auto written = [&]() -> Result<> {
-        const Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0444));
-        if (fd.get() < 0) return file_error("Can't create", temporary, errno);
-        WEFT_TRY_VOID(write_all(fd.get(), bytes, temporary));
-        if (::fsync(fd.get()) != 0) return file_error("Can't sync", temporary, errno);
-        if (::rename(temporary.c_str(), (options_.directory / digest).c_str()) != 0) {
-            return file_error("Can't rename", temporary, errno);
-        }
-        return sync_directory(options_.directory);
-    }();
-    if (!written) ::unlink(temporary.c_str());
-    return written;
-}
-
-Result<> PackageStore::place(std::string_view digest, const fs::path& target) const {
+Result<std::string> PackageStore::read(std::string_view digest) const {
     if (!is_digest(digest))
         return fail(ErrorCode::invalid_argument, "'", digest, "' is not a package's digest");
     const fs::path source = options_.directory / digest;
     if (::access(source.c_str(), F_OK) != 0)
         return fail(ErrorCode::not_found, "There is no package ", digest);
-    WEFT_TRY(const std::string bytes, read_all(source));
+    WEFT_TRY(std::string bytes, read_file(source));
     if (sha256_hex(bytes) != digest) {
         return fail(ErrorCode::corrupt, "The package ", source.string(),
                     " was changed on the disk: upload it again");
     }
+    return bytes;
+}
+
+Result<> PackageStore::place(std::string_view digest, const fs::path& target) const {
+    WEFT_TRY(const std::string bytes, read(digest));
+    const fs::path source = options_.directory / digest;
     const fs::path temporary = str_cat(target.string(), ".new");
     ::unlink(temporary.c_str());
-    if (::link(source.c_str(), temporary.c_str()) != 0) {  // another file system, or one without links: copy
-        const Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0444));
-        if (fd.get() < 0) return file_error("Can't create", temporary, errno);
-        WEFT_TRY_VOID(write_all(fd.get(), bytes, temporary));
-    }
+    if (::link(source.c_str(), temporary.c_str()) != 0)  // another file system, or one without links: copy
+        return write_file(target, bytes);
     if (::rename(temporary.c_str(), target.c_str()) != 0) return file_error("Can't rename", temporary, errno);
     ::unlink(temporary.c_str());  // rename() between two links of one file does nothing and leaves the first
     return {};

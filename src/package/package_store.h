@@ -55,9 +55,11 @@ class PackageStore final {
     /// Stores bytes; the same bytes again are stored once. On the disk when it returns. `too_large`,
     /// `limit_reached`, `disk_full`, `io`.
     Result<Pin> put(std::string_view bytes);
+    /// A package's bytes, checked: `corrupt` if they aren't what was put, `not_found` if there is no such
+    /// package.
+    Result<std::string> read(std::string_view digest) const;
     /// Makes `target` a copy of the package (a hard link where the file system can), replacing what is there;
-    /// its folder must exist. The bytes are checked: `corrupt` if they aren't what was put, `not_found` if
-    /// there is no such package.
+    /// its folder must exist. Checked as by read().
     Result<> place(std::string_view digest, const std::filesystem::path& target) const;
     /// Deletes every package that is neither pinned nor in what `live` gives; gives the bytes freed. `live`
     /// is asked while nothing can be put or unpinned, so a package that was put and named before is safe.
@@ -68,7 +70,6 @@ class PackageStore final {
   private:
     explicit PackageStore(PackageStoreOptions options) : options_(std::move(options)) {}
     Result<> read_directory();
-    Result<> write_file(const std::string& digest, std::string_view bytes);
     void unpin(const std::string& digest);
 
     const PackageStoreOptions options_;

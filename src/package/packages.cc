@@ -14,6 +14,7 @@ Result<Packages> Packages::open(PackagesOptions options) {
     environments.index_url = std::move(options.index_url);
     environments.extra_index_url = std::move(options.extra_index_url);
     WEFT_TRY(packages.environments, EnvironmentStore::open(std::move(environments), *packages.store));
+    WEFT_TRY(packages.names, PackageNames::open({.directory = options.data_dir / "package-names"}));
     return packages;
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "package/environment_store.h"
+#include "package/package_names.h"
 #include "package/package_store.h"
 
 namespace weft::package {
@@ -19,6 +20,7 @@ struct PackagesOptions {
 struct Packages {
     std::unique_ptr<PackageStore> store;
     std::unique_ptr<EnvironmentStore> environments;
+    std::unique_ptr<PackageNames> names;
 
     static Result<Packages> open(PackagesOptions options);
 };

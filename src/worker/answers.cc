@@ -44,6 +44,7 @@ json status_data(const InstanceStatus& instance) {
     data["averageLatency"] = std::isfinite(status.averagelatency()) ? status.averagelatency() : 0.0;
     data["lastInvocationTime"] = status.lastinvocationtime();
     if (!instance.worker_id.empty()) data["workerId"] = instance.worker_id;
+    if (!instance.package_digest.empty()) data["packageDigest"] = instance.package_digest;  // Weft's own
     return data;
 }
 

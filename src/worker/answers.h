@@ -17,6 +17,7 @@ struct InstanceStatus {
     std::int32_t instance_id = 0;
     std::string worker_id;  // empty: not scheduled
     const ::proto::FunctionStatus* status = nullptr;
+    std::string package_digest = {};  // that it runs; empty: it doesn't
 };
 struct InstanceMetrics {
     std::int32_t instance_id = 0;

@@ -58,9 +58,7 @@ void add_functions(http::Router& router, const Api& api) {
     router.add("POST", str_cat(kFunction, "/trigger"), refuse("Triggering a function is"));
     router.add("GET", str_cat(kFunction, "/state/{key}"), refuse("Function state is"));
     router.add("POST", str_cat(kFunction, "/state/{key}"), refuse("Function state is"));
-    router.add("GET", str_cat(kFunction, "/download"), refuse("Downloading a package is"));
-    router.add("GET", str_cat(kFunctions, "/download"), refuse("Downloading a package is"));
-    router.add("POST", str_cat(kFunctions, "/upload"), refuse("Uploading a package without a function is"));
+    router.add("GET", str_cat(kFunction, "/download"), by(api, &FunctionsApi::download));
     router.add("PUT", str_cat(kFunctions, "/leader/{rest...}"), refuse("Writing through another worker is"));
 }
 
@@ -94,10 +92,36 @@ void add_worker(http::Router& router, const Api& api) {
     }
 }
 
+/// Served once the worker has read its topics: before that it doesn't know which packages are used.
+void add_packages(http::Router& router, const Api& api) {
+    using PackagesMethod = PackagesApi::Answer (PackagesApi::*)(const http::Request&);
+    const auto by_packages = [&api](PackagesMethod method) -> http::Handler {
+        return [api, method](const http::Request& request) {
+            FunctionsApi* const ready = api();
+            if (!ready || !ready->wait_until_initialized())
+                return http::Response::error(503, kNotInitialized);
+            auto answer = (ready->packages().*method)(request);
+            return answer ? std::move(*answer) : http::Response::error(answer.error());
+        };
+    };
+    const std::string place = "/admin/v3/packages/{type}/{tenant}/{namespace}";
+    const std::string package = place + "/{name}", version = package + "/{version}";
+    router.add("GET", place, by_packages(&PackagesApi::list));
+    router.add("GET", package, by_packages(&PackagesApi::list_versions));
+    router.add("GET", version, by_packages(&PackagesApi::download));
+    router.add("POST", version, by_packages(&PackagesApi::upload));
+    router.add("DELETE", version, by_packages(&PackagesApi::remove));
+    router.add("GET", version + "/metadata", by_packages(&PackagesApi::get_metadata));
+    router.add("PUT", version + "/metadata", by_packages(&PackagesApi::update_metadata));
+    router.add("POST", str_cat(kFunctions, "/upload"), by_packages(&PackagesApi::upload_path));
+    router.add("GET", str_cat(kFunctions, "/download"), by_packages(&PackagesApi::download_path));
+}
+
 }  // namespace
 
 void add_function_routes(http::Router& router, std::function<FunctionsApi*()> api) {
     add_functions(router, api);
+    add_packages(router, api);
     add_connectors(router);
     add_worker(router, api);
     router.add("GET", "/initialized", [api](const http::Request&) {

@@ -58,6 +58,13 @@ Result<runtime::Language> language_of(const ::proto::FunctionDetails& details) {
 
 }  // namespace
 
+std::string_view digest_of(const ::proto::FunctionMetaData& meta) {
+    std::string_view path = meta.packagelocation().packagepath();
+    if (!path.starts_with(kPackageScheme)) return "";
+    path.remove_prefix(kPackageScheme.size());
+    return path;
+}
+
 std::string path_part(std::string_view name) {
     constexpr std::string_view kHex = "0123456789ABCDEF";
     const bool only_dots = name.find_first_not_of('.') == std::string_view::npos;
@@ -250,25 +257,24 @@ void FunctionRunner::stop_instances(const std::vector<std::int32_t>& ids, Deadli
 /// The program into the instance's folder, or the environment that was made of it.
 Result<> FunctionRunner::place_program(const ::proto::FunctionMetaData& meta, const fs::path& folder,
                                        runtime::InstanceSpec& spec, Slot& slot) const {
-    const std::string& path = meta.packagelocation().packagepath();
-    if (!path.starts_with(kPackageScheme)) {
-        return fail(ErrorCode::not_supported, "The package ", path,
+    slot.digest = digest_of(meta);
+    if (slot.digest.empty()) {
+        return fail(ErrorCode::not_supported, "The package ", meta.packagelocation().packagepath(),
                     " is not one that this worker keeps: upload it");
     }
     const std::string& file_name = meta.packagelocation().originalfilename();
     WEFT_TRY_VOID(package::check_file_name(file_name));
-    const std::string digest = path.substr(kPackageScheme.size());
     const auto kind = package::python_package_of(file_name);
     if (spec.language == runtime::Language::python && kind && *kind != package::PythonPackage::file) {
         WEFT_TRY(slot.environment,
-                 context_.packages.environments->prepare(digest, *kind, file_name, Deadline::never()));
+                 context_.packages.environments->prepare(slot.digest, *kind, file_name, Deadline::never()));
         spec.package_path = slot.environment->code.string();
         spec.python = slot.environment->python;
         return {};
     }
     spec.package_path = (folder / file_name).string();
     spec.python = context_.python;
-    return context_.packages.store->place(digest, spec.package_path);
+    return context_.packages.store->place(slot.digest, spec.package_path);
 }
 
 Result<FunctionRunner::Slot> FunctionRunner::launch(std::int32_t id, const ::proto::FunctionMetaData& meta) {
@@ -376,6 +382,12 @@ void FunctionRunner::status(std::int32_t instance_id, ::proto::FunctionStatus& s
     }
     status.set_running(false);
     status.set_failureexception(error);
+}
+
+std::string FunctionRunner::package_digest(std::int32_t instance_id) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = slots_.find(instance_id);
+    return found == slots_.end() || !found->second.supervisor ? "" : found->second.digest;
 }
 
 Result<> FunctionRunner::metrics(std::int32_t instance_id, ::proto::MetricsData& metrics,

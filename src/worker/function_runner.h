@@ -60,6 +60,8 @@ RunnerPlan plan_instances(const RunnerState& state);
 
 /// How the metadata names a package that this worker keeps: "weft-package://<digest>".
 inline constexpr std::string_view kPackageScheme = "weft-package://";
+/// The digest in there; empty: another worker keeps it.
+std::string_view digest_of(const ::proto::FunctionMetaData& meta);
 
 class FunctionRunner final
     : public std::enable_shared_from_this<FunctionRunner> {  // its steps on the pool share it
@@ -77,6 +79,8 @@ class FunctionRunner final
 
     /// What the instance says, or why it doesn't run. Any thread.
     void status(std::int32_t instance_id, ::proto::FunctionStatus& status, Deadline deadline) const;
+    /// The package that it was started with; empty: it doesn't run. Any thread.
+    std::string package_digest(std::int32_t instance_id) const;
     /// `unavailable` if the instance doesn't run.
     Result<> metrics(std::int32_t instance_id, ::proto::MetricsData& metrics, Deadline deadline) const;
     /// Waits until nothing is left to be done; false if the deadline came first.
@@ -91,7 +95,7 @@ class FunctionRunner final
         std::shared_ptr<runtime::Supervisor>
             supervisor;  // shared with status() calls that are under way; null: not running
         std::shared_ptr<const package::Environment> environment;  // held while it runs; null: needs none
-        std::string fingerprint;
+        std::string fingerprint, digest;
         std::string error;
         Duration backoff{};
         SteadyTime retry_at;

@@ -12,12 +12,14 @@
 #include "observe/log.h"
 #include "wire/proto/Function.pb.h"
 #include "worker/answers.h"
+#include "worker/packages_api.h"
 #include "worker/program_check.h"
 
 namespace weft::worker {
 namespace {
 
 const observe::Logger kLog("worker");
+constexpr std::string_view kDigestHeader = "Weft-Package-Digest";  // of answers to create and update
 
 model::FunctionName name_in(const http::Request& request) {
     return {request.param("tenant"), request.param("namespace"), request.param("name")};
@@ -30,6 +32,13 @@ std::unexpected<Error> unknown_function(const std::string& name, ErrorCode code 
 }
 
 bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == text.npos; }
+
+/// 204, and what runs now.
+http::Response done_with(const std::string& digest) {
+    auto response = http::Response::no_content();
+    if (!digest.empty()) response.headers[std::string(kDigestHeader)] = digest;
+    return response;
+}
 
 /// One-shot: set by the pool, waited for by a request, kept by whoever is later.
 class Latch {
@@ -59,6 +68,7 @@ struct FunctionsApi::Upload {
     std::string_view data;
     std::string file_name;
     std::string url;
+    std::string named;  // the bytes of the package that `url` names; empty: data has them
 };
 
 /// Holds a name while a function of that name is made: two requests at once, maybe for different planes,
@@ -90,7 +100,8 @@ FunctionsApi::FunctionsApi(ApiOptions options, ControlPlane& java_plane, Control
       native_plane_(native_plane),
       runners_(runners),
       packages_(packages),
-      admin_(admin) {}
+      admin_(admin),
+      packages_api_(packages, [this] { collect_packages(); }) {}
 
 bool FunctionsApi::initialized() const { return java_plane_.initialized() && native_plane_.initialized(); }
 
@@ -101,10 +112,9 @@ bool FunctionsApi::wait_until_initialized() const {
 
 void FunctionsApi::collect_packages() {
     const auto live = [this] {
-        std::set<std::string> digests;
+        std::set<std::string> digests = packages_.names->digests();
         const auto add = [&](const MetaPtr& meta) {
-            const std::string_view path = meta->packagelocation().packagepath();
-            if (path.starts_with(kPackageScheme)) digests.emplace(path.substr(kPackageScheme.size()));
+            if (const auto digest = digest_of(*meta); !digest.empty()) digests.emplace(digest);
         };
         for (const ControlPlane* plane : {&java_plane_, &native_plane_}) {
             for (const auto& meta : plane->functions()) add(meta);
@@ -137,7 +147,7 @@ Result<FunctionsApi::Found> FunctionsApi::find_function(const http::Request& req
 
 // Create and update.
 
-Result<FunctionsApi::Upload> FunctionsApi::read_upload(const http::Request& request) {
+Result<FunctionsApi::Upload> FunctionsApi::read_upload(const http::Request& request) const {
     const auto type = request.headers.find("content-type");
     if (type == request.headers.end() || !type->second.starts_with("multipart/form-data")) {
         return bad_request(
@@ -160,14 +170,27 @@ Result<FunctionsApi::Upload> FunctionsApi::read_upload(const http::Request& requ
         }
     }
     if (!has_config || is_blank(upload.config)) return bad_request("Function config is not provided");
-    if (!is_blank(upload.url)) {
-        if (upload.url.starts_with("function://")) {
-            return bad_request("Function Package management service is disabled. Please enable it to use ",
-                               upload.url);
-        }
-        return bad_request("url = ", upload.url, " is not supported by Weft yet: upload the package itself");
-    }
+    if (!is_blank(upload.url)) WEFT_TRY_VOID(read_named_package(upload));
     return upload;
+}
+
+/// Takes the package that the url names now: the function keeps it, whatever the name stands for later.
+Result<> FunctionsApi::read_named_package(Upload& upload) const {
+    if (!package::is_package_url(upload.url)) {
+        return bad_request("url = ", upload.url,
+                           " is not supported by Weft yet: upload the package itself, or store "
+                           "it with 'packages upload' and name it function://tenant/namespace/name@version");
+    }
+    const auto name = package::parse_package_name(upload.url);
+    if (!name) return bad_request("url = ", upload.url, ": ", name.error().message);
+    const auto found = packages_.names->find(name->full());
+    if (!found) {
+        return bad_request("url = ", upload.url, " does not exist: store it with 'packages upload' first");
+    }
+    WEFT_TRY(upload.named, packages_.store->read(found->digest));
+    upload.has_data = true;
+    upload.file_name = program_file_name(name->name, found->file_name, upload.named);
+    return {};
 }
 
 Result<> FunctionsApi::check_namespace(const model::FunctionName& name, Deadline deadline) {
@@ -184,11 +207,12 @@ Result<std::optional<package::PackageStore::Pin>> FunctionsApi::store_package(co
                                                                               ::proto::FunctionMetaData& meta,
                                                                               Deadline deadline) {
     if (!upload.has_data) return std::nullopt;
+    const std::string_view data = upload.named.empty() ? upload.data : upload.named;
     std::string file_name = upload.file_name;
     if (file_name.empty()) file_name = runtime == model::Runtime::python ? "function.py" : "function.so";
     WEFT_TRY_VOID(package::check_file_name(file_name));
-    WEFT_TRY_VOID(check_program(runtime, file_name, upload.data));
-    WEFT_TRY(auto pin, packages_.store->put(upload.data));
+    WEFT_TRY_VOID(check_program(runtime, file_name, data));
+    WEFT_TRY(auto pin, packages_.store->put(data));
     const auto kind = package::python_package_of(file_name);
     if (runtime == model::Runtime::python && *kind != package::PythonPackage::file) {
         // Built now, so that what is wrong with it is the answer.
@@ -229,9 +253,10 @@ FunctionsApi::Answer FunctionsApi::create(const http::Request& request) {
     meta->set_version(0);
     WEFT_TRY(const auto pin, store_package(upload, *config.runtime, *meta, request.deadline));
     ControlPlane& plane = *config.runtime == model::Runtime::native ? native_plane_ : java_plane_;
+    const std::string digest(digest_of(*meta));
     WEFT_TRY_VOID(plane.put(std::move(meta), request.deadline));
-    kLog.info("function created", {{"function", name.full()}});
-    return http::Response::no_content();
+    kLog.info("function created", {{"function", name.full()}, {"package", digest}});
+    return done_with(digest);
 }
 
 FunctionsApi::Answer FunctionsApi::update(const http::Request& request) {
@@ -258,10 +283,11 @@ FunctionsApi::Answer FunctionsApi::update(const http::Request& request) {
     model::to_details(merged, *meta->mutable_functiondetails());
     meta->set_version(found.meta->version() + 1);
     WEFT_TRY(const auto pin, store_package(upload, *merged.runtime, *meta, request.deadline));
+    const std::string digest(digest_of(*meta));
     WEFT_TRY_VOID(found.plane->put(std::move(meta), request.deadline));
-    kLog.info("function updated", {{"function", name.full()}});
+    kLog.info("function updated", {{"function", name.full()}, {"package", digest}});
     if (upload.has_data) collect_packages();
-    return http::Response::no_content();
+    return done_with(digest);
 }
 
 // Delete, get, list, start and stop.
@@ -285,7 +311,24 @@ FunctionsApi::Answer FunctionsApi::remove(const http::Request& request) {
 
 FunctionsApi::Answer FunctionsApi::get(const http::Request& request) {
     WEFT_TRY(const Found found, find_function(request));
-    return http::Response::json(model::to_json(model::from_details(found.meta->functiondetails())));
+    auto shown = nlohmann::ordered_json::parse(
+        model::to_json(model::from_details(found.meta->functiondetails())), nullptr, false);
+    const std::string digest(digest_of(*found.meta));
+    if (!digest.empty()) shown["packageDigest"] = digest;  // Weft's own
+    return http::Response::json(shown.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
+FunctionsApi::Answer FunctionsApi::download(const http::Request& request) {
+    WEFT_TRY(const Found found, find_function(request));
+    const auto transform = request.query.find("transform-function");
+    if (transform != request.query.end() && transform->second == "true")
+        return bad_request("transform-function = true: a function has no transform function, leave it out");
+    const std::string_view digest = digest_of(*found.meta);
+    if (digest.empty()) {
+        return fail(ErrorCode::not_supported, "The package ", found.meta->packagelocation().packagepath(),
+                    " is not one that this worker keeps");
+    }
+    return package_answer(packages_, digest);
 }
 
 FunctionsApi::Answer FunctionsApi::list(const http::Request& request) {

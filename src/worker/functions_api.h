@@ -11,6 +11,7 @@
 #include "model/function_details.h"
 #include "package/packages.h"
 #include "worker/control_plane.h"
+#include "worker/packages_api.h"
 
 namespace weft::worker {
 
@@ -33,8 +34,10 @@ class FunctionsApi final {
     /// Waits for it, within ApiOptions::start_patience: a request right after the start needn't be sent
     /// twice.
     bool wait_until_initialized() const;
-    /// Deletes packages that no function names.
+    /// Deletes packages that no function and no name in the package service stands for.
     void collect_packages();
+
+    PackagesApi& packages() { return packages_api_; }
 
     // One per route; params are tenant, namespace, name and instanceId where the route has them.
     using Answer = Result<http::Response>;
@@ -46,6 +49,7 @@ class FunctionsApi final {
     Answer start(const http::Request& request);
     Answer stop(const http::Request& request);
     Answer restart(const http::Request& request);
+    Answer download(const http::Request& request);
     Answer status(const http::Request& request);
     Answer instance_status(const http::Request& request);
     Answer stats(const http::Request& request);
@@ -63,7 +67,8 @@ class FunctionsApi final {
     };
     struct Upload;
     class Reservation;
-    static Result<Upload> read_upload(const http::Request& request);
+    Result<Upload> read_upload(const http::Request& request) const;
+    Result<> read_named_package(Upload& upload) const;
     Found look_up(const model::FunctionName& name) const;
     Result<Found> find_function(const http::Request& request) const;
     Result<std::int32_t> instance_of(const http::Request& request, const Found& found) const;
@@ -81,6 +86,7 @@ class FunctionsApi final {
     FunctionRunners& runners_;
     package::Packages& packages_;
     BrokerAdmin& admin_;
+    PackagesApi packages_api_;
 
     std::mutex mutex_;                      // guards what follows
     std::set<model::FunctionName> making_;  // by requests that are under way

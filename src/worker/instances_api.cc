@@ -20,6 +20,11 @@ void ask_status(const FunctionRunners& runners, const model::FunctionName& name,
     if (const auto runner = runners.find(name)) runner->status(id, status, deadline);
 }
 
+std::string digest_running(const FunctionRunners& runners, const model::FunctionName& name, std::int32_t id) {
+    const auto runner = runners.find(name);
+    return runner ? runner->package_digest(id) : "";
+}
+
 /// What an instance that doesn't run has counted is not known: all zero.
 void ask_metrics(const FunctionRunners& runners, const model::FunctionName& name, std::int32_t id,
                  ::proto::MetricsData& metrics, Deadline deadline) {
@@ -58,7 +63,7 @@ FunctionsApi::Answer FunctionsApi::status(const http::Request& request) {
     for (const auto& [id, instance] : assigned) {
         auto& status = statuses[instances.size()];
         ask_status(runners_, name, id, status, deadline);
-        instances.push_back({id, instance.worker_id, &status});
+        instances.push_back({id, instance.worker_id, &status, digest_running(runners_, name, id)});
     }
     return http::Response::json(function_status_json(instances));
 }
@@ -75,7 +80,8 @@ FunctionsApi::Answer FunctionsApi::instance_status(const http::Request& request)
         return http::Response::json(instance_status_json({id, "", &status}));
     }
     ask_status(runners_, name, id, status, request.deadline.at_most(options_.status_patience));
-    return http::Response::json(instance_status_json({id, instance->second.worker_id, &status}));
+    return http::Response::json(
+        instance_status_json({id, instance->second.worker_id, &status, digest_running(runners_, name, id)}));
 }
 
 FunctionsApi::Answer FunctionsApi::stats(const http::Request& request) {

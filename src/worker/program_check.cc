@@ -58,4 +58,17 @@ Result<> check_program(model::Runtime runtime, std::string_view file_name, std::
     return {};
 }
 
+std::string program_file_name(std::string_view package_name, std::string_view uploaded_as,
+                              std::string_view bytes) {
+    if (package::python_package_of(uploaded_as) || uploaded_as.ends_with(".so"))
+        return std::string(uploaded_as);
+    std::string_view ending = ".py";
+    if (bytes.starts_with("PK\x03\x04")) {
+        ending = bytes.find(".dist-info/WHEEL") != bytes.npos ? ".whl" : ".zip";
+    } else if (bytes.starts_with(ELFMAG)) {
+        ending = ".so";
+    }
+    return str_cat(package_name, ending);
+}
+
 }  // namespace weft::worker

@@ -12,4 +12,9 @@ namespace weft::worker {
 /// `invalid_argument` with the cure if the bytes can't be a function of this language on this machine.
 Result<> check_program(model::Runtime runtime, std::string_view file_name, std::string_view bytes);
 
+/// The file name of a program that came by a package's name: `uploaded_as` if that says what it is (.py,
+/// .zip, .whl, .so), else made of the package's name and what its bytes look like.
+std::string program_file_name(std::string_view package_name, std::string_view uploaded_as,
+                              std::string_view bytes);
+
 }  // namespace weft::worker

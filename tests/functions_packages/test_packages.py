@@ -1,8 +1,5 @@
 """Python functions of more than one file: zips and wheels, their dependencies, and what is kept of them."""
 
-import os
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pulsar
@@ -30,21 +27,6 @@ ZIP = zip_of(
         f"shouter/deps/{wheel_name('weft_shout')}": DEPENDENCY,
     }
 )
-
-
-@pytest.fixture(scope="module")
-def weft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WeftStandalone]:
-    options = ["--python", os.environ.get("WEFT_TEST_PYTHON", sys.executable)]
-    with WeftStandalone(tmp_path_factory.mktemp("weft"), options=options) as running:
-        yield running
-        running.check_running()
-
-
-@pytest.fixture
-def functions(weft: WeftStandalone) -> FunctionsClient:
-    client = FunctionsClient(weft.address.admin_url)
-    client.wait_until_initialized()
-    return client
 
 
 def config(name: str, class_name: str) -> dict[str, object]:

@@ -5,8 +5,8 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 BOUNDARY = "----weft-test-boundary"
@@ -16,6 +16,7 @@ BOUNDARY = "----weft-test-boundary"
 class Answer:
     status: int
     body: str
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def json(self) -> Any:
@@ -71,7 +72,7 @@ class FunctionsClient:
             request.add_header("Content-Type", content_type)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
-                return Answer(answer.status, answer.read().decode())
+                return Answer(answer.status, answer.read().decode(), dict(answer.headers))
         except urllib.error.HTTPError as error:
             return Answer(error.code, error.read().decode())
 

@@ -292,7 +292,7 @@ def test_broken_uploads(functions: FunctionsClient) -> None:
     assert answer(native, Part("data", executable, file_name="f.so"))[0] == 400
     assert answer(good, Part("url", b"function://public/default/f@1")) == (
         400,
-        "Function Package management service is disabled. Please enable it to use function://public/default/f@1",
+        "url = function://public/default/f@1 does not exist: store it with 'packages upload' first",
     )
     assert "upload the package" in answer(good, Part("url", b"http://localhost/f.py"))[1]
     json_only = functions.call("POST", "bad", b"{}", "application/json")

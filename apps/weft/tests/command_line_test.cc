@@ -122,7 +122,8 @@ TEST_F(FunctionConfigTest, mistakes_are_told_in_the_words_of_the_real_tool) {
     EXPECT_THAT(with({"--user-config", "[1]"}), HasSubstr("'--user-config': '[1]' is not a JSON object"));
     EXPECT_THAT(with({"--subs-position", "earliest"}), HasSubstr("expected one of [Latest, Earliest]"));
     EXPECT_THAT(problem({"--py", "http://x/f.py", "--classname", "f.F"}),
-                HasSubstr("package URLs are not supported"));
+                HasSubstr("package URLs other than function:// are not supported"));
+    EXPECT_EQ(problem({"--py", "function://public/default/f@1", "--classname", "f.F"}), "");
     EXPECT_THAT(with({"--function-config-file", path("none.yml")}), HasSubstr("does not exist"));
     write("bad.yml", "a: [b");
     EXPECT_THAT(with({"--function-config-file", path("bad.yml")}), HasSubstr("bad.yml: "));

@@ -319,7 +319,8 @@ TEST_F(WorkerTest, status_and_stats_are_as_pulsar_writes_them) {
         R"("numRestarts":0,"numReceived":5,"numSuccessfullyProcessed":4,"numUserExceptions":1,)"
         R"("latestUserExceptions":[{"exceptionString":"boom","timestampMs":1234}],"numSystemExceptions":0,)"
         R"("latestSystemExceptions":[],"averageLatency":0.5,"lastInvocationTime":99,"workerId":")" +
-            kWorker + R"("}}]})");
+            kWorker + R"(","packageDigest":")" + package::sha256_hex("def process(x): return x") +
+            R"("}}]})");
     EXPECT_EQ(
         call("GET", kPath + "f/stats").body,
         R"({"receivedTotal":5,"processedSuccessfullyTotal":4,"systemExceptionsTotal":0,)"
@@ -411,9 +412,9 @@ TEST_F(WorkerTest, broken_requests_get_pulsars_answers) {
     parts.add("functionConfig", "application/json", config_with(""));
     parts.add("url", "text/plain", "function://public/default/f@1");
     const std::string type = parts.content_type(), body = parts.finish();
-    EXPECT_EQ(reason(call("POST", kPath + "f", body, type)),
-              "400 Function Package management service is disabled. Please enable it to use "
-              "function://public/default/f@1");
+    EXPECT_EQ(
+        reason(call("POST", kPath + "f", body, type)),
+        "400 url = function://public/default/f@1 does not exist: store it with 'packages upload' first");
     EXPECT_THAT(get(kPath), IsEmpty());
     EXPECT_THAT(log("metadata"), IsEmpty());
     EXPECT_EQ(world.packages(), 0U);
@@ -552,7 +553,7 @@ TEST_F(WorkerTest, strange_names_stay_inside_the_instances_folder) {
     }
     for (const auto& entry : fs::directory_iterator(world.folder)) {
         EXPECT_THAT(entry.path().filename().string(),
-                    ::testing::AnyOf("packages", "instances", "environments"));
+                    ::testing::AnyOf("packages", "instances", "environments", "package-names"));
     }
     EXPECT_EQ(reason(create("a%2Fb")),
               "400 Function name 'a/b' is invalid: slashes and control characters can't be used");

@@ -93,6 +93,10 @@ class Sender:
         self._sent = 0
         self._thread: threading.Thread | None = None
 
+    @property
+    def sending(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
     def send_up_to(self, number: int) -> None:
         """In the background, behind what it still has to send."""
         before = self._thread
@@ -100,8 +104,11 @@ class Sender:
         def send() -> None:
             if before:
                 before.join()
+            piece = max(1, (number - self._sent) // 50)
             for n in range(self._sent, number):
                 self._producer.send_async(f"message {n}".encode(), lambda *_: None)
+                if n % piece == 0:
+                    time.sleep(0.02)  # a slice takes a second at least: what is killed meanwhile is at work
             self._sent = number
 
         self._thread = threading.Thread(target=send)
@@ -119,7 +126,9 @@ class Chaos:
     """Kills, at moments and of processes that the seed gives, each while the functions have something to do."""
 
     weft: WeftStandalone
+    sender: Sender
     choices: random.Random
+    under_load: int = 0  # kills
     kills: Counter[str] = field(default_factory=Counter)
     restart_seconds: list[float] = field(default_factory=list)
 
@@ -128,21 +137,23 @@ class Chaos:
         stats: Any = get_json(f"{self.weft.address.admin_url}/admin/v2/persistent/public/default/in/stats")
         return {name: int(sub["msgBacklog"]) for name, sub in stats["subscriptions"].items() if name != "keep"}
 
-    def wait_for_work(self) -> None:
-        """Until a function has acked something since the call, and has something left."""
-        before = self.backlogs()
+    def acked(self) -> dict[str, str]:
+        """Up to where each function has acked the input."""
+        stats: Any = get_json(f"{self.weft.address.admin_url}/admin/v2/persistent/public/default/in/internalStats")
+        return {name: cursor["markDeletePosition"] for name, cursor in stats["cursors"].items() if name != "keep"}
+
+    def wait_for_progress(self) -> None:
+        """Until a function has acked something since the call."""
+        before = self.acked()
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            now = self.backlogs()
-            if any(now[name] < count for name, count in before.items()) and any(now.values()):
-                return
-            before = {name: max(count, now[name]) for name, count in before.items()}
-            assert time.monotonic() < deadline, f"nothing moves: {now}; {self.weft.log.read_text()[-3000:]}"
+        while self.acked() == before:
+            assert time.monotonic() < deadline, f"nothing moves; {self.weft.log.read_text()[-3000:]}"
             time.sleep(0.005)  # between two looks
 
     def kill(self) -> None:
-        self.wait_for_work()
+        self.wait_for_progress()
         time.sleep(self.choices.uniform(0, 0.5))  # the random moment
+        self.under_load += self.sender.sending or any(self.backlogs().values())
         if self.choices.random() < 0.4:
             self.kills["broker"] += 1
             self.weft.kill()
@@ -179,7 +190,7 @@ def test_what_the_guarantees_promise(tmp_path: Path) -> None:
         functions = FunctionsRest(weft.address)
         for case in CASES:
             functions.create(dict(case.config), case.program)
-        chaos = Chaos(weft, random.Random(seed))
+        chaos = Chaos(weft, sender, random.Random(seed))
         for number in range(KILLS):
             sender.send_up_to(MESSAGES * (number + 1) // (KILLS + 1))
             chaos.kill()
@@ -197,6 +208,7 @@ def test_what_the_guarantees_promise(tmp_path: Path) -> None:
         "seed": seed,
         "messages": MESSAGES,
         "kills": chaos.kills,
+        "kills_under_load": chaos.under_load,
         "found": found,
         "seconds": round(seconds, 1),
         "ready_ms_after_kill_of_the_broker": [round(1000 * ready) for ready in chaos.restart_seconds],
@@ -210,7 +222,7 @@ def test_what_the_guarantees_promise(tmp_path: Path) -> None:
     if evidence := os.environ.get("WEFT_EVIDENCE"):
         Path(evidence).mkdir(parents=True, exist_ok=True)
         (Path(evidence) / "guarantees.json").write_text(json.dumps(result, indent=2) + "\n")
-    assert sum(chaos.kills.values()) == KILLS
+    assert sum(chaos.kills.values()) == KILLS and chaos.under_load == KILLS
     for case in CASES:
         of_case = found[case.name]
         assert of_case["inputs"] >= MESSAGES and of_case["wrong"] == 0, (case.name, of_case)

@@ -8,17 +8,16 @@ that gets guarantees.json.
 import json
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pulsar
 import pytest
 
 from harness.broker import get_json
@@ -73,52 +72,48 @@ CASES = [
 
 
 class Sender:
-    """Sends numbered messages in slices, through deaths of the broker."""
+    """The process that sends: a client's threads don't go well with a process that starts others."""
 
-    def __init__(self, service_url: str) -> None:
-        self._client = pulsar.Client(
-            service_url, logger=pulsar.ConsoleLogger(pulsar.LoggerLevel.Error), operation_timeout_seconds=60
-        )
-        # Subscriptions make the broker keep everything for the checker.
-        for topic in [f"{PREFIX}in"] + [case.output for case in CASES]:
-            self._client.subscribe(topic, "keep", initial_position=pulsar.InitialPosition.Earliest).close()
-        self._producer = self._client.create_producer(
-            f"{PREFIX}in",
-            batching_enabled=True,
-            batching_max_messages=200,
-            block_if_queue_full=True,
-            max_pending_messages=10_000,
-            send_timeout_millis=0,  # a dead broker is waited for
-        )
-        self._sent = 0
-        self._thread: threading.Thread | None = None
+    def __init__(self, service_url: str, log: Path) -> None:
+        program = Path(__file__).with_name("numbered.py")
+        topics = [f"{PREFIX}in"] + [case.output for case in CASES]
+        self._log = log
+        with open(log, "wb") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, program, service_url, *topics],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._input, self._output = self._process.stdin, self._process.stdout
+        assert self._output.readline() == "ready\n", log.read_text()
+        self._asked = self._done = 0
 
     @property
     def sending(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
+        while self._done < self._asked and select.select([self._output], [], [], 0)[0]:
+            line = self._output.readline()
+            assert line, f"the sender ended with {self._process.wait(10)}: {self._log.read_text()}"
+            if line.strip().isdigit():  # the client's log comes here too
+                self._done = int(line)
+        return self._done < self._asked
 
     def send_up_to(self, number: int) -> None:
         """In the background, behind what it still has to send."""
-        before = self._thread
-
-        def send() -> None:
-            if before:
-                before.join()
-            piece = max(1, (number - self._sent) // 50)
-            for n in range(self._sent, number):
-                self._producer.send_async(f"message {n}".encode(), lambda *_: None)
-                if n % piece == 0:
-                    time.sleep(0.02)  # a slice takes a second at least: what is killed meanwhile is at work
-            self._sent = number
-
-        self._thread = threading.Thread(target=send)
-        self._thread.start()
+        self._asked = number
+        self._input.write(f"{number}\n")
+        self._input.flush()
 
     def finish(self) -> None:
-        assert self._thread is not None
-        self._thread.join()
-        self._producer.flush()
-        self._client.close()
+        self._input.close()
+        assert self._process.wait(PATIENCE_SECONDS) == 0
+
+    def kill(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
 
 
 @dataclass
@@ -186,16 +181,19 @@ def test_what_the_guarantees_promise(tmp_path: Path) -> None:
     python = os.environ.get("WEFT_TEST_PYTHON", sys.executable)
     began = time.monotonic()
     with WeftStandalone(tmp_path, options=["--python", python]) as weft:
-        sender = Sender(weft.address.service_url)
-        functions = FunctionsRest(weft.address)
-        for case in CASES:
-            functions.create(dict(case.config), case.program)
-        chaos = Chaos(weft, sender, random.Random(seed))
-        for number in range(KILLS):
-            sender.send_up_to(MESSAGES * (number + 1) // (KILLS + 1))
-            chaos.kill()
-        sender.send_up_to(MESSAGES)
-        sender.finish()
+        sender = Sender(weft.address.service_url, tmp_path / "sender.log")
+        try:
+            functions = FunctionsRest(weft.address)
+            for case in CASES:
+                functions.create(dict(case.config), case.program)
+            chaos = Chaos(weft, sender, random.Random(seed))
+            for number in range(KILLS):
+                sender.send_up_to(MESSAGES * (number + 1) // (KILLS + 1))
+                chaos.kill()
+            sender.send_up_to(MESSAGES)
+            sender.finish()
+        finally:
+            sender.kill()
         chaos.wait_until_done()
         for case in CASES:
             functions.delete(dict(case.config))  # what is under way is finished

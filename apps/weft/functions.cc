@@ -52,6 +52,21 @@ constexpr config::Option kDownloadOptions[] = {
     kNameOptions[3],
     {.names = "--transform-function", .help = "Download the transform Function of the connector"},
 };
+constexpr config::Option kTriggerOptions[] = {
+    kNameOptions[0],
+    kNameOptions[1],
+    kNameOptions[2],
+    kNameOptions[3],
+    {.names = "--topic",
+     .value = "topic",
+     .help = "The specific topic name that the function consumes from that you want to inject the data to"},
+    {.names = "--trigger-file",
+     .value = "file",
+     .help = "The path to the file that contains the data with which you want to trigger the function"},
+    {.names = "--trigger-value",
+     .value = "value",
+     .help = "The value with which you want to trigger the function"},
+};
 constexpr config::Option kListOptions[] = {kNameOptions[2], kNameOptions[3]};
 
 std::string path_of(const FunctionPlace& place) {
@@ -199,6 +214,26 @@ Outcome download_file(const AdminClient& admin, const config::Arguments& argumen
     return {done(std::move(content), "Downloaded successfully")};
 }
 
+Outcome trigger(const AdminClient& admin, const config::Arguments& arguments) {
+    const auto place = function_place_of(arguments);
+    if (!place) return wrong_usage(place.error());
+    const auto value = arguments.value("--trigger-value"), file = arguments.value("--trigger-file");
+    http::MultipartBuilder body;
+    if (value) {
+        body.add("data", "text/plain", *value);
+    } else if (file) {
+        const auto content = read_file(*file);
+        if (!content) return {content};
+        body.add("dataStream", "application/octet-stream", *content,
+                 std::filesystem::path(*file).filename().string());
+    } else {
+        return wrong_usage({ErrorCode::invalid_argument,
+                            "Either a trigger value or a trigger filepath needs to be specified"});
+    }
+    if (const auto topic = arguments.value("--topic")) body.add("topic", "text/plain", *topic);
+    return {admin.send_multipart("POST", str_cat(path_of(*place), "/trigger"), std::move(body))};
+}
+
 template <Outcome (*kAct)(const AdminClient&, const config::Arguments&)>
 int run(const Call& call) {
     const Outcome outcome = kAct(AdminClient(call), call.arguments);
@@ -246,6 +281,10 @@ const Group& functions_group() {
          .summary = "Get the current stats of a Pulsar Function",
          .options = kInstanceOptions,
          .run = run<stats>},
+        {.word = "trigger",
+         .summary = "Trigger the specified Pulsar Function with a supplied value",
+         .options = kTriggerOptions,
+         .run = run<trigger>},
         {.word = "list",
          .summary = "List all Pulsar Functions running under a specific tenant and namespace",
          .options = kListOptions,
@@ -262,7 +301,6 @@ const Group& functions_group() {
         {.word = "localrun", .unsupported = "use weft standalone and weft functions create"},
         {.word = "querystate", .unsupported = "there is no state yet"},
         {.word = "putstate", .unsupported = "there is no state yet"},
-        {.word = "trigger", .unsupported = "use weft produce on the input topic"},
         {.word = "reload", .unsupported = "there are no built-in functions yet"},
         {.word = "available-functions", .unsupported = "there are no built-in functions yet"},
     };

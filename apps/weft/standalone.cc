@@ -60,6 +60,21 @@ constexpr config::Option kOptions[] = {
      .help = "Where pip looks for what Python packages require. Default: nowhere, they bring it or it is "
              "installed"},
     {.names = "--python-extra-dependency-repository", .value = "URL", .help = "A second one."},
+    {.names = "--function-runtime",
+     .value = "kind",
+     .help = "What runs an instance of a C++ function: a process of its own, or a thread of this one, which "
+             "takes less "
+             "memory and in which a crash of the function ends everything. Python functions are processes "
+             "always.",
+     .choices = "process|thread",
+     .fallback = "process"},
+    {.names = "--function-call-limit",
+     .value = "seconds",
+     .help = "A call of a function that lasts longer (and longer than the function's timeoutMs) hangs: the "
+             "instance "
+             "is killed and started again. 0: a call may last for ever.",
+     .type = Type::integer,
+     .fallback = "300"},
     {.names = "--no-functions-worker", .help = "Run the broker alone."},
     {.names = "--log-level",
      .value = "level",
@@ -67,6 +82,7 @@ constexpr config::Option kOptions[] = {
      .choices = "debug|info|warn|error|off",
      .fallback = "info"},
 };
+constexpr std::int64_t kCallLimitSecondsMax = 30LL * 24 * 3600;
 observe::Level level_of(std::string_view name) {
     if (name == "debug") return observe::Level::debug;
     if (name == "warn") return observe::Level::warn;
@@ -133,7 +149,14 @@ class Standalone {
         return self;
     }
     ~Standalone() {
-        if (worker_) worker_->stop(Deadline::after(10s));
+        if (worker_) {
+            worker_->stop(Deadline::after(10s));
+            if (worker_->threads_left_behind() != 0) {
+                // They run on in memory that would be taken down now. What was confirmed is on the disk.
+                observe::Logger("standalone").error("ends at once: threads of functions do not end");
+                std::_Exit(1);
+            }
+        }
         server_.reset();
         worker_.reset();
         if (!thread_.joinable()) return;
@@ -179,6 +202,14 @@ class Standalone {
             worker_options.python_dependency_repository = arguments.text("--python-dependency-repository");
             worker_options.python_extra_dependency_repository =
                 arguments.text("--python-extra-dependency-repository");
+            if (arguments.text("--function-runtime") == "thread")
+                worker_options.function_runtime = worker::FunctionRuntime::thread;
+            const std::int64_t call_limit = arguments.integer("--function-call-limit");
+            if (call_limit < 0 || call_limit > kCallLimitSecondsMax) {
+                return fail(ErrorCode::invalid_argument, "--function-call-limit ", call_limit,
+                            ": it is from 1 to ", kCallLimitSecondsMax, " seconds, or 0 for none");
+            }
+            worker_options.call_limit = std::chrono::seconds(call_limit);
             WEFT_TRY(worker_, worker::Worker::create(std::move(worker_options)));
             worker_->add_routes(router_);
         }

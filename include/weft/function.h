@@ -101,6 +101,9 @@ typedef struct weft_core {
     void (*fail)(void* self, uint32_t input, weft_text what, weft_text stack);
     void (*log)(void* self, int level, weft_text text);
     void (*record_metric)(void* self, weft_text name, double value);
+    /* The function turns to message `input`; `size` says whether this is there. An instance that hangs is
+     * said to hang on the message begun last. */
+    void (*begin)(void* self, uint32_t input);
 } weft_core;
 
 /* A function's program. */

@@ -164,6 +164,10 @@ class Context {
             core_->publish(core_->self, in.index(), sdk::text(topic), &output);
         });
     }
+    /// Says which message is worked on now (for process_batch): should the function hang, it is named.
+    void begin(const Message& in) {
+        if (core_->size >= sizeof(weft_core)) core_->begin(core_->self, in.index());
+    }
     /// Fails one message without an exception (for process_batch).
     void fail(const Message& in, std::string_view what) {
         core_->fail(core_->self, in.index(), sdk::text(what), weft_text{nullptr, 0});
@@ -246,6 +250,7 @@ class Function {
     virtual void process_batch(const Batch& batch, Context& context) {
         for (std::uint32_t i = 0; i < batch.size(); ++i) {
             const Message in = batch[i];
+            context.begin(in);
             try {
                 process(in, context);
             } catch (const std::exception& e) {

@@ -99,6 +99,7 @@ class Connection final : public async::FrameHandler, public ConsumerSink, public
     Answer<> subscribe_to(Topic& topic, const proto::CommandSubscribe& command,
                           std::unique_ptr<Consumer> consumer);
     void acknowledge(const proto::CommandAck& command);
+    Refusal take_acks(Consumer& consumer, const proto::CommandAck& command);
     void redeliver(const proto::CommandRedeliverUnacknowledgedMessages& command);
     void unsubscribe(const proto::CommandUnsubscribe& command);
     void seek(const proto::CommandSeek& command);

@@ -238,39 +238,52 @@ void Connection::close_consumer(Consumer& consumer) {
 
 void Connection::acknowledge(const proto::CommandAck& command) {
     auto* const consumer = find_consumer(command.consumer_id());
-    Refusal refused;
-    if (consumer == nullptr || consumer->subscription == nullptr) {
-        refused = no_consumer();
-    } else if (command.txnid_most_bits() != 0 || command.txnid_least_bits() != 0) {
-        refused = {ServerError::not_allowed, "Transactions are not enabled."};
-    } else {
-        auto& subscription = *consumer->subscription;
-        const auto& topic = subscription.topic();
-        acks_.clear();
-        for (const auto& id : command.message_id()) {
-            if (id.ledgerid() == topic.ledger() && id.entryid() < topic.end())
-                acks_.push_back({id.entryid(), bits_of(id)});
-        }
-        if (command.ack_type() == proto::CommandAck::Individual) {
-            subscription.acknowledge(*consumer, acks_);
-        } else if (acks_one_by_one(consumer->type)) {
-            refused = {ServerError::not_allowed, str_cat("Cumulative acknowledgement is not allowed on a ",
-                                                         name_of(consumer->type), " subscription")};
-        } else if (!acks_.empty()) {
-            subscription.acknowledge_cumulative(*consumer, acks_.front());
-        }
-    }
+    auto* const subscription = consumer == nullptr ? nullptr : consumer->subscription;
+    const auto refusal = subscription == nullptr ? no_consumer() : take_acks(*consumer, command);
     if (!command.has_request_id()) return;
-    proto::BaseCommand answer;
-    answer.set_type(proto::BaseCommand::ACK_RESPONSE);
-    auto& response = *answer.mutable_ackresponse();
-    response.set_consumer_id(command.consumer_id());
-    response.set_request_id(command.request_id());
-    if (!refused.message.empty()) {
-        response.set_error(static_cast<proto::ServerError>(refused.error));
-        response.set_message(refused.message);
+    const auto answer = [id = command.consumer_id(), request = command.request_id()](Connection& self,
+                                                                                     const Refusal& refused) {
+        proto::BaseCommand said;
+        said.set_type(proto::BaseCommand::ACK_RESPONSE);
+        auto& response = *said.mutable_ackresponse();
+        response.set_consumer_id(id);
+        response.set_request_id(request);
+        if (!refused.message.empty()) {
+            response.set_error(static_cast<proto::ServerError>(refused.error));
+            response.set_message(refused.message);
+        }
+        self.write(said);
+    };
+    if (!refusal.message.empty()) return answer(*this, refusal);
+    // What the answer says is true after a crash too.
+    subscription->confirm_acks(later([answer](Connection& self, Result<> written) {
+        answer(self,
+               written ? Refusal{} : Refusal{ServerError::persistence, std::move(written).error().message});
+    }));
+}
+
+/// Why not; an empty message: all is well.
+Refusal Connection::take_acks(Consumer& consumer, const proto::CommandAck& command) {
+    if (command.txnid_most_bits() != 0 || command.txnid_least_bits() != 0)
+        return {ServerError::not_allowed, "Transactions are not enabled."};
+    auto& subscription = *consumer.subscription;
+    const auto& topic = subscription.topic();
+    const bool held = subscription.holds_deliveries(consumer);
+    acks_.clear();
+    for (const auto& id : command.message_id()) {
+        if (id.ledgerid() == topic.ledger() && id.entryid() < topic.end())
+            acks_.push_back({id.entryid(), bits_of(id)});
     }
-    write(answer);
+    if (command.ack_type() == proto::CommandAck::Individual) {
+        subscription.acknowledge(consumer, acks_);
+    } else if (acks_one_by_one(consumer.type)) {
+        return {ServerError::not_allowed, str_cat("Cumulative acknowledgement is not allowed on a ",
+                                                  name_of(consumer.type), " subscription")};
+    } else if (!acks_.empty()) {
+        subscription.acknowledge_cumulative(consumer, acks_.front());
+    }
+    if (!held) return {ServerError::consumer_busy, "Another consumer of the subscription is active by now"};
+    return {};
 }
 
 void Connection::redeliver(const proto::CommandRedeliverUnacknowledgedMessages& command) {

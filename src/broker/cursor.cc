@@ -139,6 +139,12 @@ std::span<const std::int64_t> Cursor::pending_bits(EntryId entry) const {
 
 void Cursor::reset(EntryId position) { *this = Cursor(position); }
 
+bool Cursor::fits_record() const {
+    std::size_t words = 0;
+    for (const auto& [entry, bits] : partial_) words += bits.size();
+    return ranges_.size() <= kRecordRangesMax && words <= kRecordWordsMax;
+}
+
 std::string Cursor::serialize() const {
     std::string out(1, kFormat);
     put_varint(out, position_);

@@ -56,6 +56,8 @@ class Cursor {
     /// Forgets everything: all below `position` is acked, nothing else.
     void reset(EntryId position);
 
+    /// Whether serialize() can hold all of it.
+    bool fits_record() const;
     std::string serialize() const;
     static Result<Cursor> parse(std::string_view record);
     bool operator==(const Cursor&) const = default;

@@ -207,6 +207,32 @@ void Engine::write_cursor(Subscription& subscription) {
                          {subscription.cursor(), subscription.properties()}, done);
 }
 
+void Engine::save_cursor(Subscription& subscription, store::Store::Done done) {
+    subscription.saves.waiting.push_back(std::move(done));
+    if (!subscription.saves.under_way) save_waiting(subscription);
+}
+
+void Engine::save_waiting(Subscription& subscription) {
+    subscription.saves.under_way = true;
+    auto written = [this, here = alive(), topic = subscription.topic().alive(), name = subscription.name(),
+                    fits = subscription.cursor().fits_record(),
+                    waiting = std::exchange(subscription.saves.waiting, {})](const Result<>& stored) mutable {
+        for (auto& done : waiting) {
+            done(stored && !fits ? fail(ErrorCode::limit_reached, "the subscription ", name,
+                                        " has more gaps than its record holds")
+                                 : stored);
+        }
+        if (here.expired()) return;
+        const auto there = topic.lock();
+        auto* const found = there ? (*there)->find_subscription(name) : nullptr;
+        if (found == nullptr) return;
+        found->saves.under_way = false;
+        if (!found->saves.waiting.empty()) save_waiting(*found);
+    };
+    metadata_.put_cursor(subscription.topic().name(), subscription.name(),
+                         {subscription.cursor(), subscription.properties()}, std::move(written));
+}
+
 void Engine::flush_cursors() {
     flush_timer_ = 0;
     std::vector<Topic*> touched;

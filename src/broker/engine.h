@@ -40,6 +40,7 @@ class Engine final : public Broker, public Hub {
     const BrokerOptions& options() const override { return options_; }
     void entries_arrived(Topic& topic) override;
     void cursor_changed(Subscription& subscription) override;
+    void save_cursor(Subscription& subscription, store::Store::Done done) override;
     void subscription_dropped(Subscription& subscription) override;
     void append_failed(const Topic& topic, const Error& error) override;
     void pending_bytes_changed(std::int64_t by) override;
@@ -82,6 +83,7 @@ class Engine final : public Broker, public Hub {
     void trim_all_now_and_then();
     void make_room();
     void write_cursor(Subscription& subscription);
+    void save_waiting(Subscription& subscription);
     void check_keep_alive();
     void give_memory_back();
 

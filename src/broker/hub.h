@@ -22,6 +22,9 @@ class Hub {
     virtual void entries_arrived(Topic& topic) = 0;
     /// Writes the subscription's cursor soon.
     virtual void cursor_changed(Subscription& subscription) = 0;
+    /// Writes the cursor now; `done` when it is on disk as it stands, or with the reason why it can't be.
+    /// Calls that come while a write is under way share the next one.
+    virtual void save_cursor(Subscription& subscription, store::Store::Done done) = 0;
     /// The subscription is about to be destroyed: its cursor isn't to be written any more.
     virtual void subscription_dropped(Subscription& subscription) = 0;
     /// An entry could not be stored.

@@ -123,6 +123,16 @@ void Subscription::acknowledge(Consumer& consumer, std::span<const Ack> acks) {
     if (waited) dispatch();
 }
 
+void Subscription::confirm_acks(store::Store::Done done) {
+    if (!durable()) return done({});
+    hub_.save_cursor(*this, std::move(done));
+}
+
+bool Subscription::holds_deliveries(const Consumer& consumer) const {
+    const auto* const active = dispatcher_ == nullptr ? nullptr : dispatcher_->active();
+    return active == nullptr || active == &consumer;
+}
+
 void Subscription::acknowledge_cumulative(Consumer& consumer, const Ack& up_to) {
     const auto before = cursor_.position();
     if (up_to.still_unacked.empty()) {

@@ -55,6 +55,11 @@ class Subscription final {
 
     void flow(Consumer& consumer, std::uint32_t permits);
     void acknowledge(Consumer& consumer, std::span<const Ack> acks);
+    /// Calls `done` when what was acked so far is on disk (or with the reason why it isn't).
+    void confirm_acks(store::Store::Done done);
+    /// Whether what this consumer was sent is its own still: another one of a Failover subscription may be
+    /// active by now, and get it too.
+    bool holds_deliveries(const Consumer& consumer) const;
     /// All entries below `up_to.entry`, and it (or some of its messages).
     void acknowledge_cumulative(Consumer& consumer, const Ack& up_to);
     void redeliver_all(Consumer& consumer, std::optional<std::uint64_t> epoch);
@@ -74,6 +79,12 @@ class Subscription final {
     const Dispatcher* dispatcher() const { return dispatcher_.get(); }
     /// Whether the record in the store is behind the cursor; the hub clears it when it writes.
     bool dirty = false;
+    /// The hub's, for those who wait until the cursor is on disk.
+    struct Saves {
+        std::vector<store::Store::Done> waiting;  // for the next write
+        bool under_way = false;
+    };
+    Saves saves;
 
     struct Counters {
         Rate messages_out, bytes_out, redelivered, acked;

@@ -60,6 +60,8 @@ class Core {
   public:
     virtual ~Core() = default;
     // Inside process() only; `input` counts from the first message of the span.
+    /// The function turns to this message: should it hang, this is the one.
+    virtual void begin(std::uint32_t input) = 0;
     virtual void emit(std::uint32_t input, const weft_output& output) = 0;
     virtual void publish(std::uint32_t input, std::string_view topic, const weft_output& output) = 0;
     virtual void fail(std::uint32_t input, std::string_view what, std::string_view stack,

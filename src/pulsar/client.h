@@ -56,6 +56,9 @@ struct ProducerOptions {
     Access access = Access::shared;
     wire::Compression compression = wire::Compression::none;
     enum class Batching : std::uint8_t { on, off } batching = Batching::on;
+    /// What is sent and unconfirmed when the connection ends: sent again (and then maybe stored twice), or
+    /// given up with `unknown_outcome`.
+    enum class Resend : std::uint8_t { on, off } resend = Resend::on;
     std::uint32_t batch_messages_max = 1000;
     std::uint32_t batch_bytes_max = 128U << 10;
     std::uint32_t pending_messages_max = 10'000;  // sent and unconfirmed; over it send() waits
@@ -101,6 +104,7 @@ struct Entry {
     std::uint32_t redelivery_count = 0;
     std::vector<std::int64_t> ack_set;
     std::uint64_t consumer_tag = 0;  // which consumer (its creation order in the client)
+    std::uint64_t delivery = 0;      // by which attachment to the broker it came (Consumer::claim)
 
     std::uint32_t num_messages() const { return metadata.num_messages; }
     bool is_pending(std::uint32_t index) const {
@@ -194,6 +198,11 @@ class Consumer {
     virtual void acknowledge(const MessageId& id, std::uint32_t batch_size = 0) = 0;
     void acknowledge(const Message& message) { acknowledge(message.id, message.batch_size); }
     virtual void acknowledge(std::span<const MessageId> entries) = 0;
+    /// For at-most-once: acks the entries and waits until the broker says that this is on its disk; then
+    /// nobody gets them again. Those that came before the connection was lost or another consumer became the
+    /// active one are taken out: they come again, here or there. After an error nothing is known of any of
+    /// them; it may be tried again.
+    virtual Result<> claim(std::vector<Entry>& entries, Deadline deadline) = 0;
     /// Acks everything up to and with this one; not for Shared and Key_Shared (logged and ignored there).
     virtual void acknowledge_cumulative(const MessageId& id, std::uint32_t batch_size = 0) = 0;
     /// Asks for redelivery after negative_ack_delay.

@@ -115,7 +115,9 @@ Result<> read_inputs(const FunctionDetails& details, FunctionSpec& spec) {
             options.receiver_queue_messages =
                 static_cast<std::uint32_t>(consumer.receiverqueuesize().value());
         }
-        options.ack_timeout = std::chrono::milliseconds(source.timeoutms());
+        // At most once acks before it processes: nothing is to be asked for again.
+        if (spec.guarantee == Guarantee::at_least_once)
+            options.ack_timeout = std::chrono::milliseconds(source.timeoutms());
         if (source.negativeackredeliverydelayms() > 0) {
             options.negative_ack_delay = std::chrono::milliseconds(source.negativeackredeliverydelayms());
         }

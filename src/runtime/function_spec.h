@@ -31,6 +31,11 @@ struct FunctionSpec {
     pulsar::Properties client_properties;  // of our producers and consumers
     std::string worker_id;
 
+    /// At most once: an output that was sent and not confirmed must not be sent a second time.
+    pulsar::ProducerOptions::Resend resend() const {
+        using enum pulsar::ProducerOptions::Resend;
+        return guarantee == Guarantee::at_most_once ? off : on;
+    }
     std::string fqfn() const { return str_cat(info.tenant, "/", info.function_namespace, "/", info.name); }
 
     static Result<FunctionSpec> from(const InstanceSpec& spec);

@@ -12,12 +12,13 @@ namespace {
 constexpr Duration kRetryMin = 100ms, kRetryMax = 10s;
 }
 
-Instance::Instance(FunctionSpec spec)
+Instance::Instance(FunctionSpec spec, std::shared_ptr<pulsar::Client> client)
     : spec_(std::move(spec)),
       log_(std::make_unique<FunctionLog>(spec_.fqfn(), spec_.info.instance_id)),
       settlement_(std::make_shared<Settlement>(stats_, spec_.guarantee == Guarantee::at_most_once
                                                            ? Settlement::Acks::none
-                                                           : Settlement::Acks::when_stored)) {}
+                                                           : Settlement::Acks::when_stored)),
+      client_(std::move(client)) {}
 
 Instance::~Instance() { close(Deadline::after(0s)); }
 
@@ -32,9 +33,11 @@ void Instance::run(const Events& events) {
 }
 
 Result<> Instance::load_and_run(const Events& events) {
-    pulsar::ClientOptions options;
-    options.service_url = spec_.info.service_url;
-    WEFT_TRY(client_, pulsar::Client::create(std::move(options)));
+    if (!client_) {
+        pulsar::ClientOptions options;
+        options.service_url = spec_.info.service_url;
+        WEFT_TRY(client_, pulsar::Client::create(std::move(options)));
+    }
     {
         const std::lock_guard lock(mutex_);
         if (stopping_) return {};  // asked before there was a loop to be stopped
@@ -45,7 +48,9 @@ Result<> Instance::load_and_run(const Events& events) {
     // Connecting and loading the user's program take their time side by side.
     Result<> connected;
     std::jthread connecting([&] { connected = connect(); });
+    settlement_->progress().enter();
     auto opened = load_host();
+    settlement_->progress().leave();
     if (!opened) {
         events.failed(opened.error());  // at once: connecting may take a while yet
         stop(Deadline::after(0s));
@@ -116,7 +121,8 @@ Result<> Instance::connect_once(Deadline deadline) {
                                                  .compression = spec_.output_compression,
                                                  .properties = spec_.client_properties,
                                                  .pending_messages_max = spec_.pending_messages_max,
-                                                 .schema = spec_.output_schema},
+                                                 .schema = spec_.output_schema,
+                                                 .resend = spec_.resend()},
                                                 settlement_, deadline));
         loop_->set_output(std::move(output));
     }
@@ -173,6 +179,15 @@ void Instance::status(::proto::FunctionStatus& status) const {
     const std::lock_guard lock(mutex_);
     status.set_running(running_);
     if (!running_) status.set_failureexception(why_not_running_);
+}
+
+Instance::Health Instance::health() const {
+    const Progress::Seen seen = settlement_->progress().seen();
+    Health health{seen.steps, seen.in_user_code, "the making of the function"};
+    if (seen.input < spec_.info.inputs.size())
+        health.about =
+            str_cat("message ", wire::to_string(seen.id), " of ", spec_.info.inputs[seen.input].topic);
+    return health;
 }
 
 void Instance::metrics(::proto::MetricsData& metrics) const { stats_.fill(metrics); }

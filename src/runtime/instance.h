@@ -20,7 +20,8 @@ class Settlement;
 
 class Instance final {
   public:
-    explicit Instance(FunctionSpec spec);
+    /// `client` may be shared with others; null: it makes its own.
+    explicit Instance(FunctionSpec spec, std::shared_ptr<pulsar::Client> client = nullptr);
     ~Instance();
     Instance(const Instance&) = delete;
     Instance& operator=(const Instance&) = delete;
@@ -36,6 +37,13 @@ class Instance final {
     void stop(Deadline drain);
 
     // Any thread.
+    /// What the function thread does, and about what: "message 5:3:-1:0 of persistent://...".
+    struct Health {
+        std::uint64_t steps = 0;  // differs from an earlier look if there was progress since
+        bool in_user_code = false;
+        std::string about;
+    };
+    Health health() const;
     void status(::proto::FunctionStatus& status) const;
     void metrics(::proto::MetricsData& metrics) const;
 
@@ -53,7 +61,7 @@ class Instance final {
     FunctionStats stats_;
     std::unique_ptr<FunctionLog> log_;
     std::shared_ptr<Settlement> settlement_;  // see Settlement
-    std::unique_ptr<pulsar::Client> client_;
+    std::shared_ptr<pulsar::Client> client_;
     std::unique_ptr<RecordLoop> loop_;          // set and reset under mutex_
     std::vector<struct InputConsumer> inputs_;  // while connecting
     std::unique_ptr<host::Host> host_;

@@ -1,5 +1,6 @@
 #include "runtime/instance_main.h"
 
+#include <execinfo.h>
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -87,6 +88,14 @@ InstanceSpec spec_of(const control::Spec& spec) {
                 channel.send(answer);
                 break;
             }
+            case control::Request::kHealth: {
+                const Instance::Health health = instance.health();
+                answer.mutable_health()->set_steps(health.steps);
+                answer.mutable_health()->set_in_user_code(health.in_user_code);
+                answer.mutable_health()->set_about(health.about);
+                channel.send(answer);
+                break;
+            }
             case control::Request::kStopWithinMs:
                 instance.stop(Deadline::after(std::chrono::milliseconds(request.stop_within_ms())));
                 break;
@@ -111,10 +120,19 @@ InstanceSpec spec_of(const control::Spec& spec) {
     leave(1);
 }
 
+/// Writes where the function thread stands; the process is about to be killed, so nothing here need be
+/// careful. A language's host may have a better one.
+void print_stack(int) {
+    void* frames[64];
+    const int count = backtrace(frames, 64);
+    backtrace_symbols_fd(frames, count, STDERR_FILENO);
+}
+
 }  // namespace
 
 int run_instance(int control_fd) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    std::signal(kWhereSignal, print_stack);
     std::signal(SIGPIPE, SIG_IGN);
     fcntl(control_fd, F_SETFD, FD_CLOEXEC);
     setvbuf(stdout, nullptr, _IOLBF, 0);  // what user code prints shows line by line

@@ -6,6 +6,9 @@ namespace weft::runtime {
 /// The descriptor on which a supervisor's child finds its control channel.
 inline constexpr int kControlFd = 3;
 
+/// Makes the function thread, which is the instance's main thread, write where it stands to standard error.
+inline constexpr int kWhereSignal = 12;  // SIGUSR2
+
 /// Reads its specification from the channel, runs the function and answers the supervisor until told to stop
 /// or the channel ends. Returns the exit code: 0 when it was asked to stop. `main` calls it first thing when
 /// argv[1] is "instance", before it does anything else: the start of a function waits for it.

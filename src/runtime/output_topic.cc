@@ -38,6 +38,7 @@ Result<std::unique_ptr<OutputTopic>> OutputTopic::open(pulsar::Client& client, c
         producer.pending_bytes_max = 256U << 20;
         producer.properties = options.properties;
         producer.schema = options.schema;
+        producer.resend = options.resend;
         Partition partition;
         WEFT_TRY(partition.producer, client.create_producer(std::move(producer), deadline));
         output->partitions_.push_back(std::move(partition));
@@ -118,6 +119,7 @@ void OutputTopic::send(Partition& partition) {
         finish(std::unexpected(std::move(entry).error()));
         return;
     }
+    const Progress::Outside waiting(settlement_->progress());
     // Too much is under way: wait, for as long as the broker is away if need be.
     for (;;) {
         const Result<> sent = producer.send_entry(*entry, header.sequence_id, flight->num_messages, finish,

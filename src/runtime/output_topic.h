@@ -28,6 +28,7 @@ class OutputTopic {
         pulsar::Properties properties;
         std::optional<std::uint32_t> pending_messages_max = std::nullopt;
         std::optional<pulsar::SchemaInfo> schema = std::nullopt;
+        pulsar::ProducerOptions::Resend resend = pulsar::ProducerOptions::Resend::on;
     };
     /// Makes the producers: one, or one for each partition.
     static Result<std::unique_ptr<OutputTopic>> open(pulsar::Client& client, const Options& options,

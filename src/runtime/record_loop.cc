@@ -90,6 +90,7 @@ bool RecordLoop::take_inputs() {
         auto entries = inputs_[i].consumer->receive_entries(kReceiveBytesMax, Deadline::after(0s));
         if (entries) {
             any = true;
+            if (at_most_once_ && !claim(*inputs_[i].consumer, *entries)) continue;
             process(i, std::move(*entries));
         } else if (entries.error().code == ErrorCode::not_supported) {  // an encrypted or a chunked message
             any = true;
@@ -100,6 +101,18 @@ bool RecordLoop::take_inputs() {
         }
     }
     return any;
+}
+
+/// At most once: what the broker doesn't have on its disk as acked may come again, so it is not processed.
+/// Waits for as long as that takes; false: nothing is left to be processed.
+bool RecordLoop::claim(pulsar::Consumer& consumer, std::vector<pulsar::Entry>& entries) {
+    for (bool told = false; !stopping_.load() && !settlement_->given_up();) {
+        const Result<> claimed = consumer.claim(entries, Deadline::after(kClaimPatience));
+        if (claimed) return !entries.empty();
+        if (!std::exchange(told, true)) parts_.stats.system_exception(claimed.error().message);
+        settlement_->signal().wait(Deadline::after(kClaimPause));
+    }
+    return false;
 }
 
 void RecordLoop::process(std::uint32_t number, std::vector<pulsar::Entry> entries) {
@@ -125,7 +138,6 @@ void RecordLoop::take_apart(std::uint32_t number, pulsar::Entry entry) {
     pulsar::Consumer& consumer = *inputs_[number].consumer;
     if (metadata.marker) return consumer.acknowledge(entry.id);
 
-    if (at_most_once_) consumer.acknowledge(entry.id);
     const AckTracker::Opened opened =
         settlement_->tracker().open({.consumer = number,
                                      .id = entry.id,
@@ -190,8 +202,16 @@ Result<> RecordLoop::read_messages(OpenEntry& open, const AckTracker::Opened& op
     return {};
 }
 
+/// What was claimed is lost if it isn't processed: a stop waits for it as long as it may.
+bool RecordLoop::may_go_on() { return !stopping_.load() || (at_most_once_ && !drain_deadline().passed()); }
+
+Deadline RecordLoop::drain_deadline() {
+    const std::lock_guard lock(stop_mutex_);
+    return drain_until_;
+}
+
 void RecordLoop::run_chunks() {
-    for (std::size_t first = 0; first < messages_.size() && !stopping_.load();) {
+    for (std::size_t first = 0; first < messages_.size() && may_go_on();) {
         const std::size_t count = std::min(chunk_size_, messages_.size() - first);
         run_chunk(first, count);
         first += count;
@@ -205,7 +225,10 @@ void RecordLoop::run_chunk(std::size_t first, std::size_t count) {
     chunk_failures_ = 0;
     failed_in_chunk_.assign(count, false);
     const SteadyTime start = steady_now();
+    begin(0);
+    settlement_->progress().enter();
     host_->process({messages_.data() + first, count});
+    settlement_->progress().leave();
     const SteadyTime end = steady_now();
     const Duration time = end - start;
     parts_.stats.processed(count, count - chunk_failures_, time);
@@ -235,16 +258,19 @@ void RecordLoop::deliver_published() {
 }
 
 void RecordLoop::drain() {
-    Deadline until = Deadline::never();
-    {
-        const std::lock_guard lock(stop_mutex_);
-        until = drain_until_;
-    }
+    const Deadline until = drain_deadline();
     flush_all();
     while (settlement_->batches_under_way() > 0 && settlement_->signal().wait(until)) {
     }
     deliver_published();
     for (const InputConsumer& input : inputs_) (void)input.consumer->flush_acks(until);
+}
+
+void RecordLoop::begin(std::uint32_t input) {
+    const weft_message& message = messages_[chunk_first_ + input];
+    const weft_entry& entry = *message.entry;
+    settlement_->progress().begin({entry.ledger_id, entry.entry_id, entry.partition, message.batch_index},
+                                  entry.input);
 }
 
 void RecordLoop::emit(std::uint32_t input, const weft_output& output) {
@@ -319,6 +345,7 @@ std::span<const wire::Property> RecordLoop::result_properties(std::uint32_t inpu
 
 OutputTopic* RecordLoop::topic_for(const std::string& topic, Error& why) {
     if (const auto it = published_to_.find(topic); it != published_to_.end()) return it->second.get();
+    const Progress::Outside waiting(settlement_->progress());
     if (published_to_.size() >= kPublishTopicsMax) {
         flush_all();
         (void)published_to_.begin()->second->close(
@@ -334,7 +361,8 @@ OutputTopic* RecordLoop::topic_for(const std::string& topic, Error& why) {
                                     {.topic = name->full(),
                                      .compression = parts_.spec.output_compression,
                                      .properties = parts_.spec.client_properties,
-                                     .pending_messages_max = parts_.spec.pending_messages_max},
+                                     .pending_messages_max = parts_.spec.pending_messages_max,
+                                     .resend = parts_.spec.resend()},
                                     settlement_, Deadline::after(30s));
     if (!opened) {
         why = std::move(opened).error();

@@ -53,6 +53,7 @@ class RecordLoop final : public host::Core {
     void stop(Deadline drain);
 
     // host::Core
+    void begin(std::uint32_t input) override;
     void emit(std::uint32_t input, const weft_output& output) override;
     void publish(std::uint32_t input, std::string_view topic, const weft_output& output) override;
     void fail(std::uint32_t input, std::string_view what, std::string_view stack,
@@ -67,6 +68,8 @@ class RecordLoop final : public host::Core {
     static constexpr std::size_t kReceiveBytesMax = 512U << 10;  // taken at a time
     static constexpr std::size_t kPublishTopicsMax = 1000;       // topics with an open producer
     static constexpr Duration kOutputWait = 1ms;
+    // At-most-once: one attempt to have an ack on the broker's disk, and the pause before the next.
+    static constexpr Duration kClaimPatience = 10s, kClaimPause = 100ms;
 
   private:
     /// An entry that is being worked on. Its messages point to `head`.
@@ -76,10 +79,13 @@ class RecordLoop final : public host::Core {
         std::uint32_t slot = 0;
     };
     bool take_inputs();
+    bool claim(pulsar::Consumer& consumer, std::vector<pulsar::Entry>& entries);
     void process(std::uint32_t number, std::vector<pulsar::Entry> entries);
     void take_apart(std::uint32_t number, pulsar::Entry entry);
     Result<> read_messages(OpenEntry& open, const AckTracker::Opened& opened);
 
+    bool may_go_on();
+    Deadline drain_deadline();
     void run_chunks();
     void run_chunk(std::size_t first, std::size_t count);
     void flush_due(SteadyTime now);

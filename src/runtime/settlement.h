@@ -13,6 +13,7 @@
 #include "pulsar/client.h"
 #include "runtime/ack_tracker.h"
 #include "runtime/function_stats.h"
+#include "runtime/progress.h"
 
 namespace weft::runtime {
 
@@ -50,6 +51,7 @@ class Settlement {
 
     AckTracker& tracker() { return tracker_; }
     Signal& signal() { return signal_; }
+    Progress& progress() { return progress_; }
     /// The consumers, by their number in AckAction; set before the first entry is opened. Owned by the
     /// caller, until close().
     void set_consumers(std::vector<pulsar::Consumer*> consumers);
@@ -83,6 +85,7 @@ class Settlement {
     const Acks acks_;
     AckTracker tracker_;
     Signal signal_;
+    Progress progress_;
     std::atomic<std::uint64_t> bytes_under_way_{0}, batches_under_way_{0};
     std::atomic<bool> abandoned_{false}, given_up_{false};
     mutable std::mutex mutex_;

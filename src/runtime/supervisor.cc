@@ -1,6 +1,7 @@
 #include "runtime/supervisor.h"
 
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -10,13 +11,15 @@
 #include <optional>
 
 #include "async/call.h"
-#include "async/loop.h"
 #include "base/check.h"
 #include "observe/log.h"
 #include "runtime/control_frames.h"
+#include "runtime/health_watch.h"
+#include "runtime/instance_main.h"
 #include "runtime/proto/control.pb.h"
 #include "runtime/restart_policy.h"
 #include "runtime/spawn.h"
+#include "runtime/supervisor_thread.h"
 #include "wire/proto/Function.pb.h"
 #include "wire/proto/InstanceCommunication.pb.h"
 
@@ -26,6 +29,7 @@ namespace {
 constexpr std::size_t kOutputLinesKept = 20;
 constexpr std::size_t kOutputLineBytesMax = 4096;
 constexpr std::size_t kRequestsWaitingMax = 1000;
+constexpr Duration kLastWords = 500ms;  // of an instance that hangs: where it stands
 
 /// Watches one descriptor on a loop, and owns it.
 class FdWatch {
@@ -113,13 +117,14 @@ class Keeper {
   public:
     using Answered = std::move_only_function<void(Result<control::Answer>)>;
 
-    Keeper(async::Loop& loop, InstanceSpec spec, RestartPolicy policy)
+    Keeper(async::Loop& loop, InstanceSpec spec, RestartPolicy policy, HealthPolicy health)
         : loop_(loop),
           spec_(std::move(spec)),
           name_(display_name(spec_)),
           log_("supervisor", name_),
           function_log_("instance", name_),
-          schedule_(policy) {}
+          schedule_(policy),
+          health_(health, timeout_of(spec_)) {}
     ~Keeper() { WEFT_CHECK(!run_, "the child is gone before its keeper"); }
     Keeper(const Keeper&) = delete;
     Keeper& operator=(const Keeper&) = delete;
@@ -136,6 +141,8 @@ class Keeper {
         control::Request request;
         *request.mutable_start() = message_of(spec_);
         send(request);
+        health_.restart();
+        if (health_.on() && health_timer_ == 0) look_later();
         return {};
     }
 
@@ -154,7 +161,9 @@ class Keeper {
     /// Asks the child to finish; `gone` is called when it is. Killed after the time given.
     void stop(Duration within, std::move_only_function<void()> gone) {
         stopping_ = true;
-        if (restart_timer_ != 0) loop_.cancel(std::exchange(restart_timer_, 0));
+        for (auto* timer : {&restart_timer_, &health_timer_}) {
+            if (*timer != 0) loop_.cancel(std::exchange(*timer, 0));
+        }
         if (!run_) return gone();
         gone_.push_back(std::move(gone));
         control::Request request;
@@ -168,6 +177,13 @@ class Keeper {
     std::int64_t restarts() const { return restarts_; }
     const std::string& why_not_running() const { return why_not_running_; }
     const InstanceSpec& spec() const { return spec_; }
+    /// What is to be said of an instance that runs: that it makes no progress, or why it was started again,
+    /// as long as it has not processed anything since.
+    std::string concern(bool processed_something) const {
+        if (auto stuck = health_.concern(steady_now())) return std::move(*stuck);
+        if (restarts_ == 0 || processed_something) return "";
+        return str_cat("started again; before that: ", why_not_running_);
+    }
 
   private:
     /// One child, from start to end.
@@ -178,6 +194,7 @@ class Keeper {
         ControlFrameReader reader;
         OutputLines lines;
         std::string failure;  // as the child told it
+        std::string hung;     // it is killed for this
         std::map<std::uint64_t, Answered> waiting;
     };
 
@@ -199,6 +216,33 @@ class Keeper {
         Answered answered = std::move(it->second);
         run_->waiting.erase(it);
         answered(std::move(answer));
+    }
+    void look_later() {
+        health_timer_ = loop_.after(health_.interval(), [this] {
+            health_timer_ = 0;
+            look();
+        });
+    }
+    /// Looks after the health of the child, for as long as there is one.
+    void look() {
+        if (!run_ || stopping_ || !run_->hung.empty()) return;
+        const SteadyTime now = steady_now();
+        if (const auto why = health_.hung(now)) return end_hung_child(*why);
+        health_.asked(now);
+        control::Request request;
+        request.set_health(true);
+        ask(std::move(request), [this, run = run_.get()](const Result<control::Answer>& answer) {
+            if (!answer || run != run_.get()) return;
+            const auto& said = answer->health();
+            health_.answered(said.steps(), said.in_user_code(), said.about(), steady_now());
+        });
+        if (run_) look_later();
+    }
+    void end_hung_child(const std::string& why) {
+        log_.error("the instance hangs and is killed", {{"pid", run_->child.pid}, {"why", why}});
+        run_->hung = why;
+        syscall(SYS_tgkill, run_->child.pid, run_->child.pid, kWhereSignal);
+        if (kill_timer_ == 0) kill_timer_ = loop_.after(kLastWords, [this] { kill_child(); });
     }
     void read_control() {
         char buffer[16384];
@@ -248,8 +292,10 @@ class Keeper {
         drain_output();
         const std::string end = reap(run_->child);
         const Duration ran = steady_now() - run_->started;
-        why_not_running_ =
-            run_->failure.empty() ? str_cat("the instance ended: ", end, run_->lines.tail()) : run_->failure;
+        why_not_running_ = !run_->hung.empty()     ? str_cat(run_->hung, run_->lines.tail())
+                           : run_->failure.empty() ? str_cat("the instance ended: ", end, run_->lines.tail())
+                                                   : run_->failure;
+        const bool hung = !run_->hung.empty();
         if (kill_timer_ != 0) loop_.cancel(std::exchange(kill_timer_, 0));
         const std::unique_ptr<Run> over = std::move(run_);
         over->ended->stop();
@@ -259,7 +305,7 @@ class Keeper {
             for (auto& gone : std::exchange(gone_, {})) gone();
             return;
         }
-        const Duration pause = schedule_.next(ran);
+        const Duration pause = schedule_.next(hung ? Duration::zero() : ran);
         log_.warn(
             "the instance ended and is started again",
             {{"end", end}, {"in_ms", std::chrono::duration_cast<std::chrono::milliseconds>(pause).count()}});
@@ -279,30 +325,21 @@ class Keeper {
     const std::string name_;
     const observe::Logger log_, function_log_;
     RestartSchedule schedule_;
+    HealthWatch health_;
     std::unique_ptr<Run> run_;  // null: none runs now
     std::uint64_t last_request_ = 0;
     std::int64_t restarts_ = 0;
     std::string why_not_running_ = "starting";
     bool stopping_ = false;
-    async::TimerId restart_timer_ = 0, kill_timer_ = 0;
+    async::TimerId restart_timer_ = 0, kill_timer_ = 0, health_timer_ = 0;
     std::vector<std::move_only_function<void()>> gone_;
 };
 
-/// The one thread of all supervisors of this process: it goes with the last of them. It must be one that
-/// lives long: a child is killed when the thread that started it ends.
-std::shared_ptr<async::LoopThread> shared_thread() {
-    static std::mutex mutex;
-    static std::weak_ptr<async::LoopThread> running;  // owned by the supervisors together
-    const std::lock_guard lock(mutex);
-    auto thread = running.lock();
-    if (!thread) running = thread = std::make_shared<async::LoopThread>("supervisor");
-    return thread;
-}
-
 class ProcessSupervisor final : public Supervisor {
   public:
-    static Result<std::unique_ptr<Supervisor>> start(InstanceSpec spec, RestartPolicy policy) {
-        auto supervisor = std::make_unique<ProcessSupervisor>(std::move(spec), policy);
+    static Result<std::unique_ptr<Supervisor>> start(InstanceSpec spec, RestartPolicy policy,
+                                                     HealthPolicy health) {
+        auto supervisor = std::make_unique<ProcessSupervisor>(std::move(spec), policy, health);
         WEFT_TRY_VOID(supervisor->call<bool>(Deadline::never(), [](auto& keeper, auto done) {
             const Result<> started = keeper.start_child();
             if (started) return done(true);
@@ -311,9 +348,9 @@ class ProcessSupervisor final : public Supervisor {
         return supervisor;
     }
 
-    ProcessSupervisor(InstanceSpec spec, RestartPolicy policy)
-        : thread_(shared_thread()),
-          keeper_(std::make_shared<Keeper>(thread_->loop(), std::move(spec), policy)) {}
+    ProcessSupervisor(InstanceSpec spec, RestartPolicy policy, HealthPolicy health)
+        : thread_(supervisor_thread()),
+          keeper_(std::make_shared<Keeper>(thread_->loop(), std::move(spec), policy, health)) {}
 
     ~ProcessSupervisor() override { (void)stop(Deadline::after(0s)); }
 
@@ -330,9 +367,12 @@ class ProcessSupervisor final : public Supervisor {
         } else {
             return std::unexpected(std::move(answer).error());
         }
-        WEFT_TRY(const auto facts, call<Facts>(deadline, [](auto& keeper, auto done) {
-                     done(Facts{keeper.restarts(), keeper.spec().instance_id, keeper.spec().worker_id});
+        const bool processed_something = status.numsuccessfullyprocessed() > 0;
+        WEFT_TRY(const auto facts, call<Facts>(deadline, [processed_something](auto& keeper, auto done) {
+                     done(Facts{keeper.restarts(), keeper.spec().instance_id, keeper.spec().worker_id,
+                                keeper.concern(processed_something)});
                  }));
+        if (status.running()) status.set_failureexception(facts.concern);
         status.set_numrestarts(facts.restarts);
         status.set_instanceid(str_cat(facts.instance_id));
         status.set_workerid(facts.worker_id);
@@ -366,6 +406,7 @@ class ProcessSupervisor final : public Supervisor {
         std::int64_t restarts = 0;
         std::int32_t instance_id = 0;
         std::string worker_id;
+        std::string concern;
     };
     template <class T, class Work>
     Result<T> call(Deadline deadline, Work work) const {
@@ -381,14 +422,15 @@ class ProcessSupervisor final : public Supervisor {
                                      });
     }
 
-    const std::shared_ptr<async::LoopThread> thread_;  // see shared_thread()
+    const std::shared_ptr<async::LoopThread> thread_;  // see supervisor_thread()
     const std::shared_ptr<Keeper> keeper_;             // shared with calls under way on the loop
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Supervisor>> Supervisor::start(InstanceSpec spec, RestartPolicy policy) {
-    return ProcessSupervisor::start(std::move(spec), policy);
+Result<std::unique_ptr<Supervisor>> Supervisor::start(InstanceSpec spec, RestartPolicy policy,
+                                                      HealthPolicy health) {
+    return ProcessSupervisor::start(std::move(spec), policy, health);
 }
 
 }  // namespace weft::runtime

@@ -41,6 +41,14 @@ struct RestartPolicy {
     Duration backoff_min = 100ms, backoff_max = 30s, healthy_after = 60s;
 };
 
+/// When an instance is taken for hung, and is killed and started again with back-off. Health is progress: an
+/// instance that waits for messages or for the broker is healthy.
+struct HealthPolicy {
+    /// One call of the function; a function whose timeoutMs is longer has that long. 0: nothing is looked at.
+    Duration call_limit = 300s;
+    Duration answer_limit = 60s;  // the instance's answer to its supervisor
+};
+
 /// Owns one child at a time. The child dies with this process (PR_SET_PDEATHSIG and the end of its control
 /// channel). Any thread.
 class Supervisor {
@@ -48,10 +56,12 @@ class Supervisor {
     virtual ~Supervisor() = default;  // kills without grace
     /// Starts the child and returns; whether it runs is told by status(). Fails only if a process can't be
     /// made at all.
-    static Result<std::unique_ptr<Supervisor>> start(InstanceSpec spec, RestartPolicy policy);
+    static Result<std::unique_ptr<Supervisor>> start(InstanceSpec spec, RestartPolicy policy,
+                                                     HealthPolicy health = {});
 
     /// What the instance says of itself; when it isn't running: running=false, numRestarts and
-    /// failureException (why).
+    /// failureException (why). That stands there too while an instance that was started again has not yet
+    /// processed a message, and while one makes no progress.
     virtual Result<void> status(::proto::FunctionStatus& status, Deadline deadline) = 0;
     virtual Result<void> metrics(::proto::MetricsData& metrics, Deadline deadline) = 0;
     /// Drains and ends the child: asks, waits until the deadline, then SIGKILL. No restart afterwards. May be

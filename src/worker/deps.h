@@ -76,6 +76,23 @@ class BrokerAdmin {
                                          Deadline deadline) = 0;
 };
 
+/// One message for a function.
+struct TriggerRequest {
+    std::string client_name;   // who sends and reads, for those who look at the broker
+    std::string input_topic;   // full names; either may be partitioned
+    std::string output_topic;  // empty: the function has none
+    std::string_view payload;
+};
+
+/// Several threads at once.
+class FunctionTrigger {
+  public:
+    virtual ~FunctionTrigger() = default;
+    /// Sends the message and waits for the first output that came of it; nothing if there is no output topic.
+    /// `deadline_exceeded`: it was sent, and no output came in time.
+    virtual Result<std::optional<std::string>> trigger(const TriggerRequest& request, Deadline deadline) = 0;
+};
+
 /// Starts instances. Several threads at once.
 class InstanceStarter {
   public:

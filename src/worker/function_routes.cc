@@ -55,7 +55,7 @@ void add_functions(http::Router& router, const Api& api) {
     router.add("GET", str_cat(kFunctions, "/connectors"), always(none));
     router.add("GET", str_cat(kFunctions, "/builtins"), always(none));
     router.add("POST", str_cat(kFunctions, "/builtins/reload"), refuse("Built-in functions are"));
-    router.add("POST", str_cat(kFunction, "/trigger"), refuse("Triggering a function is"));
+    router.add("POST", str_cat(kFunction, "/trigger"), by(api, &FunctionsApi::trigger));
     router.add("GET", str_cat(kFunction, "/state/{key}"), refuse("Function state is"));
     router.add("POST", str_cat(kFunction, "/state/{key}"), refuse("Function state is"));
     router.add("GET", str_cat(kFunction, "/download"), by(api, &FunctionsApi::download));

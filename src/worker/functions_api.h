@@ -21,6 +21,8 @@ struct ApiOptions {
     Duration delete_patience = 3s;  // how long a DELETE waits for the instances to be gone before it answers
     Duration status_patience = 5s;  // how long an instance may take to say how it is
     Duration start_patience = 1s;   // how long a request waits for a worker that has just started
+    Duration trigger_patience = 10s;     // how long a trigger waits for the function's output
+    FunctionTrigger* trigger = nullptr;  // outlives the API; null: refused
 };
 
 /// Handlers run on the HTTP server's threads, several at once.
@@ -54,6 +56,7 @@ class FunctionsApi final {
     Answer instance_status(const http::Request& request);
     Answer stats(const http::Request& request);
     Answer instance_stats(const http::Request& request);
+    Answer trigger(const http::Request& request);
     Answer cluster(const http::Request& request);
     Answer leader(const http::Request& request);
     Answer leader_ready(const http::Request& request);

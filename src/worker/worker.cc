@@ -8,9 +8,11 @@
 #include "http/server.h"
 #include "observe/log.h"
 #include "pulsar/client.h"
+#include "runtime/thread_runtime.h"
 #include "worker/broker_admin.h"
 #include "worker/functions_api.h"
 #include "worker/pulsar_topics.h"
+#include "worker/pulsar_trigger.h"
 
 namespace weft::worker {
 namespace {
@@ -19,15 +21,30 @@ namespace fs = std::filesystem;
 
 class SupervisorStarter final : public InstanceStarter {
   public:
+    explicit SupervisorStarter(const WorkerOptions& options)
+        : runtime_(options.function_runtime),
+          health_{.call_limit = options.call_limit},
+          threads_({}, health_) {}
     Result<std::unique_ptr<runtime::Supervisor>> start(runtime::InstanceSpec spec) override {
-        return runtime::Supervisor::start(std::move(spec), runtime::RestartPolicy{});
+        if (runtime_ == FunctionRuntime::thread && spec.language == runtime::Language::native)
+            return threads_.start(std::move(spec));
+        return runtime::Supervisor::start(std::move(spec), {}, health_);
     }
+    std::uint32_t threads_left_behind() const { return threads_.abandoned(); }
+
+  private:
+    const FunctionRuntime runtime_;
+    const runtime::HealthPolicy health_;
+    runtime::ThreadRuntime threads_;
 };
 
 /// All that a started worker is made of, in the order of its making; it is taken apart in reverse.
 struct Running {
+    explicit Running(const WorkerOptions& options) : starter(options) {}
+
     std::unique_ptr<pulsar::Client> client;
     std::unique_ptr<InternalTopics> topics;
+    std::unique_ptr<FunctionTrigger> trigger;
     std::unique_ptr<BrokerAdmin> admin;
     SupervisorStarter starter;
     std::unique_ptr<ControlPlane> java_plane, native_plane;
@@ -57,6 +74,10 @@ class WorkerImpl final : public Worker {
     }
     void start(Endpoints endpoints) override;
     void stop(Deadline deadline) override;
+    std::uint32_t threads_left_behind() const override {
+        const std::lock_guard lock(mutex_);
+        return running_ ? running_->starter.threads_left_behind() : 0;
+    }
     bool initialized() const override {
         const FunctionsApi* const api = api_.load();
         return api && api->initialized();
@@ -70,7 +91,7 @@ class WorkerImpl final : public Worker {
     package::Packages packages_;
     http::Router* router_ = nullptr;
 
-    std::mutex mutex_;  // guards what follows
+    mutable std::mutex mutex_;  // guards what follows
     std::unique_ptr<Running> running_;
     bool stopped_ = false;
 
@@ -94,7 +115,7 @@ std::unique_ptr<ControlPlane> WorkerImpl::make_plane(Running& running, std::stri
 void WorkerImpl::start(Endpoints endpoints) {
     const std::lock_guard lock(mutex_);
     if (running_ || stopped_) return;
-    auto running = std::make_unique<Running>();
+    auto running = std::make_unique<Running>(options_);
     ApiOptions api;
     api.hostname = options_.hostname;
     api.web_port = endpoints.web_port;
@@ -110,6 +131,8 @@ void WorkerImpl::start(Endpoints endpoints) {
     }
     running->client = std::move(*made);
     running->topics = make_pulsar_topics(*running->client);
+    running->trigger = make_pulsar_trigger(*running->client);
+    api.trigger = running->trigger.get();
     const bool in_process = options_.broker == BrokerPlace::this_process && router_;
     running->admin = in_process ? make_in_process_admin(*router_) : make_http_admin(endpoints.web_url);
     running->pool = std::make_unique<JobPool>("weft-runner", options_.instances_starting_max);

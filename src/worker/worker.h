@@ -22,6 +22,9 @@ enum class BrokerPlace : std::uint8_t {
     elsewhere,     // asked over HTTP at Endpoints::web_url
 };
 
+/// What an instance is. Threads are for C++ functions; functions of other languages are processes always.
+enum class FunctionRuntime : std::uint8_t { process, thread };
+
 struct WorkerOptions {
     std::filesystem::path data_dir;  // packages and instances live below it
     std::string cluster_name = "standalone";
@@ -34,6 +37,8 @@ struct WorkerOptions {
     std::uint32_t instances_starting_max = 16;             // instances started at once
     std::uint64_t package_bytes_max = 256U << 20;  // one uploaded package; 0: as large as a request may be
     BrokerPlace broker = BrokerPlace::this_process;
+    FunctionRuntime function_runtime = FunctionRuntime::process;
+    Duration call_limit = 300s;  // a call of a function that lasts longer hangs; 0: may last for ever
 };
 
 /// Where the broker and this worker's own REST listen: known once they are bound.
@@ -59,6 +64,8 @@ class Worker {
     virtual void start(Endpoints endpoints) = 0;
     /// Drains and ends all instances, then leaves the topics. Idempotent, allowed before start(). Any thread.
     virtual void stop(Deadline deadline) = 0;
+    /// Threads of functions that did not end in stop(), and still run: the process can't end in order.
+    virtual std::uint32_t threads_left_behind() const = 0;
     /// Whether it serves (what /initialized says). Any thread.
     virtual bool initialized() const = 0;
 };

@@ -19,6 +19,10 @@ class Functions:
 
     def create(self, name: str, package: Path, **config: Any) -> None:
         """Uploads `package` with the configuration; returns when the function runs."""
+        self.upload(name, package, **config)
+        self.wait_until_running(name)
+
+    def upload(self, name: str, package: Path, **config: Any) -> None:
         kind = "py" if package.suffix == ".py" else "native"
         config |= {"tenant": "public", "namespace": "default", "name": name, kind: package.name}
         config.setdefault("subscriptionPosition", "Earliest")
@@ -33,7 +37,6 @@ class Functions:
         body = b"".join(b"--%s\r\n%s\r\n" % (boundary.encode(), part) for part in parts)
         body += b"--%s--\r\n" % boundary.encode()
         self._call("POST", name, body, f"multipart/form-data; boundary={boundary}")
-        self.wait_until_running(name)
 
     def delete(self, name: str) -> None:
         self._call("DELETE", name)

@@ -328,7 +328,6 @@ def test_broken_paths(functions: FunctionsClient) -> None:
 
 def test_what_is_not_served_says_so(functions: FunctionsClient) -> None:
     for method, path in [
-        ("POST", "f/trigger"),
         ("GET", "f/state/k"),
         ("POST", "/admin/v3/sources/public/default/s"),
         ("PUT", "/admin/v3/sinks/public/default/s"),

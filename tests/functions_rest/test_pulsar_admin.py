@@ -44,6 +44,8 @@ def test_a_functions_life(tools: JavaTools, functions: FunctionsClient, tmp_path
     stats = json_in(tools.admin("functions", "stats", "--name", "exclaim").check().output)
     assert isinstance(stats, dict) and stats["receivedTotal"] == 0 and stats["avgProcessLatency"] is None
 
+    triggered = tools.admin("functions", "trigger", "--name", "exclaim", "--trigger-value", "hello").check()
+    assert "hello!" in triggered.output.splitlines()
     changed = tools.admin("functions", "update", "--name", "exclaim", "--user-config", '{"a":1}').check()
     assert "Updated successfully" in changed.output
     assert functions.get("exclaim").json["userConfig"] == {"a": 1}

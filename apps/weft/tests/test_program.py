@@ -144,7 +144,8 @@ class ProgramTest(unittest.TestCase):
         self.assert_refused(run("consume", "t"), 2, "Missing required option: '--subscription-name=<subscriptionName>'")
         self.assert_refused(run("consume", "t", "-s", "x", "--regex"), 2, "--regex is not supported by Weft yet")
         self.assert_refused(run("functions", "get"), 1, "You must specify a name for the function")
-        self.assert_refused(run("functions", "trigger"), 1, "functions trigger is not supported by Weft yet")
+        self.assert_refused(run("functions", "localrun"), 1, "functions localrun is not supported by Weft yet")
+        self.assert_refused(run("functions", "trigger", "--name", "f"), 1, "Either a trigger value or a trigger filepath")
         refused = run("--admin-url", "http://127.0.0.1:1", "functions", "list")
         self.assert_refused(refused, 1, "can't connect to 127.0.0.1:1")
 

@@ -93,6 +93,57 @@ TEST(BrokerRestart, loses_no_message_it_gave_a_receipt_for) {
     }
 }
 
+TEST(BrokerRestart, an_ack_that_was_answered_is_not_taken_back) {
+    store::SimFileSystem files;
+    std::unique_ptr<store::SimFileSystem> crashed;
+    {
+        BrokerOptions options;
+        options.cursor_flush = 1h;  // nothing but the ack itself writes the cursor
+        TestBroker broker(files, options);
+        auto client = TestClient::connected(broker);
+        client->subscribe({.topic = kTopic, .type = Sub::Shared});
+        client->flow(100);
+        client->open_producer(kTopic);
+        std::vector<wire::MessageId> ids;
+        for (std::uint64_t i = 0; i < 4; ++i) {
+            ids.push_back(client->store(i, str_cat("m", i)));
+            client->expect(Command::MESSAGE);
+        }
+        files.hold_syncs();
+        client->acknowledge(ids[0]);
+        client->acknowledge(ids[2]);
+        client->acknowledge(ids[1]);
+        EXPECT_TRUE(client->silent()) << "before it is on the disk";
+        files.release_syncs();
+        for (int i = 0; i < 3; ++i) client->expect(Command::ACK_RESPONSE);
+        crashed = files.durable_only();
+    }
+    TestBroker broker(*crashed);
+    auto client = TestClient::connected(broker);
+    client->subscribe({.topic = kTopic, .type = Sub::Shared});
+    client->flow(100);
+    EXPECT_EQ(wire::read_entry(client->expect(Command::MESSAGE).entry)->payload.view(), "m3");
+    EXPECT_TRUE(client->silent());
+}
+
+TEST(BrokerRestart, an_ack_of_a_failover_consumer_that_is_not_active_any_more_is_not_confirmed) {
+    store::SimFileSystem files;
+    TestBroker broker(files);
+    const std::string topic = kTopic + "-partition-0";  // its active consumer is the first by name
+    auto first = TestClient::connected(broker);
+    first->open_producer(topic);
+    const auto id = first->store(0, "m");
+    first->subscribe({.topic = topic, .name = "b", .type = Sub::Failover});
+    first->expect(Command::ACTIVE_CONSUMER_CHANGE);
+    first->flow(100);
+    first->expect(Command::MESSAGE);
+    auto second = TestClient::connected(broker);
+    second->subscribe({.topic = topic, .name = "a", .type = Sub::Failover});
+    first->expect(Command::ACTIVE_CONSUMER_CHANGE);
+    first->acknowledge(id);
+    EXPECT_TRUE(first->expect(Command::ACK_RESPONSE).command.ackresponse().has_error());
+}
+
 TEST(BrokerLimits, unacked_messages_stop_a_shared_consumer_until_half_are_acked) {
     store::SimFileSystem files;
     BrokerOptions options;

@@ -52,7 +52,8 @@ struct CoreTable {
                 },
             .log = [](void* self, int level, weft_text line) { core_of(self).log(level, view(line)); },
             .record_metric = [](void* self, weft_text name,
-                                double value) { core_of(self).record_metric(view(name), value); }};
+                                double value) { core_of(self).record_metric(view(name), value); },
+            .begin = [](void* self, std::uint32_t input) { core_of(self).begin(input); }};
     }
     static Core& core_of(void* self) { return static_cast<CoreTable*>(self)->core; }
 

@@ -109,6 +109,7 @@ class PythonHost final : public Host {
         PyObject* arguments[3] = {nullptr, nullptr, context_.get()};  // [0] is room for vectorcall to use
         for (std::uint32_t i = 0; i < messages.size(); ++i) {
             call.index = i;
+            core_->begin(i);
             const weft_message& message = messages[i];
             const PyRef input = inputs_[message.entry->input].decode(view(message.payload));
             if (!input) {

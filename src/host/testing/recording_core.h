@@ -12,6 +12,7 @@ namespace weft::host {
 
 class RecordingCore final : public Core {
   public:
+    void begin(std::uint32_t input) override { begun.push_back(input); }
     void emit(std::uint32_t input, const weft_output& output) override { add(input, "emit", output); }
     void publish(std::uint32_t input, std::string_view topic, const weft_output& output) override {
         add(input, str_cat("publish ", topic), output);
@@ -34,6 +35,7 @@ class RecordingCore final : public Core {
 
     std::vector<std::string> events, stacks;
     std::vector<std::uint64_t> tokens;
+    std::vector<std::uint32_t> begun;
 
   private:
     void add(std::uint32_t input, std::string_view what, const weft_output& output) {

@@ -154,6 +154,29 @@ void ConsumerCore::flush_acks(Deadline deadline, Done done) {
     send_acks(request_id);
 }
 
+void ConsumerCore::claim(std::vector<Claim> claims, Deadline deadline,
+                         std::move_only_function<void(Result<std::uint64_t>)> done) {
+    const auto delivery = delivery_;
+    AckGroup group;
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto& claim : claims) {
+            if (claim.delivery != delivery) continue;
+            tracker_.forget(claim.key);
+            unacked_keys_.erase(claim.key);
+            group.whole.push_back(claim.key);
+        }
+    }
+    if (group.empty()) return done(delivery);
+    const auto request_id = client_.next_request_id();
+    connection_->expect(request_id, what("ack"), deadline,
+                        [delivery, done = std::move(done)](Outcome<const BaseCommand*> answer) mutable {
+                            if (!answer) return done(std::unexpected(std::move(answer).error().error));
+                            done(delivery);
+                        });
+    for (auto& frame : encode_acks(consumer_id_, group, request_id)) connection_->send(std::move(frame));
+}
+
 void ConsumerCore::send_permits() {
     if (connection_ == nullptr || seeking_) return;
     std::uint32_t permits = 0;
@@ -221,6 +244,7 @@ void ConsumerCore::redeliver_all() {
     if (connection_ == nullptr) return;  // a new connection gets all of it anyway
     send_acks();
     ++epoch_;  // what is on its way belongs to the old one
+    ++delivery_;
     burst_.clear();
     drop_queue();
     {

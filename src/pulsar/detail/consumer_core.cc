@@ -178,6 +178,7 @@ void ConsumerCore::end(const Error& why) {
 void ConsumerCore::detach() {
     connected_.store(false, std::memory_order_release);
     connection_ = nullptr;
+    ++delivery_;
     burst_.clear();
     drop_queue();  // all of it comes again
     set_active(std::nullopt);
@@ -278,7 +279,7 @@ void ConsumerCore::on_message(const BaseCommand& command, const Bytes& entry) {
     const auto& id = message.message_id();
     AckSet ack_set(message.ack_set().begin(), message.ack_set().end());
     burst_.push_back(Arrived{MessageId{id.ledgerid(), id.entryid(), partition_, -1}, entry,
-                             message.redelivery_count(), std::move(ack_set)});
+                             message.redelivery_count(), std::move(ack_set), delivery_});
 }
 
 void ConsumerCore::on_burst_end() {
@@ -319,6 +320,7 @@ void ConsumerCore::waste_permits(std::uint64_t messages) {
 void ConsumerCore::set_active(std::optional<bool> active) {
     const int before = active_.exchange(active ? static_cast<int>(*active) : -1);
     const bool was = before == 1, is = active.value_or(false);
+    if (was != is) ++delivery_;
     if (active_changed_ && (was != is || (before == -1 && active))) active_changed_(is);
 }
 

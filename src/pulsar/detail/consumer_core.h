@@ -41,6 +41,13 @@ class ConsumerCore final : private ConnectionUser, private Attacher::Passenger {
     void last_message_id(Deadline deadline, IdDone done);
     void unsubscribe(Deadline deadline, Done done);
     void flush_acks(Deadline deadline, Done done);
+    /// What came by an earlier delivery than the one that `done` gives was not claimed.
+    struct Claim {
+        EntryKey key;
+        std::uint64_t delivery = 0;
+    };
+    void claim(std::vector<Claim> claims, Deadline deadline,
+               std::move_only_function<void(Result<std::uint64_t>)> done);
     void redeliver_all();
     void close(Deadline deadline, Done closed);
     void shutdown();
@@ -70,6 +77,7 @@ class ConsumerCore final : private ConnectionUser, private Attacher::Passenger {
         Bytes entry;
         std::uint32_t redelivery_count = 0;
         AckSet ack_set;
+        std::uint64_t delivery = 0;
     };
     /// Which queue something was taken from.
     struct Stamp {
@@ -160,7 +168,8 @@ class ConsumerCore final : private ConnectionUser, private Attacher::Passenger {
     std::uint64_t last_action_ = 0;
     std::vector<Arrived> burst_;
     std::uint64_t epoch_ = 0;
-    bool seeking_ = false;  // what arrives is from before the seek
+    std::uint64_t delivery_ = 0;  // goes up when what was delivered before may go to another
+    bool seeking_ = false;        // what arrives is from before the seek
     bool closed_ = false;
     async::TimerId redelivery_timer_ = 0;
     SteadyTime redelivery_timer_at_ = SteadyTime::max();

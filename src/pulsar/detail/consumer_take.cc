@@ -83,6 +83,7 @@ Result<std::optional<Entry>> ConsumerCore::open_entry(Arrived& arrived, Used& us
     entry.redelivery_count = arrived.redelivery_count;
     entry.ack_set = std::move(arrived.ack_set);
     entry.consumer_tag = consumer_id_;
+    entry.delivery = arrived.delivery;
     return entry;
 }
 

@@ -108,6 +108,20 @@ Result<std::vector<Entry>> ConsumerFacade::receive_entries(std::size_t max_bytes
     return core_->receive_entries(max_bytes, deadline);
 }
 
+Result<> ConsumerFacade::claim(std::vector<Entry>& entries, Deadline deadline) {
+    WEFT_TRY_VOID(refuse_on_loop(loop_));
+    std::vector<ConsumerCore::Claim> claims;
+    for (const Entry& entry : entries) claims.push_back({key_of(entry.id), entry.delivery});
+    WEFT_TRY(const auto delivery,
+             async::call_on<std::uint64_t>(
+                 loop_, with_grace(deadline),
+                 [core = core_, deadline, claims = std::move(claims)](auto done) mutable {
+                     core->claim(std::move(claims), deadline, std::move(done));
+                 }));
+    std::erase_if(entries, [delivery](const Entry& entry) { return entry.delivery != delivery; });
+    return {};
+}
+
 void ConsumerFacade::acknowledge_cumulative(const MessageId& id, std::uint32_t batch_size) {
     core_->acknowledge_cumulative(id, batch_size);
 }

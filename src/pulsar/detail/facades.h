@@ -52,6 +52,7 @@ class ConsumerFacade final : public Consumer {
         core_->acknowledge(id, batch_size);
     }
     void acknowledge(std::span<const MessageId> entries) override { core_->acknowledge(entries); }
+    Result<> claim(std::vector<Entry>& entries, Deadline deadline) override;
     void acknowledge_cumulative(const MessageId& id, std::uint32_t batch_size) override;
     void negative_acknowledge(const MessageId& id) override { core_->negative_acknowledge(id); }
     Result<> redeliver_unacknowledged() override;

@@ -101,7 +101,7 @@ void ProducerCore::on_attached(Connection& connection) {
         message_bytes_max_ = connection.message_bytes_max();
     }
     connected_.store(true, std::memory_order_release);
-    for (const auto& pending : in_flight_) write(pending);
+    for (auto& pending : in_flight_) write(pending);
     if (auto created = std::exchange(created_, nullptr)) created({});
     pump();
 }
@@ -125,7 +125,9 @@ void ProducerCore::on_connection_lost(const Error& why) {
     const bool was_attached = connection_ != nullptr;
     detach();
     opening_ = nullptr;
-    if (was_attached) attacher_.lost(why);
+    if (!was_attached) return;
+    give_up_written(why);
+    attacher_.lost(why);
 }
 
 void ProducerCore::close(Deadline deadline, Done closed) {
@@ -178,6 +180,7 @@ void ProducerCore::on_command(const BaseCommand& command, const Bytes& /*entry*/
             if (connection_ == nullptr) return;
             connection_->remove_user(UserKind::producer, producer_id_);
             detach();
+            give_up_written({ErrorCode::unavailable, "the broker closed the producer"});
             return attacher_.lost({ErrorCode::unavailable, "the broker closed the producer"});
         default:
             return;
@@ -238,6 +241,7 @@ void ProducerCore::reopen(Error why) {
     Connection* const at =
         std::exchange(connection_, nullptr);  // receipts that still come are ignored: all is sent again
     at->remove_user(UserKind::producer, producer_id_);
+    give_up_written(why);
     at->request(request_id, command, "close producer on topic " + options_.topic,
                 Deadline::after(client_.options().operation_timeout),
                 [this, self = self_.lock(), why = std::move(why)](Outcome<const BaseCommand*>) {
@@ -245,7 +249,22 @@ void ProducerCore::reopen(Error why) {
                 });
 }
 
-void ProducerCore::write(const Pending& pending) {
+/// Without resend: what the broker may or may not have stored is not sent a second time.
+void ProducerCore::give_up_written(const Error& why) {
+    if (options_.resend == ProducerOptions::Resend::on) return;
+    std::vector<Pending> given_up;
+    while (!in_flight_.empty() && in_flight_.front().written) {
+        given_up.push_back(std::move(in_flight_.front()));
+        in_flight_.pop_front();
+    }
+    if (given_up.empty()) return;
+    const Error unknown{ErrorCode::unknown_outcome,
+                        str_cat("topic ", options_.topic, ": sent, and no receipt came: ", why.message)};
+    settle(std::move(given_up), &unknown);
+}
+
+void ProducerCore::write(Pending& pending) {
+    pending.written = true;
     // The last id of a batch is what the broker's deduplication goes by.
     const auto highest = pending.num_messages > 1 ? pending.last_sequence_id : 0;
     connection_->send(wire::encode_send_head(producer_id_, pending.first_sequence_id, pending.num_messages,

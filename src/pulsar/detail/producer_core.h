@@ -57,6 +57,7 @@ class ProducerCore final : private ConnectionUser, private Attacher::Passenger {
         std::vector<Receipt> of_each;  // one for each message of the batch
         MessageId id;                  // once confirmed
         std::optional<Error> refused;  // could not be sealed: never sent
+        bool written = false;          // to a connection
     };
 
     void open(Connection& connection, Deadline deadline, Attacher::Opened opened) override;
@@ -71,7 +72,8 @@ class ProducerCore final : private ConnectionUser, private Attacher::Passenger {
     void on_send_error(const wire::proto::BaseCommand& command);
     void detach();
     void reopen(Error why);
-    void write(const Pending& pending);
+    void write(Pending& pending);
+    void give_up_written(const Error& why);
     void pump();
     void settle(std::vector<Pending> done, const Error* error);
     void fail_all(const Error& why);

@@ -1,4 +1,6 @@
 // Acks, permits, and entries of all kinds, against a scripted broker.
+#include <thread>
+
 #include "pulsar/tests/protocol_fixture.h"
 
 namespace weft::pulsar::testing {
@@ -33,6 +35,44 @@ TEST(Consumer, groups_acks) {
     const auto acks = broker.wait_for(BaseCommand::ACK, 1);
     ASSERT_EQ(acks.size(), 1U);
     EXPECT_EQ(acks[0].command.ack().message_id_size(), 200);
+}
+
+TEST(Consumer, claims_only_what_came_by_the_connection_that_is_there) {
+    Giver giver;
+    giver.entries = {entry_of("a"), entry_of("b")};
+    bool answers = true;
+    ScriptedBroker broker([&](Session& session, const BaseCommand& command, const Bytes& entry) {
+        if (command.type() != BaseCommand::ACK) return giver(session, command, entry);
+        if (!answers) return true;
+        BaseCommand answer;
+        answer.set_type(BaseCommand::ACK_RESPONSE);
+        answer.mutable_ackresponse()->set_consumer_id(command.ack().consumer_id());
+        answer.mutable_ackresponse()->set_request_id(command.ack().request_id());
+        session.send(answer);
+        return true;
+    });
+    auto client = client_of(broker.url());
+    auto consumer = consume(*client);
+    ASSERT_TRUE(consumer);
+    auto entries = (*consumer)->receive_entries(1, soon());
+    ASSERT_TRUE(entries);
+    ASSERT_TRUE((*consumer)->claim(*entries, soon()));
+    EXPECT_EQ(entries->size(), 1U);
+    EXPECT_EQ(broker.count(BaseCommand::ACK), 1U);
+
+    entries = (*consumer)->receive_entries(1, soon());
+    ASSERT_TRUE(entries);
+    answers = false;
+    std::jthread closing([&] {
+        broker.wait_for(BaseCommand::ACK, 2);
+        broker.run([](Session* session) { session->close(); });
+    });
+    EXPECT_FALSE((*consumer)->claim(*entries, soon())) << "no answer came";
+    closing.join();
+    broker.wait_for(BaseCommand::SUBSCRIBE, 2);
+    ASSERT_TRUE((*consumer)->claim(*entries, soon()));
+    EXPECT_TRUE(entries->empty()) << "another may have it by now";
+    EXPECT_EQ(broker.count(BaseCommand::ACK), 2U);
 }
 
 TEST(Consumer, skips_damaged_entries_and_says_so) {

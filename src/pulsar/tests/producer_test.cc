@@ -171,6 +171,30 @@ TEST(Producer, sends_again_when_a_receipt_was_left_out) {
     });
 }
 
+TEST(Producer, without_resend_gives_up_what_was_sent_and_goes_on) {
+    HeldReceipts held;
+    ScriptedBroker broker(std::ref(held));
+    auto client = client_of(broker.url());
+    ProducerOptions options;
+    options.batching = ProducerOptions::Batching::off;
+    options.resend = ProducerOptions::Resend::off;
+    auto producer = produce(*client, options);
+    ASSERT_TRUE(producer);
+    std::vector<ErrorCode> failed;
+    const auto note = [&](const Result<MessageId>& id) {
+        if (!id) failed.push_back(id.error().code);
+    };
+    for (const auto* text : {"a", "b"}) ASSERT_TRUE(send(**producer, text, note));
+    broker.wait_for(BaseCommand::SEND, 2);
+    held.hold = false;
+    broker.run([](Session* session) { session->close(); });
+    EXPECT_FALSE((*producer)->flush(soon()));
+    EXPECT_EQ(failed, std::vector<ErrorCode>(2, ErrorCode::unknown_outcome));
+    ASSERT_TRUE(send(**producer, "c", note));
+    ASSERT_TRUE((*producer)->flush(soon()));
+    EXPECT_EQ(sequence_ids(broker.wait_for(BaseCommand::SEND, 3), 2), (std::vector<std::uint64_t>{2}));
+}
+
 TEST(Producer, hands_a_refused_message_back_and_goes_on) {
     ScriptedBroker broker([&](Session& session, const BaseCommand& command, const Bytes&) {
         if (command.type() != BaseCommand::SEND) return false;

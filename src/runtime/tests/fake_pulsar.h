@@ -88,6 +88,12 @@ class FakeConsumer final : public pulsar::Consumer {
     void acknowledge(std::span<const wire::MessageId> entries) override {
         for (const auto& id : entries) acknowledge(id, 0);
     }
+    Result<> claim(std::vector<pulsar::Entry>& entries, Deadline) override {
+        if (std::exchange(refuse_claim, false)) return fail(ErrorCode::unavailable, "refused by the fake");
+        std::erase_if(entries, [this](const auto& entry) { return entry.delivery != delivery; });
+        for (const auto& entry : entries) acknowledge(entry.id, 0);
+        return {};
+    }
     void acknowledge_cumulative(const wire::MessageId&, std::uint32_t) override {}
     void negative_acknowledge(const wire::MessageId& id) override { nacked.push_back(wire::to_string(id)); }
     Result<> redeliver_unacknowledged() override { return {}; }
@@ -105,6 +111,8 @@ class FakeConsumer final : public pulsar::Consumer {
 
     std::deque<pulsar::Entry> waiting;
     std::vector<std::string> acked, nacked;
+    std::uint64_t delivery = 0;    // entries of another one can't be claimed
+    bool refuse_claim = false;     // the next one
     std::function<void()> on_dry;  // nothing waits any more
 
   private:

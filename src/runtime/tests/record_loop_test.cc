@@ -24,6 +24,7 @@ class ScriptHost final : public host::Host {
         for (std::uint32_t i = 0; i < messages.size(); ++i) {
             const std::string payload(host::view(messages[i].payload));
             ++called;
+            if (on_call) on_call();
             if (payload == "drop") continue;
             if (payload == "throw") {
                 core_.fail(i, "planted", "at line 1", host::FailureKind::user);
@@ -46,6 +47,7 @@ class ScriptHost final : public host::Host {
             arrived.push_back(one.message_id ? "stored" : one.message_id.error().message);
     }
     std::vector<std::string> arrived;
+    std::function<void()> on_call;
     int called = 0;
 
   private:
@@ -179,6 +181,29 @@ TEST_F(RecordLoopTest, at_most_once_acks_on_arrival_and_never_nacks) {
     run();
     EXPECT_THAT(consumer_->acked, ElementsAre("3:0:-1"));
     EXPECT_THAT(consumer_->nacked, IsEmpty());
+}
+
+TEST_F(RecordLoopTest, at_most_once_processes_only_what_is_claimed) {
+    start(Guarantee::at_most_once);
+    push(0, {"delivered before the connection was lost"});
+    consumer_->waiting.back().delivery = 1;
+    push(1, {"a"});
+    consumer_->waiting.back().delivery = 2;
+    consumer_->delivery = 2;
+    consumer_->refuse_claim = true;
+    run();
+    EXPECT_THAT(payloads_of(kOut), ElementsAre("a!")) << "also after an attempt that failed";
+    EXPECT_THAT(consumer_->acked, ElementsAre("3:1:-1"));
+    EXPECT_EQ(status().numsystemexceptions(), 1);
+}
+
+TEST_F(RecordLoopTest, what_was_claimed_is_processed_before_a_stop) {
+    start(Guarantee::at_most_once);
+    push(0, std::vector<std::string>(100, "a"));
+    ScriptHost host(*loop_);
+    host.on_call = [this] { loop_->stop(Deadline::after(1h)); };
+    EXPECT_TRUE(loop_->run(host));
+    EXPECT_THAT(payloads_of(kOut), SizeIs(100));
 }
 
 TEST_F(RecordLoopTest, results_carry_key_properties_and_origin) {

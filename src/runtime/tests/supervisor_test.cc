@@ -106,6 +106,34 @@ TEST(SupervisorTest, a_child_that_does_not_end_is_killed) {
     EXPECT_FALSE(is_running(pid));
 }
 
+TEST(SupervisorTest, a_function_that_does_not_come_back_is_killed_and_started_again) {
+    auto supervisor = Supervisor::start(spec_of("Hang"), kFast, {.call_limit = 300ms, .answer_limit = 20s});
+    ASSERT_TRUE(supervisor);
+    ASSERT_TRUE(eventually([&] { return status_of(**supervisor).numrestarts() >= 2; }));
+    std::string why;
+    ASSERT_TRUE(eventually([&] {
+        why = status_of(**supervisor).failureexception();
+        return why.find("the instance hung: no progress for") != std::string::npos;
+    })) << why;
+    EXPECT_THAT(why, HasSubstr("on the making of the function"));
+    EXPECT_THAT(why, HasSubstr("weft_runtime_test_function")) << "its stack";
+}
+
+TEST(SupervisorTest, an_instance_that_does_not_answer_is_killed_and_one_that_is_idle_is_not) {
+    auto supervisor = Supervisor::start(spec_of("Idle"), kFast, {.call_limit = 100ms, .answer_limit = 500ms});
+    ASSERT_TRUE(supervisor);
+    ASSERT_TRUE(eventually([&] { return (*supervisor)->pid() > 0; }));
+    (void)status_of(**supervisor);
+    const std::int32_t pid = (*supervisor)->pid();
+    const SteadyTime until = steady_now() + 1s;
+    ASSERT_TRUE(eventually([&] { return steady_now() > until; }));
+    EXPECT_EQ((*supervisor)->pid(), pid) << "idle is healthy";
+    ASSERT_EQ(kill(pid, SIGSTOP), 0);
+    ASSERT_TRUE(eventually([&] { return !is_running(pid); }));
+    ASSERT_TRUE(eventually([&] { return status_of(**supervisor).numrestarts() == 1; }));
+    ASSERT_TRUE(eventually([&] { return (*supervisor)->pid() > 0; }));
+}
+
 TEST(SupervisorTest, a_child_inherits_no_open_file) {
     const int listening = socket(AF_INET, SOCK_STREAM, 0);  // without close-on-exec
     ASSERT_GE(listening, 0);

@@ -172,6 +172,17 @@ class FakeAdmin final : public BrokerAdmin {
     int refusals_ = 0;
 };
 
+/// Answers each trigger with what it was asked, or not at all.
+class FakeTrigger final : public FunctionTrigger {
+  public:
+    Result<std::optional<std::string>> trigger(const TriggerRequest& request, Deadline) override {
+        if (request.payload == "late") return fail(ErrorCode::deadline_exceeded, "Request Timed Out");
+        if (request.payload == "lost") return fail(ErrorCode::unknown_outcome, "no receipt");
+        if (request.output_topic.empty()) return std::nullopt;
+        return str_cat(request.input_topic, " ", request.payload, " ", request.output_topic);
+    }
+};
+
 /// Starts instances that "run" until they are stopped.
 class FakeStarter final : public InstanceStarter {
   public:

@@ -44,6 +44,7 @@ struct World {
     testing::FakeTopics topics;
     testing::FakeAdmin admin;
     testing::FakeStarter starter;
+    testing::FakeTrigger trigger;
 };
 
 /// One life of a worker.
@@ -93,8 +94,12 @@ struct Life {
                       runners};
     ControlPlane native{options(TopicNames::of_weft_workers("public/functions")), world.topics, world.admin,
                         runners};
-    FunctionsApi api{
-        {kWorker, "localhost", 8080, kPatience, 5s, 1ms}, java, native, runners, packages, world.admin};
+    FunctionsApi api{{kWorker, "localhost", 8080, kPatience, 5s, 1ms, kPatience, &world.trigger},
+                     java,
+                     native,
+                     runners,
+                     packages,
+                     world.admin};
 };
 
 class WorkerTest : public ::testing::Test {
@@ -420,6 +425,35 @@ TEST_F(WorkerTest, broken_requests_get_pulsars_answers) {
     EXPECT_EQ(world.packages(), 0U);
 }
 
+TEST_F(WorkerTest, a_trigger_sends_one_message_and_answers_with_its_output) {
+    ASSERT_EQ(create("f").status, 204);
+    ASSERT_EQ(upload("POST", "two", R"({"className":"f.F","inputs":["a","b"],"py":"f.py"})").status, 204);
+    ASSERT_TRUE(life->settled("f") && life->settled("two"));
+    const auto trigger = [&](const std::string& name,
+                             const std::vector<std::pair<std::string, std::string>>& parts) {
+        http::MultipartBuilder body;
+        for (const auto& [part, content] : parts) body.add(part, "text/plain", content);
+        const std::string type = body.content_type();
+        return call("POST", kPath + name + "/trigger", body.finish(), type);
+    };
+    const auto answer = trigger("f", {{"data", "x"}});
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_EQ(answer.body, "persistent://public/default/in x persistent://public/default/out");
+    EXPECT_EQ(trigger("f", {{"dataStream", "y"}, {"topic", "in"}}).status, 200);
+    EXPECT_EQ(reason(trigger("f", {{"topic", "in"}})), "400 Trigger Data is not provided");
+    EXPECT_EQ(reason(trigger("f", {{"data", "x"}, {"topic", "other"}})),
+              "400 Function in trigger function has unidentified topic");
+    EXPECT_EQ(reason(trigger("two", {{"data", "x"}})),
+              "400 Function in trigger function has more than 1 input topics");
+    EXPECT_EQ(trigger("two", {{"data", "x"}, {"topic", "persistent://public/default/b"}}).status, 204);
+    EXPECT_EQ(reason(trigger("f", {{"data", "late"}})), "408 Request Timed Out");
+    EXPECT_EQ(reason(trigger("f", {{"data", "lost"}})), "500 no receipt") << "not to be sent again";
+    EXPECT_EQ(reason(trigger("nobody", {{"data", "x"}})), "404 Function nobody doesn't exist");
+    ASSERT_EQ(call("POST", kPath + "f/stop").status, 204);
+    ASSERT_TRUE(life->settled("f"));
+    EXPECT_EQ(reason(trigger("f", {{"data", "x"}})), "400 Function in trigger function is not ready");
+}
+
 TEST_F(WorkerTest, tenant_and_namespace_must_exist) {
     http::MultipartBuilder parts;
     parts.add("functionConfig", "application/json", config_with(""));
@@ -432,8 +466,6 @@ TEST_F(WorkerTest, tenant_and_namespace_must_exist) {
 }
 
 TEST_F(WorkerTest, what_is_not_served_says_so) {
-    EXPECT_EQ(reason(call("POST", kPath + "f/trigger")),
-              "501 Triggering a function is not supported by Weft yet");
     EXPECT_EQ(call("POST", "/admin/v3/sources/public/default/s").status, 501);
     EXPECT_EQ(call("GET", "/admin/v3/sinks/public/default").body, "[]");
     EXPECT_EQ(call("GET", "/admin/v3/sinks/builtinsinks").body, "[]");

@@ -98,6 +98,7 @@ json subscription_stats(Subscription& subscription, const store::LedgerInfo& kep
                {"msgBacklogNoDelayed", backlog},
                {"blockedSubscriptionOnUnackedMsgs", dispatcher != nullptr && dispatcher->blocked()},
                {"msgDelayed", 0},
+               {"msgInReplay", 0},
                {"unackedMessages", dispatcher == nullptr ? 0 : dispatcher->unacked()},
                {"type", has_consumers ? name_of(dispatcher->type()) : "None"},
                {"msgRateExpired", 0.0},
@@ -112,10 +113,23 @@ json subscription_stats(Subscription& subscription, const store::LedgerInfo& kep
                {"isReplicated", false},
                {"allowOutOfOrderDelivery", false},
                {"consumersAfterMarkDeletePosition", json::object()},
+               {"drainingHashesCount", 0},
+               {"drainingHashesClearedTotal", 0},
+               {"drainingHashesUnackedMessages", 0},
                {"nonContiguousDeletedMessagesRanges", subscription.cursor().range_count()},
                {"nonContiguousDeletedMessagesRangesSerializedSize", 0},
                {"delayedMessageIndexSizeInBytes", 0},
                {"subscriptionProperties", subscription.properties()},
+               {"filterProcessedMsgCount", 0},
+               {"filterAcceptedMsgCount", 0},
+               {"filterRejectedMsgCount", 0},
+               {"filterRescheduledMsgCount", 0},
+               {"dispatchThrottledMsgEventsBySubscriptionLimit", 0},
+               {"dispatchThrottledBytesEventsBySubscriptionLimit", 0},
+               {"dispatchThrottledMsgEventsByTopicLimit", 0},
+               {"dispatchThrottledBytesEventsByTopicLimit", 0},
+               {"dispatchThrottledMsgEventsByBrokerLimit", 0},
+               {"dispatchThrottledBytesEventsByBrokerLimit", 0},
                {"durable", subscription.durable()},
                {"replicated", false}};
     if (has_consumers && dispatcher->active() != nullptr)
@@ -230,7 +244,7 @@ void get_partitioned_stats(Engine& engine, const http::Request& request, Reply r
         partitions[part->full()] = std::move(stats);
     }
     whole["metadata"] = {{"partitions", count}, {"deleted", false}};
-    whole["partitions"] = std::move(partitions);
+    whole["partitions"] = is_set(request, "perPartition") ? std::move(partitions) : json::object();
     reply(http::Response::json(to_text(whole)));
 }
 

@@ -33,7 +33,7 @@ Json schema_of(const Json& answer, const std::string& name) {
     return {{"name", name},
             {"schema", parsed.is_structured() ? parsed : Json(text)},
             {"type", answer.value("type", "")},
-            {"timestamp", answer.value("timestamp", 0)},
+            {"timestamp", answer.value("timestamp", std::int64_t{0})},
             {"properties", answer.value("properties", Json::object())}};
 }
 
@@ -112,7 +112,7 @@ const Group& schemas_group() {
     static const auto kRows =
         rows(kSchemas, {{"extract", "write the schema into a file and use schemas upload"},
                         {"metadata", "use schemas get"},
-                        {"compatibility", "a new definition of the same type is taken"}});
+                        {"compatibility", "use schemas upload: a definition that does not fit is refused"}});
     static const Group kGroup{.word = "schemas",
                               .summary = "Operations about schemas",
                               .entries = kRows,

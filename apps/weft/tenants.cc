@@ -308,7 +308,7 @@ const Group& namespaces_group() {
          {"get-schema-autoupdate-strategy set-schema-autoupdate-strategy get-schema-compatibility-strategy "
           "set-schema-compatibility-strategy get-is-allow-auto-update-schema set-is-allow-auto-update-schema "
           "get-schema-validation-enforce set-schema-validation-enforce",
-          "a new definition of the same type is a new version, always"},
+          "whether a new definition fits is always checked (FULL)"},
          {"set-subscription-types-enabled get-subscription-types-enabled remove-subscription-types-enabled "
           "get-max-subscriptions-per-topic set-max-subscriptions-per-topic "
           "remove-max-subscriptions-per-topic "

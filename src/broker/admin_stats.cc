@@ -215,6 +215,7 @@ void add_up(json& whole, const json& part) {
                              ? json(whole[key].get<double>() + value.get<double>())
                              : json(whole[key].get<std::int64_t>() + value.get<std::int64_t>());
         } else if (value.is_object() && key == "subscriptions") {
+            if (!whole.contains(key)) whole[key] = json::object();
             for (const auto& [name, stats] : value.items()) {
                 if (whole[key].contains(name)) {
                     add_up(whole[key][name], stats);
@@ -262,30 +263,41 @@ void get_internal_stats(Engine& engine, const http::Request& request, Reply repl
         const auto& cursor = subscription->cursor();
         cursors[name] = {{"markDeletePosition", position_text(topic->ledger(), cursor.position())},
                          {"readPosition", position_text(topic->ledger(), cursor.position() + 1)},
+                         {"waitingReadOp", false},
+                         {"pendingReadOps", 0},
+                         {"messagesConsumedCounter", 0},
+                         {"cursorLedger", 0},
+                         {"cursorLedgerLastEntry", 0},
                          {"state", "Open"},
                          {"active", !subscription->consumers().empty()},
                          {"numberOfEntriesSinceFirstNotAckedMessage", subscription->backlog()},
                          {"totalNonContiguousDeletedMessagesRange", cursor.range_count()},
+                         {"subscriptionHavePendingRead", false},
+                         {"subscriptionHavePendingReplayRead", false},
                          {"properties", json::object()}};
     }
-    const json body{
-        {"entriesAddedCounter", kept.end},
-        {"numberOfEntries", entries},
-        {"totalSize", kept.bytes},
-        {"currentLedgerEntries", entries},
-        {"currentLedgerSize", kept.bytes},
-        {"waitingCursorsCount", topic->subscriptions().size()},
-        {"pendingAddEntriesCount", 0},
-        {"lastConfirmedEntry", position_text(topic->ledger(), kept.end)},
-        {"state", "LedgerOpened"},
-        {"ledgers", json::array({{{"ledgerId", topic->ledger()},
-                                  {"entries", entries},
-                                  {"size", kept.bytes},
-                                  {"offloaded", false},
-                                  {"underReplicated", false}}})},
-        {"cursors", std::move(cursors)},
-        {"schemaLedgers", json::array()},
-        {"compactedLedger", {{"ledgerId", -1}, {"entries", -1}, {"size", -1}, {"offloaded", false}}}};
+    const json body{{"entriesAddedCounter", kept.end},
+                    {"numberOfEntries", entries},
+                    {"totalSize", kept.bytes},
+                    {"currentLedgerEntries", entries},
+                    {"currentLedgerSize", kept.bytes},
+                    {"waitingCursorsCount", topic->subscriptions().size()},
+                    {"pendingAddEntriesCount", 0},
+                    {"lastConfirmedEntry", position_text(topic->ledger(), kept.end)},
+                    {"state", "LedgerOpened"},
+                    {"ledgers", json::array({{{"ledgerId", topic->ledger()},
+                                              {"entries", entries},
+                                              {"size", kept.bytes},
+                                              {"offloaded", false},
+                                              {"underReplicated", false}}})},
+                    {"cursors", std::move(cursors)},
+                    {"schemaLedgers", json::array()},
+                    {"compactedLedger",
+                     {{"ledgerId", -1},
+                      {"entries", -1},
+                      {"size", -1},
+                      {"offloaded", false},
+                      {"underReplicated", false}}}};
     reply(http::Response::json(to_text(body)));
 }
 

@@ -90,6 +90,7 @@ json policy_defaults(Engine& engine) {
             {"clusterSubscribeRate", empty},
             {"publishMaxMessageRate", empty},
             {"latency_stats_sample_rate", empty},
+            {"retention_policies", nullptr},  // its place; shown when it was set
             {"deleted", false},
             {"encryption_required", false},
             {"subscription_auth_mode", "None"},
@@ -100,7 +101,8 @@ json policy_defaults(Engine& engine) {
             {"schema_validation_enforced", false},
             {"subscription_types_enabled", json::array()},
             {"properties", empty},
-            {"migrated", false}};
+            {"migrated", false},
+            {"clusterThatCanDeleteNamespace", engine.options().cluster}};
 }
 
 // The stored policies of the path's namespace; replies 404 by itself.
@@ -164,6 +166,7 @@ void get_policies(Engine& engine, const http::Request& request, Reply reply) {
     if (!policies) return;
     auto shown = policy_defaults(engine);
     shown.update(*policies);
+    if (shown["retention_policies"].is_null()) shown.erase("retention_policies");
     reply(http::Response::json(to_text(shown)));
 }
 

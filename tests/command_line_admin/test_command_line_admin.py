@@ -212,7 +212,8 @@ COMPARED = [
     "namespaces policies public/compared",
     "namespaces get-retention public/compared",
     "topics list public/compared",
-    "topics stats persistent://public/compared/a",
+    "topics stats persistent://public/compared/quiet",  # no message, so no rate that changes
+    "topics stats-internal persistent://public/compared/a",
     "topics get-properties persistent://public/compared/a",
     "topics get-subscription-properties persistent://public/compared/a -s s",
     "topics peek-messages persistent://public/compared/a -s s -n 2",
@@ -229,6 +230,7 @@ def test_prints_what_pulsar_admin_prints(
     topic = "persistent://public/compared/a"
     line.ok("topics", "create", topic, "-m", "k=v")
     line.ok("topics", "create-subscription", topic, "-s", "s", "-m", "earliest", "-p", "a=b")
+    line.ok("topics", "create-subscription", "public/compared/quiet", "-s", "s")
     line.ok("produce", topic, "-m", "one,two", "-p", "x=y", "-k", "key")
     file = tmp_path / "schema.json"
     file.write_text(json.dumps({"type": "AVRO", "schema": '{"type":"record","name":"C","fields":[]}', "properties": {}}))

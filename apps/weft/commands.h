@@ -18,5 +18,10 @@ Entry manual_command();
 
 const Group& functions_group();
 const Group& packages_group();
+const Group& topics_group();
+const Group& tenants_group();
+const Group& namespaces_group();
+const Group& clusters_group();
+const Group& schemas_group();
 
 }  // namespace weft::app

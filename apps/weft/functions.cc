@@ -1,12 +1,10 @@
 // weft functions: what `pulsar-admin functions` does, over the same REST.
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
-#include "admin_client.h"
+#include "admin_command.h"
 #include "commands.h"
 #include "function_config.h"
-#include "json_text.h"
 
 namespace weft::app {
 
@@ -78,6 +76,7 @@ std::string path_of(const FunctionPlace& place) {
 struct Outcome {
     Result<std::string> text;
     bool usage = false;
+    Show show = Show::text;  // for an answer of the REST: how it is printed
 };
 Outcome wrong_usage(Error error) { return {std::unexpected(std::move(error)), true}; }
 
@@ -148,22 +147,14 @@ Outcome get(const AdminClient& admin, const config::Arguments& arguments) {
     const auto place = function_place_of(arguments);
     if (!place) return wrong_usage(place.error());
     const auto answer = admin.ask("GET", path_of(*place));
-    return {answer ? laid_out(*answer, JsonStyle::gson) : answer};
+    return {answer, false, Show::gson};
 }
 
 Outcome list(const AdminClient& admin, const config::Arguments& arguments) {
     const std::string path =
         str_cat("/admin/v3/functions/", http::url_encode(arguments.value("--tenant").value_or("public")), '/',
                 http::url_encode(arguments.value("--namespace").value_or("default")));
-    const auto answer = admin.ask("GET", path);
-    if (!answer) return {answer};
-    const auto names = nlohmann::json::parse(*answer, nullptr, false);
-    if (!names.is_array())
-        return {fail(ErrorCode::corrupt, "the answer is not a list: ", answer->substr(0, 200))};
-    std::string out;
-    for (const auto& name : names)
-        str_append(out, out.empty() ? "" : "\n", name.is_string() ? name.get<std::string>() : name.dump());
-    return {out};
+    return {admin.ask("GET", path), false, Show::lines};
 }
 
 Outcome look_at(std::string_view what, const AdminClient& admin, const config::Arguments& arguments) {
@@ -172,7 +163,7 @@ Outcome look_at(std::string_view what, const AdminClient& admin, const config::A
     std::string path = path_of(*place);
     if (arguments.has("--instance-id")) str_append(path, '/', arguments.integer("--instance-id"));
     const auto answer = admin.ask("GET", str_cat(path, '/', what));
-    return {answer ? laid_out(*answer, JsonStyle::jackson) : answer};
+    return {answer, false, Show::value};
 }
 Outcome status(const AdminClient& admin, const config::Arguments& arguments) {
     return look_at("status", admin, arguments);
@@ -239,6 +230,7 @@ int run(const Call& call) {
     const Outcome outcome = kAct(AdminClient(call), call.arguments);
     if (outcome.usage) return call.wrong_use(outcome.text.error().message);
     if (!outcome.text) return print_failure(outcome.text.error());
+    if (outcome.show != Show::text) return print_answer(call, *outcome.text, outcome.show);
     if (!outcome.text->empty()) print(*outcome.text);
     return kDone;
 }
@@ -262,6 +254,7 @@ const Group& functions_group() {
         {.word = "get",
          .summary = "Fetch information about a Pulsar Function",
          .options = kNameOptions,
+         .takes = Takes::shown,
          .run = run<get>},
         {.word = "restart",
          .summary = "Restart function instance",
@@ -276,10 +269,12 @@ const Group& functions_group() {
          .alias = "getstatus",
          .summary = "Check the current status of a Pulsar Function",
          .options = kInstanceOptions,
+         .takes = Takes::shown,
          .run = run<status>},
         {.word = "stats",
          .summary = "Get the current stats of a Pulsar Function",
          .options = kInstanceOptions,
+         .takes = Takes::shown,
          .run = run<stats>},
         {.word = "trigger",
          .summary = "Trigger the specified Pulsar Function with a supplied value",
@@ -288,6 +283,7 @@ const Group& functions_group() {
         {.word = "list",
          .summary = "List all Pulsar Functions running under a specific tenant and namespace",
          .options = kListOptions,
+         .takes = Takes::shown,
          .run = run<list>},
         {.word = "upload",
          .summary = "Upload File Data to Pulsar",

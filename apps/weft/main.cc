@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
     if (argc >= 2 && argv[1] == std::string_view("instance")) return weft::runtime::run_instance();
     const std::vector<std::string> all(argv + 1, argv + argc);
     const weft::app::Words words(all);
-    const weft::app::Face& face = weft::app::weft_face();
+    const weft::app::Face& face = weft::app::face_called(argc > 0 ? argv[0] : "weft");
     if (!all.empty() && all.front() == "complete") return weft::app::print_candidates(face, words.subspan(1));
     return weft::app::dispatch(face, words);
 }

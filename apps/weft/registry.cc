@@ -13,10 +13,36 @@ constexpr config::Option kGlobals[] = {
     {.names = "-v, --version", .help = "Print the version and exit."},
 };
 
+constexpr std::string_view kNoAuth = "leave it out: there is no authentication yet";
+constexpr std::string_view kNoTls = "leave it out: connections are not encrypted yet";
+constexpr config::Option kAdminGlobals[] = {
+    kConnection[0],
+    kConnection[2],
+    {.names = "--auth-plugin", .value = "class", .unsupported = kNoAuth},
+    {.names = "--auth-params", .value = "params", .unsupported = kNoAuth},
+    {.names = "--tls-allow-insecure", .unsupported = kNoTls},
+    {.names = "--tls-trust-cert-path", .value = "path", .unsupported = kNoTls},
+    {.names = "--tls-enable-hostname-verification", .unsupported = kNoTls},
+    {.names = "--tls-provider", .value = "provider", .unsupported = kNoTls},
+    kGlobals[3],
+};
+constexpr config::Option kClientGlobals[] = {
+    kConnection[1],
+    {.names = "--auth-plugin", .value = "class", .unsupported = kNoAuth},
+    {.names = "--auth-params", .value = "params", .unsupported = kNoAuth},
+    {.names = "--tlsTrustCertsFilePath", .value = "path", .unsupported = kNoTls},
+    {.names = "--listener-name", .value = "name", .unsupported = "leave it out: there is one listener"},
+    {.names = "--proxy-url", .value = "url", .unsupported = "name the broker with --url"},
+    {.names = "--proxy-protocol", .value = "protocol", .unsupported = "name the broker with --url"},
+    {.names = "-ml, --memory-limit", .value = "bytes", .unsupported = "leave it out: queues are bounded"},
+    kGlobals[3],
+};
+constexpr config::Option kPulsarGlobals[] = {kGlobals[3]};
+
 int run_version(const Call& call) {
     print(call.arguments.is_set("--json") ? R"({"name":"weft","version":")" WEFT_VERSION
                                             R"(","pulsar":"4.0.8"})"
-                                          : "weft " WEFT_VERSION);
+                                          : call.face.version);
     return kDone;
 }
 
@@ -45,13 +71,80 @@ Entry version_command() {
 }
 
 const Face& weft_face() {
-    static const Group* const kGroups[] = {&own_group(), &functions_group(), &packages_group()};
+    static const Group* const kGroups[] = {&own_group(),     &functions_group(),  &topics_group(),
+                                           &tenants_group(), &namespaces_group(), &clusters_group(),
+                                           &schemas_group(), &packages_group()};
     static const Face kFace{.name = "weft",
                             .summary = "Functions for Apache Pulsar, and a broker to run them on.",
                             .globals = kGlobals,
                             .groups = kGroups,
                             .version = "weft " WEFT_VERSION};
     return kFace;
+}
+
+namespace {
+
+const Face& admin_face() {
+    static const Group* const kGroups[] = {&functions_group(),  &topics_group(),   &tenants_group(),
+                                           &namespaces_group(), &clusters_group(), &schemas_group()};
+    static const Face kFace{
+        .name = "pulsar-admin",
+        .summary = "Weft, called as pulsar-admin: the groups and commands that it serves.",
+        .globals = kAdminGlobals,
+        .groups = kGroups,
+        .version = "Current version of pulsar admin client is: 4.0.8 (weft " WEFT_VERSION ")",
+        .wrong_use_code = kFailed,
+        .not_here =
+            "topicPolicies|proxy-stats|brokers|sources|source|sinks|sink|documents|resource-quotas|"
+            "packages|transactions|ns-isolation-policy|bookies|broker-stats|functions-worker|"
+            "resourcegroups|persistent|non-persistent|properties"};
+    return kFace;
+}
+
+const Face& client_face() {
+    static const Entry kEntries[] = {
+        produce_command(),
+        consume_command(),
+        {.word = "read", .unsupported = "use consume with a subscription of its own"},
+        {.word = "generate_documentation", .unsupported = "use weft man --markdown"},
+    };
+    static const Group kGroup{.word = "", .entries = kEntries};
+    static const Group* const kGroups[] = {&kGroup};
+    static const Face kFace{.name = "pulsar-client",
+                            .summary = "Weft, called as pulsar-client: produces and consumes messages.",
+                            .globals = kClientGlobals,
+                            .groups = kGroups,
+                            .version = "Current version of pulsar client is: 4.0.8 (weft " WEFT_VERSION ")",
+                            .failed_code = 255};
+    return kFace;
+}
+
+const Face& pulsar_face() {
+    static const Entry kEntries[] = {standalone_command(), version_command()};
+    static const Group kGroup{.word = "", .entries = kEntries};
+    static const Group* const kGroups[] = {&kGroup};
+    static const Face kFace{
+        .name = "pulsar",
+        .summary = "Weft, called as pulsar: a standalone broker with a functions worker.",
+        .globals = kPulsarGlobals,
+        .groups = kGroups,
+        .version = "Current version of pulsar is: 4.0.8 (weft " WEFT_VERSION ")",
+        .wrong_use_code = kFailed,
+        .not_here =
+            "broker|bookie|zookeeper|configuration-store|discovery|proxy|websocket|functions-worker|"
+            "sql-worker|sql|autorecovery|initialize-cluster-metadata|delete-cluster-metadata|"
+            "initialize-transaction-coordinator-metadata|initialize-namespace|compact-topic|"
+            "zookeeper-shell|broker-tool|tokens"};
+    return kFace;
+}
+
+}  // namespace
+
+const Face& face_called(std::string_view program) {
+    program.remove_prefix(program.rfind('/') + 1);
+    if (program == "pulsar-admin") return admin_face();
+    if (program == "pulsar-client") return client_face();
+    return program == "pulsar" ? pulsar_face() : weft_face();
 }
 
 }  // namespace weft::app

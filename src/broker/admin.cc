@@ -1,5 +1,7 @@
 #include "broker/admin.h"
 
+#include <charconv>
+
 #include "async/call.h"
 #include "broker/detail/json.h"
 
@@ -34,6 +36,7 @@ void Engine::add_routes(http::Router& router) {
     add_tenant_routes(routes);
     add_topic_routes(routes);
     add_subscription_routes(routes);
+    add_message_routes(routes);
     add_stats_routes(routes);
     add_metrics_routes(routes);
     add_schema_routes(routes);
@@ -79,6 +82,42 @@ Topic* open_topic_of(Engine& engine, const http::Request& request, const Reply& 
     if (topic) return *topic;
     reply(refused(404, str_cat("Topic ", name->full(), " not found")));
     return nullptr;
+}
+
+std::vector<Topic*> open_parts_of(Engine& engine, const http::Request& request, const Reply& reply) {
+    const auto name = topic_of(request, reply);
+    if (!name) return {};
+    std::vector<Topic*> parts;
+    const auto count = engine.metadata().partitions(*name);
+    for (std::uint32_t index = 0; index < count; ++index) {
+        const auto part = wire::TopicName::parse(str_cat(name->full(), "-partition-", index));
+        const auto topic = engine.open_topic(*part, Engine::Missing::create);
+        if (!topic) return reply(refused(500, topic.error().message)), std::vector<Topic*>();
+        parts.push_back(*topic);
+    }
+    if (count != 0) return parts;
+    auto* const topic = open_topic_of(engine, request, reply);
+    return topic == nullptr ? std::vector<Topic*>() : std::vector<Topic*>{topic};
+}
+
+std::optional<std::uint64_t> number_of(const http::Request& request, const std::string& param,
+                                       const Reply& reply) {
+    const auto& text = request.param(param);
+    std::uint64_t value = 0;
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (read.ec == std::errc{} && read.ptr == text.data() + text.size()) return value;
+    reply(refused(400, str_cat("the ", param, " in the path must be a whole number: ", text)));
+    return std::nullopt;
+}
+
+std::map<std::string, std::string> texts_of(std::string_view body) {
+    std::map<std::string, std::string> out;
+    const auto parsed = json::parse(body, nullptr, false);
+    if (!parsed.is_object()) return out;
+    for (const auto& [key, value] : parsed.items()) {
+        if (value.is_string()) out[key] = value.get<std::string>();
+    }
+    return out;
 }
 
 bool is_set(const http::Request& request, const std::string& parameter) {

@@ -3,8 +3,10 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "broker/engine.h"
 #include "http/server.h"
@@ -30,6 +32,7 @@ void add_broker_routes(AdminRouter& routes);        // clusters, brokers, lookup
 void add_tenant_routes(AdminRouter& routes);        // tenants, namespaces
 void add_topic_routes(AdminRouter& routes);         // topics: list, create, delete, partitions, ids
 void add_subscription_routes(AdminRouter& routes);  // their subscriptions
+void add_message_routes(AdminRouter& routes);       // single messages: peek, by id
 void add_stats_routes(AdminRouter& routes);         // stats, internal stats
 void add_metrics_routes(AdminRouter& routes);       // Prometheus
 void add_schema_routes(AdminRouter& routes);        // schemas of topics
@@ -46,6 +49,16 @@ std::optional<wire::TopicName> topic_of(const http::Request& request, const Repl
 
 /// The same, opened; replies 404 as Pulsar does when there is no such topic.
 Topic* open_topic_of(Engine& engine, const http::Request& request, const Reply& reply);
+
+/// The same, or all partitions of it when it is a partitioned topic; replies by itself when it is empty.
+std::vector<Topic*> open_parts_of(Engine& engine, const http::Request& request, const Reply& reply);
+
+/// A whole number in the path; replies 400 by itself when it isn't one.
+std::optional<std::uint64_t> number_of(const http::Request& request, const std::string& param,
+                                       const Reply& reply);
+
+/// The texts of a JSON object; other values are left out.
+std::map<std::string, std::string> texts_of(std::string_view body);
 
 /// A query parameter that says true.
 bool is_set(const http::Request& request, const std::string& parameter);

@@ -18,11 +18,15 @@ std::string broker_id(Engine& engine) {
 void get_cluster(Engine& engine, const http::Request& request, Reply reply) {
     if (request.param("cluster") != engine.options().cluster)
         return reply(refused(404, "Cluster does not exist"));
-    reply(answer({{"serviceUrl", engine.web_url()},
-                  {"brokerServiceUrl", engine.service_url()},
-                  {"brokerClientTlsEnabled", false},
-                  {"tlsAllowInsecureConnection", false},
-                  {"brokerClientTlsEnabledWithKeyStore", false}}));
+    reply(
+        answer({{"serviceUrl", engine.web_url()},
+                {"brokerServiceUrl", engine.service_url()},
+                {"brokerClientTlsEnabled", false},
+                {"tlsAllowInsecureConnection", false},
+                {"brokerClientTlsEnabledWithKeyStore", false},
+                {"brokerClientTlsTrustStoreType", "JKS"},
+                {"brokerClientTlsKeyStoreType", "JKS"},
+                {"brokerClientSslFactoryPlugin", "org.apache.pulsar.common.util.DefaultPulsarSslFactory"}}));
 }
 
 void get_internal_configuration(Engine& engine, const http::Request&, Reply reply) {
@@ -88,6 +92,10 @@ void add_broker_routes(AdminRouter& routes) {
     routes.add("GET", "/admin/v2/brokers", brokers);
     routes.add("GET", "/admin/v2/brokers/{cluster}", brokers);
     routes.add("GET", "/lookup/v2/topic/persistent/{tenant}/{namespace}/{topic}", look_up);
+    routes.add("GET", "/lookup/v2/topic/persistent/{tenant}/{namespace}/{topic}/bundle",
+               [](Engine&, const http::Request& request, const Reply& reply) {
+                   if (topic_of(request, reply)) reply(http::Response::text("0x00000000_0xffffffff"));
+               });
     routes.add("GET", "/status.html",
                [](Engine&, const http::Request&, const Reply& reply) { reply(http::Response::text("OK")); });
 }

@@ -60,6 +60,17 @@ void post_schema(Engine& engine, const http::Request& request, Reply reply) {
     reply(http::Response::json(to_text({{"version", *version}})));
 }
 
+void delete_schemas(Engine& engine, const http::Request& request, Reply reply) {
+    const auto name = topic_of(request, reply);
+    if (!name) return;
+    const auto newest = engine.schemas().latest(*name);
+    if (!newest) return reply(http::Response::json(to_text({{"version", -1}})));
+    engine.schemas().erase_all(*name, [reply, version = newest->version](const Result<>& written) {
+        reply(written ? http::Response::json(to_text({{"version", version}}))
+                      : http::Response::error(written.error()));
+    });
+}
+
 }  // namespace
 
 void add_schema_routes(AdminRouter& routes) {
@@ -67,6 +78,7 @@ void add_schema_routes(AdminRouter& routes) {
     routes.add("GET", schema, get_schema);
     routes.add("GET", schema + "/{version}", get_schema);
     routes.add("POST", schema, post_schema);
+    routes.add("DELETE", schema, delete_schemas);
 }
 
 }  // namespace weft::broker

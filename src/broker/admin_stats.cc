@@ -98,6 +98,7 @@ json subscription_stats(Subscription& subscription, const store::LedgerInfo& kep
                {"msgBacklogNoDelayed", backlog},
                {"blockedSubscriptionOnUnackedMsgs", dispatcher != nullptr && dispatcher->blocked()},
                {"msgDelayed", 0},
+               {"msgInReplay", 0},
                {"unackedMessages", dispatcher == nullptr ? 0 : dispatcher->unacked()},
                {"type", has_consumers ? name_of(dispatcher->type()) : "None"},
                {"msgRateExpired", 0.0},
@@ -112,10 +113,23 @@ json subscription_stats(Subscription& subscription, const store::LedgerInfo& kep
                {"isReplicated", false},
                {"allowOutOfOrderDelivery", false},
                {"consumersAfterMarkDeletePosition", json::object()},
+               {"drainingHashesCount", 0},
+               {"drainingHashesClearedTotal", 0},
+               {"drainingHashesUnackedMessages", 0},
                {"nonContiguousDeletedMessagesRanges", subscription.cursor().range_count()},
                {"nonContiguousDeletedMessagesRangesSerializedSize", 0},
                {"delayedMessageIndexSizeInBytes", 0},
                {"subscriptionProperties", subscription.properties()},
+               {"filterProcessedMsgCount", 0},
+               {"filterAcceptedMsgCount", 0},
+               {"filterRejectedMsgCount", 0},
+               {"filterRescheduledMsgCount", 0},
+               {"dispatchThrottledMsgEventsBySubscriptionLimit", 0},
+               {"dispatchThrottledBytesEventsBySubscriptionLimit", 0},
+               {"dispatchThrottledMsgEventsByTopicLimit", 0},
+               {"dispatchThrottledBytesEventsByTopicLimit", 0},
+               {"dispatchThrottledMsgEventsByBrokerLimit", 0},
+               {"dispatchThrottledBytesEventsByBrokerLimit", 0},
                {"durable", subscription.durable()},
                {"replicated", false}};
     if (has_consumers && dispatcher->active() != nullptr)
@@ -201,6 +215,7 @@ void add_up(json& whole, const json& part) {
                              ? json(whole[key].get<double>() + value.get<double>())
                              : json(whole[key].get<std::int64_t>() + value.get<std::int64_t>());
         } else if (value.is_object() && key == "subscriptions") {
+            if (!whole.contains(key)) whole[key] = json::object();
             for (const auto& [name, stats] : value.items()) {
                 if (whole[key].contains(name)) {
                     add_up(whole[key][name], stats);
@@ -230,7 +245,7 @@ void get_partitioned_stats(Engine& engine, const http::Request& request, Reply r
         partitions[part->full()] = std::move(stats);
     }
     whole["metadata"] = {{"partitions", count}, {"deleted", false}};
-    whole["partitions"] = std::move(partitions);
+    whole["partitions"] = is_set(request, "perPartition") ? std::move(partitions) : json::object();
     reply(http::Response::json(to_text(whole)));
 }
 
@@ -248,30 +263,41 @@ void get_internal_stats(Engine& engine, const http::Request& request, Reply repl
         const auto& cursor = subscription->cursor();
         cursors[name] = {{"markDeletePosition", position_text(topic->ledger(), cursor.position())},
                          {"readPosition", position_text(topic->ledger(), cursor.position() + 1)},
+                         {"waitingReadOp", false},
+                         {"pendingReadOps", 0},
+                         {"messagesConsumedCounter", 0},
+                         {"cursorLedger", 0},
+                         {"cursorLedgerLastEntry", 0},
                          {"state", "Open"},
                          {"active", !subscription->consumers().empty()},
                          {"numberOfEntriesSinceFirstNotAckedMessage", subscription->backlog()},
                          {"totalNonContiguousDeletedMessagesRange", cursor.range_count()},
+                         {"subscriptionHavePendingRead", false},
+                         {"subscriptionHavePendingReplayRead", false},
                          {"properties", json::object()}};
     }
-    const json body{
-        {"entriesAddedCounter", kept.end},
-        {"numberOfEntries", entries},
-        {"totalSize", kept.bytes},
-        {"currentLedgerEntries", entries},
-        {"currentLedgerSize", kept.bytes},
-        {"waitingCursorsCount", topic->subscriptions().size()},
-        {"pendingAddEntriesCount", 0},
-        {"lastConfirmedEntry", position_text(topic->ledger(), kept.end)},
-        {"state", "LedgerOpened"},
-        {"ledgers", json::array({{{"ledgerId", topic->ledger()},
-                                  {"entries", entries},
-                                  {"size", kept.bytes},
-                                  {"offloaded", false},
-                                  {"underReplicated", false}}})},
-        {"cursors", std::move(cursors)},
-        {"schemaLedgers", json::array()},
-        {"compactedLedger", {{"ledgerId", -1}, {"entries", -1}, {"size", -1}, {"offloaded", false}}}};
+    const json body{{"entriesAddedCounter", kept.end},
+                    {"numberOfEntries", entries},
+                    {"totalSize", kept.bytes},
+                    {"currentLedgerEntries", entries},
+                    {"currentLedgerSize", kept.bytes},
+                    {"waitingCursorsCount", topic->subscriptions().size()},
+                    {"pendingAddEntriesCount", 0},
+                    {"lastConfirmedEntry", position_text(topic->ledger(), kept.end)},
+                    {"state", "LedgerOpened"},
+                    {"ledgers", json::array({{{"ledgerId", topic->ledger()},
+                                              {"entries", entries},
+                                              {"size", kept.bytes},
+                                              {"offloaded", false},
+                                              {"underReplicated", false}}})},
+                    {"cursors", std::move(cursors)},
+                    {"schemaLedgers", json::array()},
+                    {"compactedLedger",
+                     {{"ledgerId", -1},
+                      {"entries", -1},
+                      {"size", -1},
+                      {"offloaded", false},
+                      {"underReplicated", false}}}};
     reply(http::Response::json(to_text(body)));
 }
 

@@ -1,6 +1,6 @@
 // Subscriptions of a topic.
 
-#include <charconv>
+#include <set>
 
 #include "broker/admin.h"
 #include "broker/detail/json.h"
@@ -13,6 +13,22 @@ Subscription* subscription_of(Topic& topic, const http::Request& request, const 
     if (found == nullptr) {
         reply(refused(404, str_cat("Subscription ", request.param("subscription"), " not found for topic ",
                                    topic.name().full())));
+    }
+    return found;
+}
+
+// The same in a topic or in all its partitions; replies by itself when it is nowhere.
+std::vector<Subscription*> subscriptions_of(Engine& engine, const http::Request& request,
+                                            const Reply& reply) {
+    std::vector<Subscription*> found;
+    const auto parts = open_parts_of(engine, request, reply);
+    for (auto* part : parts) {
+        if (auto* const there = part->find_subscription(request.param("subscription")))
+            found.push_back(there);
+    }
+    if (found.empty() && !parts.empty()) {
+        reply(refused(404, str_cat("Subscription ", request.param("subscription"), " not found for topic ",
+                                   topic_of(request, reply)->full())));
     }
     return found;
 }
@@ -30,11 +46,13 @@ EntryId position_from(const Topic& topic, const json& body) {
 }
 
 void list_subscriptions(Engine& engine, const http::Request& request, Reply reply) {
-    const auto* topic = open_topic_of(engine, request, reply);
-    if (topic == nullptr) return;
-    auto names = json::array();
-    for (const auto& [name, subscription] : topic->subscriptions()) names.push_back(name);
-    reply(http::Response::json(to_text(names)));
+    const auto parts = open_parts_of(engine, request, reply);
+    if (parts.empty()) return;
+    std::set<std::string> names;
+    for (const auto* part : parts) {
+        for (const auto& [name, subscription] : part->subscriptions()) names.insert(name);
+    }
+    reply(http::Response::json(to_text(json(names))));
 }
 
 void create_subscription(Engine& engine, const http::Request& request, Reply reply) {
@@ -44,11 +62,7 @@ void create_subscription(Engine& engine, const http::Request& request, Reply rep
         return reply(refused(404, "Namespace not found"));
     const auto body = request.body.empty() ? json() : json::parse(request.body, nullptr, false);
     Subscription::Properties properties;
-    if (body.is_object() && body.contains("properties") && body["properties"].is_object()) {
-        for (const auto& [key, value] : body["properties"].items()) {
-            if (value.is_string()) properties[key] = value.get<std::string>();
-        }
-    }
+    if (body.is_object() && body.contains("properties")) properties = texts_of(to_text(body["properties"]));
     // A partitioned topic: on each of its partitions.
     const auto partitions = engine.metadata().partitions(*name);
     for (std::uint32_t index = 0; index < std::max(partitions, 1U); ++index) {
@@ -69,47 +83,80 @@ void create_subscription(Engine& engine, const http::Request& request, Reply rep
 }
 
 void delete_subscription(Engine& engine, const http::Request& request, Reply reply) {
-    auto* const topic = open_topic_of(engine, request, reply);
-    if (topic == nullptr) return;
-    const auto* subscription = subscription_of(*topic, request, reply);
-    if (subscription == nullptr) return;
-    if (!is_set(request, "force") && !subscription->consumers().empty()) {
-        return reply(refused(412, "Subscription has active connected consumers"));
+    const auto found = subscriptions_of(engine, request, reply);
+    for (const auto* subscription : found) {
+        if (!is_set(request, "force") && !subscription->consumers().empty())
+            return reply(refused(412, "Subscription has active connected consumers"));
     }
-    engine.delete_subscription(*topic, request.param("subscription"), reply_when_written(std::move(reply)));
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        engine.delete_subscription(
+            found[i]->topic(), request.param("subscription"),
+            i + 1 == found.size() ? reply_when_written(reply) : [](const Result<>&) {});
+    }
 }
 
 void skip_all(Engine& engine, const http::Request& request, Reply reply) {
-    auto* const topic = open_topic_of(engine, request, reply);
-    if (topic == nullptr) return;
-    auto* const subscription = subscription_of(*topic, request, reply);
+    const auto found = subscriptions_of(engine, request, reply);
+    for (auto* subscription : found) subscription->skip_all();
+    if (!found.empty()) reply(http::Response::no_content());
+}
+
+// In one topic: in which of its partitions they should be skipped nobody says.
+void skip(Engine& engine, const http::Request& request, Reply reply) {
+    const auto count = number_of(request, "count", reply);
+    auto* const topic = count ? open_topic_of(engine, request, reply) : nullptr;
+    auto* const subscription = topic == nullptr ? nullptr : subscription_of(*topic, request, reply);
     if (subscription == nullptr) return;
-    subscription->skip_all();
+    subscription->skip(*count);
     reply(http::Response::no_content());
 }
 
-void reset_cursor(Engine& engine, const http::Request& request, Reply reply) {
+void get_properties(Engine& engine, const http::Request& request, Reply reply) {
+    const auto found = subscriptions_of(engine, request, reply);
+    if (!found.empty()) reply(http::Response::json(to_text(json(found.front()->properties()))));
+}
+
+void put_properties(Engine& engine, const http::Request& request, Reply reply) {
+    const auto found = subscriptions_of(engine, request, reply);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        found[i]->properties() = texts_of(request.body);
+        engine.metadata().put_cursor(
+            found[i]->topic().name(), found[i]->name(), {found[i]->cursor(), found[i]->properties()},
+            i + 1 == found.size() ? reply_when_written(reply) : [](const Result<>&) {});
+    }
+}
+
+void reset_by_time(Engine& engine, const http::Request& request, Reply reply) {
+    const auto time = number_of(request, "timestamp", reply);
+    if (!time) return;
+    const auto found = subscriptions_of(engine, request, reply);
+    const auto left = std::make_shared<std::size_t>(found.size());
+    for (auto* subscription : found) {
+        auto& topic = subscription->topic();
+        topic.find_by_time(*time,
+                           [alive = topic.alive(), name = subscription->name(), reply, left](EntryId entry) {
+                               const auto there = alive.lock();
+                               auto* const still = there ? (*there)->find_subscription(name) : nullptr;
+                               if (still != nullptr) still->seek({entry, {}});
+                               if (--*left == 0) reply(http::Response::no_content());
+                           });
+    }
+}
+
+void reset_by_id(Engine& engine, const http::Request& request, Reply reply) {
+    const auto name = topic_of(request, reply);
+    if (!name) return;
+    if (engine.metadata().partitions(*name) != 0)
+        return reply(refused(405, "Reset-cursor at position is not allowed for partitioned-topic"));
     auto* const topic = open_topic_of(engine, request, reply);
-    if (topic == nullptr) return;
-    auto* const subscription = subscription_of(*topic, request, reply);
+    auto* const subscription = topic == nullptr ? nullptr : subscription_of(*topic, request, reply);
     if (subscription == nullptr) return;
-    if (!request.params.contains("timestamp")) {
-        subscription->seek({position_from(*topic, json::parse(request.body, nullptr, false)), {}});
-        return reply(http::Response::no_content());
-    }
-    const auto& text = request.param("timestamp");
-    std::uint64_t time = 0;
-    const auto read = std::from_chars(text.data(), text.data() + text.size(), time);
-    if (read.ec != std::errc{} || read.ptr != text.data() + text.size()) {
-        return reply(refused(400, str_cat("the timestamp must be milliseconds since 1970: ", text)));
-    }
-    topic->find_by_time(time, [alive = topic->alive(), name = subscription->name(), reply](EntryId entry) {
-        const auto there = alive.lock();
-        auto* const found = there ? (*there)->find_subscription(name) : nullptr;
-        if (found == nullptr) return reply(refused(404, "Subscription not found"));
-        found->seek({entry, {}});
-        reply(http::Response::no_content());
-    });
+    const auto body = json::parse(request.body, nullptr, false);
+    auto position = position_from(*topic, body);
+    const bool excluded = body.is_object() && body.value("isExcluded", json()) == true;
+    if (excluded && position < topic->end()) ++position;
+    subscription->seek({position, {}});
+    reply(http::Response::no_content());
 }
 
 }  // namespace
@@ -121,8 +168,11 @@ void add_subscription_routes(AdminRouter& routes) {
     routes.add("PUT", subscription, create_subscription);
     routes.add("DELETE", subscription, delete_subscription);
     routes.add("POST", subscription + "/skip_all", skip_all);
-    routes.add("POST", subscription + "/resetcursor", reset_cursor);
-    routes.add("POST", subscription + "/resetcursor/{timestamp}", reset_cursor);
+    routes.add("POST", subscription + "/skip/{count}", skip);
+    routes.add("GET", subscription + "/properties", get_properties);
+    routes.add("PUT", subscription + "/properties", put_properties);
+    routes.add("POST", subscription + "/resetcursor", reset_by_id);
+    routes.add("POST", subscription + "/resetcursor/{timestamp}", reset_by_time);
 }
 
 }  // namespace weft::broker

@@ -63,6 +63,8 @@ void update_tenant(Engine& engine, const http::Request& request, Reply reply) {
 
 void delete_tenant(Engine& engine, const http::Request& request, Reply reply) {
     const auto& name = request.param("tenant");
+    if (is_set(request, "force"))
+        return reply(refused(405, "Broker doesn't allow forced deletion of tenants"));
     if (!engine.metadata().has_tenant(name)) return reply(refused(404, "Tenant doesn't exist"));
     if (!engine.metadata().namespaces(name).empty()) {
         return reply(refused(409, "The tenant still has active namespaces"));
@@ -88,6 +90,7 @@ json policy_defaults(Engine& engine) {
             {"clusterSubscribeRate", empty},
             {"publishMaxMessageRate", empty},
             {"latency_stats_sample_rate", empty},
+            {"retention_policies", nullptr},  // its place; shown when it was set
             {"deleted", false},
             {"encryption_required", false},
             {"subscription_auth_mode", "None"},
@@ -97,7 +100,9 @@ json policy_defaults(Engine& engine) {
             {"is_allow_auto_update_schema", true},
             {"schema_validation_enforced", false},
             {"subscription_types_enabled", json::array()},
-            {"properties", empty}};
+            {"properties", empty},
+            {"migrated", false},
+            {"clusterThatCanDeleteNamespace", engine.options().cluster}};
 }
 
 // The stored policies of the path's namespace; replies 404 by itself.
@@ -161,6 +166,7 @@ void get_policies(Engine& engine, const http::Request& request, Reply reply) {
     if (!policies) return;
     auto shown = policy_defaults(engine);
     shown.update(*policies);
+    if (shown["retention_policies"].is_null()) shown.erase("retention_policies");
     reply(http::Response::json(to_text(shown)));
 }
 
@@ -184,6 +190,16 @@ void set_retention(Engine& engine, const http::Request& request, Reply reply) {
     if (!body.is_object() || !is_number("retentionTimeInMinutes") || !is_number("retentionSizeInMB")) {
         return reply(
             refused(400, "the body must be {\"retentionTimeInMinutes\": n, \"retentionSizeInMB\": n}"));
+    }
+    const std::int64_t minutes = body["retentionTimeInMinutes"], megabytes = body["retentionSizeInMB"];
+    if (minutes < -1 || megabytes < -1)
+        return reply(refused(412, "Invalid retention policy: a limit is -1 (none), 0 or more"));
+    if ((minutes == 0) != (megabytes == 0)) {
+        return reply(refused(
+            412,
+            "Invalid retention policy: Setting a single time or size limit to 0 is invalid when one of the "
+            "limits has a non-zero value. Use the value of -1 instead of 0 to ignore a specific limit. To "
+            "disable retention both limits must be set to 0."));
     }
     (*policies)["retention_policies"] = body;
     put_policies(engine, request, *policies, std::move(reply));
@@ -236,6 +252,11 @@ void add_tenant_routes(AdminRouter& routes) {
                        get_policy(engine, request, member, reply);
                    });
     };
+    routes.add("GET", "/admin/v2/namespaces/{tenant}/{namespace}/bundles",
+               [](Engine& engine, const http::Request& request, const Reply& reply) {
+                   if (policies_of(engine, request, reply))
+                       reply(http::Response::json(to_text(policy_defaults(engine)["bundles"])));
+               });
     show("retention", "retention_policies");
     show("replication", "replication_clusters");
     routes.add("POST", "/admin/v2/namespaces/{tenant}/{namespace}/retention", set_retention);

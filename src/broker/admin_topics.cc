@@ -1,7 +1,5 @@
 // Topics: lists, create, delete, partitions.
 
-#include <charconv>
-
 #include "broker/admin.h"
 #include "broker/detail/json.h"
 
@@ -42,12 +40,7 @@ void create_topic(Engine& engine, const http::Request& request, Reply reply) {
     if (engine.knows_topic(*name)) return reply(refused(409, "This topic already exists"));
     const auto topic = engine.open_topic(*name, Engine::Missing::create);
     if (!topic) return reply(refused(500, topic.error().message));
-    const auto properties = request.body.empty() ? json() : json::parse(request.body, nullptr, false);
-    if (properties.is_object()) {
-        for (const auto& [key, value] : properties.items()) {
-            if (value.is_string()) (*topic)->properties[key] = value.get<std::string>();
-        }
-    }
+    (*topic)->properties.merge(texts_of(request.body));
     engine.write_topic_record(**topic, reply_when_written(std::move(reply)));
 }
 
@@ -73,7 +66,40 @@ void delete_topic(Engine& engine, const http::Request& request, Reply reply) {
 }
 
 void unload_topic(Engine& engine, const http::Request& request, Reply reply) {
-    if (open_topic_of(engine, request, reply) != nullptr) reply(http::Response::no_content());
+    if (!open_parts_of(engine, request, reply).empty()) reply(http::Response::no_content());
+}
+
+// --- properties
+
+void get_properties(Engine& engine, const http::Request& request, Reply reply) {
+    const auto* topic = open_topic_of(engine, request, reply);
+    if (topic != nullptr) reply(http::Response::json(to_text(json(topic->properties))));
+}
+
+void put_properties(Engine& engine, const http::Request& request, Reply reply) {
+    auto* const topic = open_topic_of(engine, request, reply);
+    if (topic == nullptr) return;
+    for (auto& [key, value] : texts_of(request.body)) topic->properties[key] = value;
+    engine.write_topic_record(*topic, reply_when_written(std::move(reply)));
+}
+
+void remove_property(Engine& engine, const http::Request& request, Reply reply) {
+    auto* const topic = open_topic_of(engine, request, reply);
+    if (topic == nullptr) return;
+    const auto key = request.query.find("key");
+    if (key != request.query.end()) topic->properties.erase(key->second);
+    engine.write_topic_record(*topic, reply_when_written(std::move(reply)));
+}
+
+void message_id_at(Engine& engine, const http::Request& request, Reply reply) {
+    auto* const topic = open_topic_of(engine, request, reply);
+    if (topic == nullptr) return;
+    const auto time = number_of(request, "timestamp", reply);
+    if (!time) return;
+    topic->find_by_time(*time, [reply = std::move(reply), ledger = topic->ledger()](EntryId entry) {
+        reply(http::Response::json(
+            to_text({{"ledgerId", ledger}, {"entryId", entry}, {"partitionIndex", -1}})));
+    });
 }
 
 void last_message_id(Engine& engine, const http::Request& request, Reply reply) {
@@ -110,6 +136,10 @@ void get_partitions(Engine& engine, const http::Request& request, Reply reply) {
 // The number in the body: `3`, or {"partitions": 3, ...}.
 std::optional<std::uint32_t> partition_count(const http::Request& request, const Reply& reply) {
     auto body = json::parse(request.body, nullptr, false);
+    if (body.is_object() && !body.value("properties", json::object()).empty()) {
+        reply(refused(501, "a partitioned topic keeps no properties: leave them out"));
+        return std::nullopt;
+    }
     if (body.is_object()) body = json(body.value("partitions", json()));
     if (body.is_number_unsigned() && body.get<std::uint64_t>() >= 1 &&
         body.get<std::uint64_t>() <= kPartitionsMax) {
@@ -146,7 +176,12 @@ void delete_partitions(Engine& engine, const http::Request& request, Reply reply
     const auto name = topic_of(request, reply);
     if (!name) return;
     const auto count = engine.metadata().partitions(*name);
-    if (count == 0) return reply(refused(404, str_cat("Partitioned Topic not found: ", name->full())));
+    if (count == 0 && engine.knows_topic(*name)) {
+        return reply(refused(409, str_cat(name->full(),
+                                          " is a non-partitioned topic. Instead of calling "
+                                          "delete-partitioned-topic please call delete.")));
+    }
+    if (count == 0) return reply(refused(404, str_cat("Topic ", name->full(), " not found.")));
     for (std::uint32_t index = 0; index < count && !is_set(request, "force"); ++index) {
         const auto* open = engine.find_open(partition_of(*name, index).full());
         if (open == nullptr) continue;
@@ -161,6 +196,14 @@ void delete_partitions(Engine& engine, const http::Request& request, Reply reply
         engine.delete_topic(partition_of(*name, index), [](const Result<>&) {});
     }
     engine.metadata().erase_partitions(*name, reply_when_written(std::move(reply)));
+}
+
+void create_missed(Engine& engine, const http::Request& request, Reply reply) {
+    const auto name = topic_of(request, reply);
+    if (!name) return;
+    if (engine.metadata().partitions(*name) == 0)
+        return reply(refused(404, str_cat("Topic ", name->full(), " is not the partitioned topic.")));
+    if (!open_parts_of(engine, request, reply).empty()) reply(http::Response::no_content());
 }
 
 void refuse_compaction(Engine&, const http::Request&, const Reply& reply) {
@@ -184,6 +227,11 @@ void add_topic_routes(AdminRouter& routes) {
     routes.add("DELETE", topic, delete_topic);
     routes.add("PUT", topic + "/unload", unload_topic);
     routes.add("GET", topic + "/lastMessageId", last_message_id);
+    routes.add("GET", topic + "/messageid/{timestamp}", message_id_at);
+    routes.add("GET", topic + "/properties", get_properties);
+    routes.add("PUT", topic + "/properties", put_properties);
+    routes.add("DELETE", topic + "/properties", remove_property);
+    routes.add("POST", topic + "/createMissedPartitions", create_missed);
     routes.add("GET", topic + "/partitions", get_partitions);
     routes.add("PUT", topic + "/partitions", set_partitions);
     routes.add("POST", topic + "/partitions", set_partitions);

@@ -188,4 +188,16 @@ std::optional<SchemaRegistry::Version> SchemaRegistry::find(const wire::TopicNam
     return Version{version, std::move(*schema)};
 }
 
+void SchemaRegistry::erase_all(const wire::TopicName& topic, store::Store::Done done) {
+    const auto prefix = key_prefix(topic);
+    std::vector<std::string> keys;
+    const auto& map = store_.map();
+    for (auto it = map.lower_bound(prefix); it != map.end() && it->first.starts_with(prefix); ++it)
+        keys.push_back(it->first);
+    if (keys.empty()) return done({});
+    for (std::size_t i = 0; i + 1 < keys.size(); ++i)
+        store_.erase(std::move(keys[i]), [](const Result<>&) {});
+    store_.erase(std::move(keys.back()), std::move(done));
+}
+
 }  // namespace weft::broker

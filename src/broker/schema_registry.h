@@ -48,6 +48,9 @@ class SchemaRegistry {
     std::optional<Version> latest(const wire::TopicName& topic) const;
     std::optional<Version> find(const wire::TopicName& topic, std::uint64_t version) const;
 
+    /// Forgets all versions of a topic.
+    void erase_all(const wire::TopicName& topic, store::Store::Done done);
+
     /// A version as it goes over the wire: eight bytes, big-endian.
     static std::string encode_version(std::uint64_t version);
     static std::optional<std::uint64_t> decode_version(std::string_view bytes);

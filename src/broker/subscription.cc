@@ -182,8 +182,15 @@ void Subscription::start_at(EntryId entry) {
     changed();
 }
 
-void Subscription::skip_all() {
-    cursor_.ack_below(topic_.end());
+void Subscription::skip_all() { skip(topic_.end()); }
+
+void Subscription::skip(std::uint64_t entries) {
+    EntryId to = topic_.end();
+    if (entries < cursor_.backlog(to)) {
+        to = cursor_.position();
+        for (; entries > 0; --entries) to = cursor_.next_unacked(to) + 1;
+    }
+    cursor_.ack_below(to);
     if (dispatcher_ != nullptr) dispatcher_->on_cursor_moved();
     changed();
     dispatch();

@@ -71,6 +71,8 @@ class Subscription final {
     void start_at(EntryId entry);
     /// Acks everything that is in the topic now.
     void skip_all();
+    /// Acks the next entries that are not acked.
+    void skip(std::uint64_t entries);
     void dispatch();
 
     std::uint64_t backlog() const;

@@ -164,5 +164,14 @@ TEST(JsonTextTest, is_laid_out_as_the_real_tool_does) {
     EXPECT_EQ(laid_out("<html>", JsonStyle::gson).error().code, ErrorCode::corrupt);
 }
 
+TEST(JsonTextTest, tables_are_for_people) {
+    EXPECT_EQ(table_of(R"(["a","b"])"), "a\nb");
+    EXPECT_EQ(table_of(R"([{"id":1,"s":{"up":true}},{"id":22,"err":"no"}])"),
+              "id  s.up  err\n1   true  \n22        no");
+    EXPECT_EQ(table_of(R"({"n":2,"long":[1,"x"],"list":[{"id":0}]})"), "n     2\nlong  1, x\n\nlist:\nid\n0");
+    EXPECT_EQ(table_of("0x00_0xff"), "0x00_0xff");
+    EXPECT_EQ(table_of("null"), "null");
+}
+
 }  // namespace
 }  // namespace weft::app

@@ -6,7 +6,7 @@
 
 namespace weft::broker {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;  // members in the order in which Pulsar shows them
 
 inline std::string to_text(const json& value) {
     return value.dump(-1, ' ', false, json::error_handler_t::replace);

@@ -123,6 +123,72 @@ TEST_F(AdminTest, subscriptions) {
     expect("GET", (base + "subscriptions").c_str(), 200, R"(["end"])");
 }
 
+TEST_F(AdminTest, skips_peeks_and_keeps_properties) {
+    auto client = TestClient::connected(broker);
+    client->open_producer("persistent://public/default/t");
+    for (std::uint64_t i = 0; i < 3; ++i) client->store(i, std::string(1, static_cast<char>('a' + i)));
+    const std::string base = "persistent/public/default/t/", cursor = base + "subscription/s";
+    expect("PUT", cursor.c_str(), 204, "", R"({"ledgerId":-1,"entryId":-1,"properties":{"k":"v"}})");
+    expect("GET", (cursor + "/properties").c_str(), 200, R"({"k":"v"})");
+    expect("PUT", (cursor + "/properties").c_str(), 204, "", R"({"x":"y"})");
+    expect("GET", (cursor + "/properties").c_str(), 200, R"({"x":"y"})");
+    expect("PUT", (base + "properties").c_str(), 204, "", R"({"b":"2"})");
+    expect("GET", (base + "properties").c_str(), 200, R"({"b":"2"})");
+
+    const auto backlog = [&] { return get((base + "stats").c_str())["subscriptions"]["s"]["msgBacklog"]; };
+    const auto peeked = broker.rest("GET", str_cat("/admin/v2/", cursor, "/position/2"));
+    EXPECT_EQ(peeked.body, "b");
+    EXPECT_TRUE(peeked.headers.at("X-Pulsar-Message-ID").ends_with(":1"));
+    expect("GET", (cursor + "/position/4").c_str(), 404, R"({"reason":"Message not found"})");
+    expect("POST", (cursor + "/skip/x").c_str(), 400,
+           R"({"reason":"the count in the path must be a whole number: x"})");
+    expect("POST", (cursor + "/skip/2").c_str(), 204, "");
+    EXPECT_EQ(backlog(), 1);
+    EXPECT_EQ(broker.rest("GET", str_cat("/admin/v2/", cursor, "/position/1")).body, "c");
+    expect("POST", (cursor + "/skip/99").c_str(), 204, "");
+    EXPECT_EQ(backlog(), 0);
+
+    const auto first = get((base + "messageid/0").c_str());
+    EXPECT_EQ(first["entryId"], 0);
+    const std::string id = str_cat(base, "ledger/", first["ledgerId"].get<std::uint64_t>(), "/entry/");
+    EXPECT_EQ(broker.rest("GET", str_cat("/admin/v2/", id, "2")).body, "c");
+    expect("GET", (id + "3").c_str(), 404, R"({"reason":"Message not found"})");
+    const std::string at_first = str_cat(R"({"ledgerId":)", first["ledgerId"].get<std::uint64_t>(),
+                                         R"(,"entryId":0,"isExcluded":true})");
+    expect("POST", (cursor + "/resetcursor").c_str(), 204, "", at_first.c_str());
+    EXPECT_EQ(backlog(), 2);
+}
+
+TEST_F(AdminTest, a_partitioned_topics_subscriptions_are_on_all_partitions) {
+    expect("PUT", "persistent/public/default/p/partitions", 204, "", "2");
+    expect("PUT", "persistent/public/default/p/subscription/s", 204, "");
+    expect("GET", "persistent/public/default/p/subscriptions", 200, R"(["s"])");
+    expect("POST", "persistent/public/default/p/subscription/s/resetcursor/0", 204, "");
+    expect("POST", "persistent/public/default/p/subscription/s/skip_all", 204, "");
+    expect("POST", "persistent/public/default/p/subscription/s/resetcursor", 405,
+           R"({"reason":"Reset-cursor at position is not allowed for partitioned-topic"})", "{}");
+    expect("DELETE", "persistent/public/default/p/subscription/s", 204, "");
+    expect("GET", "persistent/public/default/p-partition-1/subscriptions", 200, "[]");
+    expect("POST", "persistent/public/default/p/createMissedPartitions", 204, "");
+    expect("PUT", "persistent/public/default/q/partitions", 501,
+           R"({"reason":"a partitioned topic keeps no properties: leave them out"})",
+           R"({"partitions":2,"properties":{"a":"b"}})");
+}
+
+TEST_F(AdminTest, schemas_are_deleted) {
+    expect("POST", "schemas/public/default/t/schema", 200, R"({"version":0})",
+           R"({"type":"STRING","schema":"","properties":{}})");
+    expect("DELETE", "schemas/public/default/t/schema", 200, R"({"version":0})");
+    expect("GET", "schemas/public/default/t/schema", 404, R"({"reason":"Schema not found"})");
+}
+
+TEST_F(AdminTest, refuses_half_a_retention) {
+    const auto answer = broker.rest("POST", "/admin/v2/namespaces/public/default/retention",
+                                    R"({"retentionTimeInMinutes":10,"retentionSizeInMB":0})");
+    EXPECT_EQ(answer.status, 412);
+    EXPECT_TRUE(answer.body.contains("Setting a single time or size limit to 0 is invalid")) << answer.body;
+}
+
 TEST_F(AdminTest, brokers_lookups_and_metrics) {
     broker.run([&] { broker.broker().set_web_url("http://127.0.0.1:8080"); });
     expect("GET", "brokers/health", 200, "ok");

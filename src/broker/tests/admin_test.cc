@@ -29,15 +29,20 @@ TEST_F(AdminTest, tenants) {
     expect("GET", "clusters", 200, R"(["standalone"])");
     expect("GET", "tenants", 200, R"(["public"])");
     expect("GET", "tenants/nosuch", 404, R"({"reason":"Tenant does not exist"})");
-    expect("PUT", "tenants/t", 412, R"({"reason":"Clusters cannot be null"})", "{}");
-    expect("PUT", "tenants/t", 412, R"({"reason":"Clusters do not exist"})",
-           R"({"allowedClusters":["zzz"]})");
+    expect("PUT", "tenants/t", 412,
+           R"x({"reason":"Clusters cannot be null (allowedClusters = null: give [\"standalone\"])"})x", "{}");
+    expect(
+        "PUT", "tenants/t", 412,
+        R"x({"reason":"Clusters do not exist (allowedClusters = [\"zzz\"]: the only one is standalone)"})x",
+        R"({"allowedClusters":["zzz"]})");
     const char* good = R"({"allowedClusters":["standalone"],"adminRoles":["x"]})";
     expect("PUT", "tenants/t", 204, "", good);
     expect("PUT", "tenants/t", 409, R"({"reason":"Tenant already exist"})", good);
     expect("POST", "tenants/nosuch", 404, R"({"reason":"Tenant nosuch not found"})", good);
     expect("GET", "tenants/t", 200, R"({"adminRoles":["x"],"allowedClusters":["standalone"]})");
-    expect("PUT", "tenants/a b", 412, R"({"reason":"Tenant name is not valid"})", good);
+    expect("PUT", "tenants/a b", 412,
+           R"x({"reason":"Tenant name is not valid (tenant = a b: letters, digits and -=:._ can be used)"})x",
+           good);
     expect("PUT", "namespaces/t/n", 204, "");
     expect("DELETE", "tenants/t", 409, R"({"reason":"The tenant still has active namespaces"})");
     expect("DELETE", "namespaces/t/n", 204, "");

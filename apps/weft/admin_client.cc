@@ -1,8 +1,9 @@
 #include "admin_client.h"
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -11,6 +12,7 @@ namespace weft::app {
 namespace {
 
 constexpr auto kStartTime = 10s;
+constexpr std::size_t kFileBytesMax = 512U << 20;  // what the REST takes at most
 
 // A worker that has just been started answers 503 until it has read its topics: waits for it a little.
 Result<http::ClientResponse> fetch_patiently(const http::ClientRequest& request, Deadline deadline) {
@@ -74,9 +76,22 @@ int print_failure(const Error& error) {
 }
 
 Result<std::string> read_file(const std::string& path) {
+    std::error_code error;
+    if (std::filesystem::is_directory(path, error))
+        return fail(ErrorCode::invalid_argument, "can't read ", path, ": it is a directory, name a file");
     std::ifstream file(path, std::ios::binary);
-    std::string content((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-    if (!file.is_open() || file.bad()) return fail(ErrorCode::io, "can't read ", path);
+    if (!file)
+        return fail(ErrorCode::io, "can't read ", path, ": ", std::strerror(errno),
+                    ", name a file that is there");
+    std::string content, block(1U << 20, '\0');
+    do {  // not by iterators: their errors are exceptions
+        file.read(block.data(), static_cast<std::streamsize>(block.size()));
+        content.append(block, 0, static_cast<std::size_t>(file.gcount()));
+        if (content.size() > kFileBytesMax)
+            return fail(ErrorCode::too_large, path, " has more than ", kFileBytesMax,
+                        " bytes: name a smaller file");
+    } while (file);
+    if (file.bad()) return fail(ErrorCode::io, "can't read ", path, ": a read failed, name another file");
     return content;
 }
 

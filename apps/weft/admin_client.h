@@ -36,6 +36,7 @@ Result<std::string> body_of(http::ClientResponse response, std::string_view url)
 /// Writes a refusal as pulsar-admin does; gives the exit code.
 int print_failure(const Error& error);
 
+/// A whole file of the user's; says what is wrong with it otherwise.
 Result<std::string> read_file(const std::string& path);
 /// Makes the folders above it where they are missing.
 Result<> write_file(const std::string& path, std::string_view content);

@@ -177,14 +177,20 @@ Result<std::uint64_t> consume(const Call& call) {
 int run(const Call& call) {
     const config::Arguments& arguments = call.arguments;
     if (arguments.text("--subscription-name").empty())
-        return call.wrong_use("Subscription name is not provided.");
+        return call.wrong_use(
+            "Subscription name is not provided. (--subscription-name = nothing: give a name)");
     if (arguments.integer("--num-messages") < 0)
-        return call.wrong_use("Number of messages should be zero or positive.");
+        return call.wrong_use(str_cat("Number of messages should be zero or positive. (--num-messages = ",
+                                      call.arguments.integer("--num-messages"),
+                                      ": use 0 for all that comes)"));
     const std::int64_t queue = arguments.integer("--queue-size");
     if (queue < 1 || queue > 1'000'000)
-        return call.wrong_use("Invalid value for option '--queue-size': expected 1 to 1000000");
+        return call.wrong_use(str_cat("Invalid value for option '--queue-size': '", queue,
+                                      "' is out of range: use 1 to 1000000"));
     if (arguments.has("--start-timestamp") && arguments.integer("--start-timestamp") < 0)
-        return call.wrong_use("start timestamp should be positive.");
+        return call.wrong_use(str_cat("start timestamp should be positive. (--start-timestamp = ",
+                                      call.arguments.integer("--start-timestamp"),
+                                      ": milliseconds since 1970)"));
     const auto got = consume(call);
     if (!got) return print_error(str_cat("Error while consuming messages\n", got.error().message)), kFailed;
     print(str_cat(*got, " messages successfully consumed"));

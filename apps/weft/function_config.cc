@@ -4,7 +4,10 @@
 
 #include <charconv>
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
+
+#include "base/utf8.h"
 
 namespace weft::app {
 
@@ -174,31 +177,56 @@ Json scalar_of(const YAML::Node& node) {
     return number.is_number() ? number : Json(text);
 }
 
-Json json_of(const YAML::Node& node, int depth) {
-    if (depth == 0) throw YAML::Exception(node.Mark(), "nested too deep");
+// Aliases make a small file into a large tree: `left` counts what may still be made.
+constexpr int kYamlDepthMax = 32;
+constexpr std::size_t kYamlValuesMax = 100'000;
+constexpr std::size_t kYamlBytesMax = 1U << 20;
+
+Json json_of(const YAML::Node& node, int depth, std::size_t& left) {
+    if (depth == 0)
+        throw YAML::Exception(node.Mark(), str_cat("nests deeper than ", kYamlDepthMax, " levels"));
+    if (left-- == 0)
+        throw YAML::Exception(node.Mark(),
+                              str_cat("has more than ", kYamlValuesMax, " values, aliases expanded"));
     if (node.IsMap()) {
         Json out = Json::object();
         for (const auto& member : node)
-            out[member.first.as<std::string>()] = json_of(member.second, depth - 1);
+            out[member.first.as<std::string>()] = json_of(member.second, depth - 1, left);
         return out;
     }
     if (node.IsSequence()) {
         Json out = Json::array();
-        for (const auto& item : node) out.push_back(json_of(item, depth - 1));
+        for (const auto& item : node) out.push_back(json_of(item, depth - 1, left));
         return out;
     }
     return node.IsScalar() ? scalar_of(node) : Json(nullptr);
 }
 
 Result<Json> read_config_file(const std::string& path) {
-    if (!std::filesystem::exists(path))
-        return fail(ErrorCode::invalid_argument, "the file of --function-config-file does not exist: ", path);
+    const auto refuse = [&](const auto&... why) {
+        return fail(ErrorCode::invalid_argument, "--function-config-file ", path, ": ", why...);
+    };
+    std::error_code error;
+    if (!std::filesystem::exists(path, error))
+        return refuse("it does not exist: give the path of a YAML file");
+    if (std::filesystem::is_directory(path, error))
+        return refuse("it is a directory: give the path of a YAML file");
+    std::ifstream file(path, std::ios::binary);
+    std::string text(kYamlBytesMax + 1, '\0');
+    file.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(file.gcount()));
+    if (file.bad() || (!file.eof() && file.fail()))
+        return refuse("it can't be read: look at its permissions");
+    if (text.size() > kYamlBytesMax)
+        return refuse("it has more than ", kYamlBytesMax, " bytes: give a smaller one");
+    if (!is_utf8(text)) return refuse("it is not UTF-8: save it as UTF-8");
     try {
-        Json config = json_of(YAML::LoadFile(path), 32);
+        std::size_t left = kYamlValuesMax;
+        Json config = json_of(YAML::Load(text), kYamlDepthMax, left);
         if (config.is_object()) return config;
-        return fail(ErrorCode::invalid_argument, "--function-config-file ", path, ": not a map of settings");
+        return refuse("it is no map of settings: write lines like `parallelism: 2`");
     } catch (const YAML::Exception& thrown) {
-        return fail(ErrorCode::invalid_argument, "--function-config-file ", path, ": ", thrown.what());
+        return refuse(thrown.what(), ": correct the YAML");
     }
 }
 
@@ -210,10 +238,15 @@ Result<Json> value_of(const FunctionOption& option, const config::Arguments& arg
     if (option.as == As::boolean) return arguments.is_set(name);
     if (option.as == As::list) return Json(split(text, ','));
     if (option.as == As::text) return Json(text);
-    Json json = Json::parse(text, nullptr, false);
-    if (!json.is_object())
-        return fail(ErrorCode::invalid_argument, "Invalid value for option '", name, "': '", text,
-                    "' is not a JSON object");
+    bool too_deep = false;
+    const auto guard = [&](int depth, Json::parse_event_t, Json&) {
+        too_deep = too_deep || depth > kYamlDepthMax;
+        return !too_deep;
+    };
+    Json json = Json::parse(text, guard, false);
+    if (!json.is_object() || too_deep)
+        return fail(ErrorCode::invalid_argument, "Invalid value for option '", name, "': '",
+                    text.substr(0, 200), "' is not a JSON object of at most ", kYamlDepthMax, " levels");
     return json;
 }
 
@@ -259,7 +292,9 @@ Result<std::string> package_of(const Json& config, Purpose purpose) {
         if (text_of(config, program.member).empty()) continue;
         if (found != nullptr)
             return fail(ErrorCode::invalid_argument,
-                        "Only one of --jar, --py, --go and --native can be given");
+                        "Only one of --jar, --py, --go and --native can be given (--", found->member, " = ",
+                        text_of(config, found->member), " and --", program.member, " = ",
+                        text_of(config, program.member), ": leave one out)");
         found = &program;
     }
     if (found == nullptr && purpose == Purpose::update) return std::string();
@@ -277,22 +312,41 @@ Result<std::string> package_of(const Json& config, Purpose purpose) {
                     "download it and give the file's path: ", path);
     }
     if (!is_named && !std::filesystem::is_regular_file(path))
-        return fail(ErrorCode::invalid_argument, "The specified ", found->what, " file does not exist");
+        return fail(ErrorCode::invalid_argument, "The specified ", found->what, " file does not exist (--",
+                    found->member, " = ", path, ": give the path of a file)");
     const bool has_class =
         found->runtime == std::string_view("JAVA") || found->runtime == std::string_view("PYTHON");
     if (purpose == Purpose::create && has_class && text_of(config, "className").empty())
-        return fail(ErrorCode::invalid_argument, "No Function Classname specified");
+        return fail(ErrorCode::invalid_argument,
+                    "No Function Classname specified (--classname = nothing: give module.Class)");
     return path;
 }
 
+// The configuration as JSON; says which member is not text that JSON can hold.
+Result<std::string> to_text(const Json& config) {
+    for (const auto& [name, value] : config.items()) {
+        try {
+            (void)Json{{name, value}}.dump();
+        } catch (const Json::exception& thrown) {
+            return fail(ErrorCode::invalid_argument, "The value of ", name,
+                        " is not UTF-8: write it as UTF-8 (", thrown.what(), ")");
+        }
+    }
+    return config.dump();
+}
+
 constexpr std::string_view kNoName =
-    "You must specify a name for the function or a Fully Qualified Function Name (FQFN)";
+    "You must specify a name for the function or a Fully Qualified Function Name (FQFN) (--name = nothing: "
+    "give it, "
+    "or --fqfn tenant/namespace/name)";
 
 Result<FunctionPlace> place_of(std::string_view fqfn) {
     const auto parts = split(fqfn, '/');
     if (parts.size() != 3 || parts[0].empty() || parts[1].empty() || parts[2].empty())
-        return fail(ErrorCode::invalid_argument,
-                    "Fully qualified function names (FQFNs) must be of the form tenant/namespace/name");
+        return fail(
+            ErrorCode::invalid_argument,
+            "Fully qualified function names (FQFNs) must be of the form tenant/namespace/name (--fqfn = ",
+            fqfn, ")");
     return FunctionPlace{parts[0], parts[1], parts[2]};
 }
 
@@ -301,7 +355,8 @@ Result<> check_name_options(const config::Arguments& arguments) {
         (arguments.has("--tenant") || arguments.has("--namespace") || arguments.has("--name"))) {
         return fail(ErrorCode::invalid_argument,
                     "You must specify either a Fully Qualified Function Name (FQFN) or tenant, namespace, "
-                    "and function name");
+                    "and function name (--fqfn = ",
+                    arguments.text("--fqfn"), ": leave it out, or the others)");
     }
     return {};
 }
@@ -340,10 +395,11 @@ Result<FunctionRequest> function_request_of(const config::Arguments& arguments, 
         if (class_name.empty()) return fail(ErrorCode::invalid_argument, kNoName);
         config["name"] = class_name.substr(class_name.rfind('.') + 1);
     }
+    WEFT_TRY(auto json, to_text(config));
     FunctionRequest request{text_of(config, "tenant"),
                             text_of(config, "namespace"),
                             text_of(config, "name"),
-                            config.dump(-1, ' ', false, Json::error_handler_t::replace),
+                            std::move(json),
                             "",
                             ""};
     (is_package_name(package) ? request.package_url : request.package_path) = std::move(package);

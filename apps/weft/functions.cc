@@ -92,8 +92,8 @@ Outcome upload(Purpose purpose, const AdminClient& admin, const config::Argument
     http::MultipartBuilder body;
     body.add("functionConfig", "application/json", request->config_json);
     if (!request->package_path.empty()) {
-        const auto package = read_file(request->package_path);
-        if (!package) return {package};
+        auto package = read_file(request->package_path);
+        if (!package) return wrong_usage(std::move(package).error().context("the function's package"));
         const std::string file_name = std::filesystem::path(request->package_path).filename();
         body.add("data", "application/octet-stream", *package, file_name);
     }

@@ -1,9 +1,8 @@
 // weft produce: what `pulsar-client produce` does.
 
-#include <fstream>
-#include <iterator>
 #include <thread>
 
+#include "admin_client.h"
 #include "client_options.h"
 #include "commands.h"
 #include "pulsar/client.h"
@@ -98,14 +97,6 @@ std::vector<std::string> split(std::string_view text, std::string_view by) {
     return out;
 }
 
-Result<std::string> read_file(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) return fail(ErrorCode::not_found, "can't read file (--files): ", path);
-    std::string content((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-    if (file.bad()) return fail(ErrorCode::io, "can't read file (--files): ", path);
-    return content;
-}
-
 Result<std::vector<std::string>> bodies_of(const config::Arguments& arguments) {
     std::vector<std::string> bodies;
     for (const auto& message : arguments.values("--messages")) {
@@ -113,8 +104,9 @@ Result<std::vector<std::string>> bodies_of(const config::Arguments& arguments) {
     }
     for (const auto& list : arguments.values("--files")) {
         for (const auto& path : split(list, ",")) {
-            WEFT_TRY(auto content, read_file(path));
-            bodies.push_back(std::move(content));
+            auto content = read_file(path);
+            if (!content) return std::unexpected(std::move(content).error().context("--files"));
+            bodies.push_back(std::move(*content));
         }
     }
     return bodies;
@@ -182,9 +174,16 @@ Result<std::size_t> produce(const Call& call, const std::vector<std::string>& bo
 int run(const Call& call) {
     const config::Arguments& arguments = call.arguments;
     if (!arguments.has("--messages") && !arguments.has("--files"))
-        return call.wrong_use("Please supply message content with either --messages or --files");
+        return call.wrong_use(
+            "Please supply message content with either --messages or --files (nothing was given)");
     const std::int64_t times = arguments.integer("--num-produce");
-    if (times <= 0) return call.wrong_use("Number of times need to be positive number.");
+    if (times <= 0)
+        return call.wrong_use(str_cat("Number of times need to be positive number. (--num-produce = ", times,
+                                      ": use 1 to 1000)"));
+    if (!(arguments.number("--rate") >= 0))
+        return call.wrong_use(
+            str_cat("Invalid value for option '--rate': '", arguments.text("--rate"),
+                    "' is not a rate: use 0 for as fast as possible, or messages per second"));
     const auto bodies = bodies_of(arguments);
     if (!bodies) return print_error(bodies.error().message), kFailed;
     if (static_cast<std::uint64_t>(times) > kMessagesMax ||

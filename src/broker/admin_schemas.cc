@@ -24,7 +24,7 @@ void get_schema(Engine& engine, const http::Request& request, Reply reply) {
         std::uint64_t version = 0;
         const auto& text = it->second;
         const auto read = std::from_chars(text.data(), text.data() + text.size(), version);
-        if (read.ec != std::errc{})
+        if (read.ec != std::errc{} || read.ptr != text.data() + text.size())
             return reply(refused(400, str_cat("the version must be a number: ", text)));
         found = engine.schemas().find(*name, version);
     } else {
@@ -36,15 +36,20 @@ void get_schema(Engine& engine, const http::Request& request, Reply reply) {
 void post_schema(Engine& engine, const http::Request& request, Reply reply) {
     const auto name = topic_of(request, reply);
     if (!name) return;
-    const auto body = json::parse(request.body, nullptr, false);
-    const auto text = [&](const char* key) {
-        return body.is_object() && body.contains(key) && body[key].is_string() ? body[key].get<std::string>()
-                                                                               : "";
-    };
+    const auto body = parse_text(request.body);
+    if (!body.is_object())
+        return reply(refused(400, str_cat("the body is ", shown(body),
+                                          ": it must be {\"type\": \"...\", \"schema\": \"...\"}")));
+    for (const char* const key : {"type", "schema"}) {
+        if (body.contains(key) && !body[key].is_string())
+            return reply(refused(400, str_cat(key, " = ", shown(body[key]), ": it must be a string")));
+    }
+    const auto text = [&](const char* key) { return body.contains(key) ? body[key].get<std::string>() : ""; };
     Schema schema;
     schema.type = schema_type_number(text("type")).value_or(0);
     if (schema.type == 0) {
-        return reply(refused(422, str_cat("the schema's type is not one of Pulsar's: '", text("type"), "'")));
+        return reply(refused(422, str_cat("the schema's type is not one of Pulsar's: '", text("type"),
+                                          "': use STRING, JSON, AVRO, ...")));
     }
     schema.name = std::string(name->local());
     schema.data = text("schema");

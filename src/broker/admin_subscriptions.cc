@@ -33,16 +33,23 @@ std::vector<Subscription*> subscriptions_of(Engine& engine, const http::Request&
     return found;
 }
 
-// Where a message id in JSON stands: {"ledgerId": n, "entryId": n}; the end when there is none.
-EntryId position_from(const Topic& topic, const json& body) {
-    const auto number = [&](const char* key) -> std::optional<std::int64_t> {
-        if (!body.is_object() || !body.contains(key) || !body[key].is_number_integer()) return std::nullopt;
-        return body[key].get<std::int64_t>();
+struct Position {
+    std::uint64_t ledger, entry;
+};
+
+// A message id in JSON: {"ledgerId": n, "entryId": n}. Read before anything is done: a slip of the keyboard
+// must not mean "skip everything". Replies by itself when it isn't one.
+std::optional<Position> position_in(const json& body, const Reply& reply) {
+    const auto is_number = [&](const char* key) {
+        return body.contains(key) && body[key].is_number_integer();
     };
-    const auto ledger = number("ledgerId");
-    const auto entry = number("entryId");
-    if (!ledger || !entry) return topic.end();
-    return topic.resolve(static_cast<std::uint64_t>(*ledger), static_cast<std::uint64_t>(*entry));
+    if (body.is_object() && is_number("ledgerId") && is_number("entryId")) {
+        return Position{static_cast<std::uint64_t>(body["ledgerId"].get<std::int64_t>()),
+                        static_cast<std::uint64_t>(body["entryId"].get<std::int64_t>())};
+    }
+    reply(refused(
+        400, str_cat("the message id is ", shown(body), ": it must be {\"ledgerId\": n, \"entryId\": n}")));
+    return std::nullopt;
 }
 
 void list_subscriptions(Engine& engine, const http::Request& request, Reply reply) {
@@ -60,7 +67,10 @@ void create_subscription(Engine& engine, const http::Request& request, Reply rep
     if (!name) return;
     if (!engine.metadata().has_namespace(name->namespace_full()))
         return reply(refused(404, "Namespace not found"));
-    const auto body = request.body.empty() ? json() : json::parse(request.body, nullptr, false);
+    const auto body = request.body.empty() ? json() : parse_text(request.body);
+    std::optional<Position> position;  // none: the end
+    const bool at_end = body.is_null() || (body.is_object() && !body.contains("ledgerId"));
+    if (!at_end && !(position = position_in(body, reply))) return;
     Subscription::Properties properties;
     if (body.is_object() && body.contains("properties")) properties = texts_of(to_text(body["properties"]));
     // A partitioned topic: on each of its partitions.
@@ -74,7 +84,8 @@ void create_subscription(Engine& engine, const http::Request& request, Reply rep
         if ((*topic)->find_subscription(subscription) != nullptr) {
             return reply(refused(409, "Subscription already exists for topic"));
         }
-        const Cursor cursor(position_from(**topic, body));
+        const Cursor cursor(position ? (*topic)->resolve(position->ledger, position->entry)
+                                     : (*topic)->end());
         const bool last = index + 1 >= partitions;
         engine.create_subscription(
             **topic, subscription, cursor, properties,
@@ -151,9 +162,11 @@ void reset_by_id(Engine& engine, const http::Request& request, Reply reply) {
     auto* const topic = open_topic_of(engine, request, reply);
     auto* const subscription = topic == nullptr ? nullptr : subscription_of(*topic, request, reply);
     if (subscription == nullptr) return;
-    const auto body = json::parse(request.body, nullptr, false);
-    auto position = position_from(*topic, body);
-    const bool excluded = body.is_object() && body.value("isExcluded", json()) == true;
+    const auto body = parse_text(request.body);
+    const auto given = position_in(body, reply);
+    if (!given) return;
+    auto position = topic->resolve(given->ledger, given->entry);
+    const bool excluded = body.value("isExcluded", json()) == true;
     if (excluded && position < topic->end()) ++position;
     subscription->seek({position, {}});
     reply(http::Response::no_content());

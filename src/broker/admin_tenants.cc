@@ -1,6 +1,7 @@
 // Tenants and namespaces.
 
 #include <algorithm>
+#include <limits>
 
 #include "broker/admin.h"
 #include "broker/detail/json.h"
@@ -9,7 +10,7 @@ namespace weft::broker {
 namespace {
 
 json parse_body(const http::Request& request) {
-    return request.body.empty() ? json::object() : json::parse(request.body, nullptr, false);
+    return request.body.empty() ? json::object() : parse_text(request.body);
 }
 
 std::string namespace_of(const http::Request& request) {
@@ -22,30 +23,40 @@ std::string namespace_of(const http::Request& request) {
 std::optional<json> tenant_from(Engine& engine, const http::Request& request, const Reply& reply) {
     const auto body = parse_body(request);
     if (!body.is_object()) {
-        reply(refused(400, "the body must be a JSON object with allowedClusters and adminRoles"));
+        reply(refused(400, str_cat("the body is ", shown(body),
+                                   ": it must be a JSON object with allowedClusters and adminRoles")));
         return std::nullopt;
     }
     const auto clusters = body.value("allowedClusters", json());
     if (!clusters.is_array()) {
-        reply(refused(412, "Clusters cannot be null"));
+        reply(refused(412, str_cat("Clusters cannot be null (allowedClusters = ", shown(clusters),
+                                   ": give [\"", engine.options().cluster, "\"])")));
         return std::nullopt;
     }
     if (clusters.empty()) {
-        reply(refused(412, "Clusters can not be empty"));
+        reply(refused(412, str_cat("Clusters can not be empty (allowedClusters = []: give [\"",
+                                   engine.options().cluster, "\"])")));
         return std::nullopt;
     }
     if (std::ranges::any_of(clusters, [&](const json& name) { return name != engine.options().cluster; })) {
-        reply(refused(412, "Clusters do not exist"));
+        reply(refused(412, str_cat("Clusters do not exist (allowedClusters = ", shown(clusters),
+                                   ": the only one is ", engine.options().cluster, ")")));
         return std::nullopt;
     }
     auto roles = body.value("adminRoles", json());
-    if (!roles.is_array()) roles = json::array();
+    if (roles.is_null()) roles = json::array();
+    if (!roles.is_array() || std::ranges::any_of(roles, [](const json& role) { return !role.is_string(); })) {
+        reply(refused(400, str_cat("adminRoles = ", shown(roles), ": it must be an array of strings")));
+        return std::nullopt;
+    }
     return json{{"adminRoles", roles}, {"allowedClusters", clusters}};
 }
 
 void create_tenant(Engine& engine, const http::Request& request, Reply reply) {
     const auto& name = request.param("tenant");
-    if (!wire::is_valid_name_part(name)) return reply(refused(412, "Tenant name is not valid"));
+    if (!wire::is_valid_name_part(name))
+        return reply(refused(412, str_cat("Tenant name is not valid (tenant = ", name,
+                                          ": letters, digits and -=:._ can be used)")));
     const auto tenant = tenant_from(engine, request, reply);
     if (!tenant) return;
     if (engine.metadata().has_tenant(name)) return reply(refused(409, "Tenant already exist"));
@@ -131,15 +142,23 @@ bool clusters_allowed(Engine& engine, const http::Request& request, const json& 
 
 void create_namespace(Engine& engine, const http::Request& request, Reply reply) {
     if (!wire::is_valid_name_part(request.param("namespace"))) {
-        return reply(refused(412, "Namespace name is not valid"));
+        return reply(
+            refused(412, str_cat("Namespace name is not valid (namespace = ", request.param("namespace"),
+                                 ": letters, digits and -=:._ can be used)")));
     }
     if (!engine.metadata().has_tenant(request.param("tenant")))
         return reply(refused(404, "Tenant does not exist"));
     auto policies = parse_body(request);
     if (policies.is_null()) policies = json::object();
-    if (!policies.is_object()) return reply(refused(400, "the body must be a JSON object of policies"));
+    if (!policies.is_object())
+        return reply(
+            refused(400, str_cat("the body is ", shown(policies), ": it must be a JSON object of policies")));
     auto clusters = policies.value("replication_clusters", json());
-    if (!clusters.is_array() || clusters.empty()) clusters = json::array({engine.options().cluster});
+    if (clusters.is_null() || (clusters.is_array() && clusters.empty()))
+        clusters = json::array({engine.options().cluster});
+    if (!clusters.is_array())
+        return reply(refused(400, str_cat("replication_clusters = ", shown(clusters),
+                                          ": it must be an array of cluster names")));
     if (!clusters_allowed(engine, request, clusters, reply)) return;
     policies["replication_clusters"] = clusters;
     const auto name = namespace_of(request);
@@ -184,12 +203,14 @@ void set_retention(Engine& engine, const http::Request& request, Reply reply) {
         return put_policies(engine, request, *policies, std::move(reply));
     }
     const auto body = parse_body(request);
-    const auto is_number = [&](const char* key) {
-        return body.contains(key) && body[key].is_number_integer();
+    const auto is_number = [&](const char* key) {  // Pulsar keeps both in an int
+        return body.contains(key) && body[key].is_number_integer() && body[key] >= -1 &&
+               body[key] <= std::numeric_limits<std::int32_t>::max();
     };
     if (!body.is_object() || !is_number("retentionTimeInMinutes") || !is_number("retentionSizeInMB")) {
-        return reply(
-            refused(400, "the body must be {\"retentionTimeInMinutes\": n, \"retentionSizeInMB\": n}"));
+        return reply(refused(400, str_cat("the body is ", shown(body),
+                                          ": it must be {\"retentionTimeInMinutes\": n, "
+                                          "\"retentionSizeInMB\": n}, each from -1 to 2147483647")));
     }
     const std::int64_t minutes = body["retentionTimeInMinutes"], megabytes = body["retentionSizeInMB"];
     if (minutes < -1 || megabytes < -1)
@@ -216,7 +237,9 @@ void set_replication(Engine& engine, const http::Request& request, Reply reply) 
     auto policies = policies_of(engine, request, reply);
     if (!policies) return;
     const auto body = parse_body(request);
-    if (!body.is_array()) return reply(refused(400, "the body must be a JSON array of cluster names"));
+    if (!body.is_array())
+        return reply(
+            refused(400, str_cat("the body is ", shown(body), ": it must be a JSON array of cluster names")));
     if (!clusters_allowed(engine, request, body, reply)) return;
     (*policies)["replication_clusters"] = body;
     put_policies(engine, request, *policies, std::move(reply));

@@ -38,6 +38,10 @@ void create_topic(Engine& engine, const http::Request& request, Reply reply) {
     const auto name = topic_of(request, reply);
     if (!name || !namespace_exists(engine, request, "Namespace not found", reply)) return;
     if (engine.knows_topic(*name)) return reply(refused(409, "This topic already exists"));
+    const auto properties = request.body.empty() ? json() : parse_text(request.body);
+    if (!properties.is_object() && !properties.is_null())
+        return reply(refused(400, str_cat("the body is ", shown(properties),
+                                          ": it must be a JSON object of properties, or nothing")));
     const auto topic = engine.open_topic(*name, Engine::Missing::create);
     if (!topic) return reply(refused(500, topic.error().message));
     (*topic)->properties.merge(texts_of(request.body));
@@ -135,7 +139,7 @@ void get_partitions(Engine& engine, const http::Request& request, Reply reply) {
 
 // The number in the body: `3`, or {"partitions": 3, ...}.
 std::optional<std::uint32_t> partition_count(const http::Request& request, const Reply& reply) {
-    auto body = json::parse(request.body, nullptr, false);
+    auto body = parse_text(request.body);
     if (body.is_object() && !body.value("properties", json::object()).empty()) {
         reply(refused(501, "a partitioned topic keeps no properties: leave them out"));
         return std::nullopt;
@@ -145,8 +149,8 @@ std::optional<std::uint32_t> partition_count(const http::Request& request, const
         body.get<std::uint64_t>() <= kPartitionsMax) {
         return body.get<std::uint32_t>();
     }
-    reply(
-        refused(406, str_cat("Number of partitions should be greater than 0 and at most ", kPartitionsMax)));
+    reply(refused(406, str_cat("Number of partitions should be greater than 0 and at most ", kPartitionsMax,
+                               " (partitions = ", shown(body), ")")));
     return std::nullopt;
 }
 

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "http/client.h"
+#include "http/detail/url.h"
 #include "http/server.h"
 
 namespace weft::http {
@@ -64,8 +65,9 @@ std::optional<std::string> parameter_of(std::string_view header, std::string_vie
     return std::nullopt;
 }
 
-std::unexpected<Error> bad(std::string_view what) {
-    return fail(ErrorCode::invalid_argument, "malformed multipart/form-data body: ", what);
+template <class... Parts>
+std::unexpected<Error> bad(const Parts&... parts) {
+    return fail(ErrorCode::invalid_argument, "malformed multipart/form-data body: ", parts...);
 }
 
 Result<Part> parse_part_headers(std::string_view headers) {
@@ -76,23 +78,26 @@ Result<Part> parse_part_headers(std::string_view headers) {
         const std::string_view line = headers.substr(0, end);
         headers.remove_prefix(end == kNone ? headers.size() : end + 2);
         const std::size_t colon = line.find(':');
-        if (colon == kNone) return bad("a part's header line has no colon");
+        if (colon == kNone)
+            return bad("a part's header line '", shown(line), "' has no colon: write Name: value");
         const std::string name = lower(trim(line.substr(0, colon)));
         const std::string_view value = trim(line.substr(colon + 1));
         if (name == "content-type") part.content_type = value;
         if (name == "content-transfer-encoding" && lower(value) != "binary" && lower(value) != "8bit" &&
             lower(value) != "7bit")
-            return bad("Content-Transfer-Encoding other than binary is not supported");
+            return bad("Content-Transfer-Encoding ", shown(value), " is not supported: send the part binary");
         if (name != "content-disposition") continue;
         if (lower(trim(value.substr(0, value.find(';')))) != "form-data")
-            return bad("a part's Content-Disposition is not form-data");
+            return bad("a part's Content-Disposition is '", shown(value), "': it must be form-data");
         const auto part_name = parameter_of(value, "name");
-        if (!part_name) return bad("a part has no name");
+        if (!part_name)
+            return bad("a part's Content-Disposition '", shown(value),
+                       "' has no name: write form-data; name=\"...\"");
         part.name = *part_name;
         part.filename = parameter_of(value, "filename").value_or("");
         disposed = true;
     }
-    if (!disposed) return bad("a part has no Content-Disposition");
+    if (!disposed) return bad("a part has no Content-Disposition: write form-data; name=\"...\"");
     return part;
 }
 
@@ -122,29 +127,36 @@ Result<std::vector<Part>> parse_multipart(const Request& request) {
     const auto type = request.headers.find("content-type");
     const std::string_view type_text = type == request.headers.end() ? "" : std::string_view(type->second);
     if (lower(trim(type_text.substr(0, type_text.find(';')))) != "multipart/form-data")
-        return fail(ErrorCode::invalid_argument, "the request is not multipart/form-data but: ", type_text);
+        return fail(ErrorCode::invalid_argument,
+                    "the request must be multipart/form-data, its Content-Type is '", shown(type_text), "'");
     const auto boundary = parameter_of(type_text, "boundary");
     if (!boundary || boundary->empty() || boundary->size() > kBoundaryBytesMax)
-        return bad("Content-Type has no boundary of 1 to 70 characters");
+        return bad("Content-Type '", shown(type_text), "' has no boundary: give one of 1 to 70 characters");
 
     const std::string_view body = request.body;
     const std::string mark = "--" + *boundary;
     std::vector<Part> parts;
     Delimiter delimiter = find_delimiter(body, mark, 0);
-    if (delimiter.begin == kNone) return bad("the boundary does not occur");
+    if (delimiter.begin == kNone)
+        return bad("the boundary ", *boundary, " of Content-Type does not occur: put --", *boundary,
+                   " before each part");
     while (!delimiter.last) {
-        if (parts.size() == kPartsMax) return bad("more than 64 parts");
+        if (parts.size() == kPartsMax) return bad("more than ", kPartsMax, " parts: send fewer");
         const std::size_t begin = delimiter.after;
         // A part without headers begins with the empty line: its own CRLF is the delimiter's.
         const std::size_t blank = find_bytes(
             body.substr(0, std::min(body.size(), begin + kPartHeaderBytesMax)), "\r\n\r\n", begin - 2);
-        if (blank == kNone) return bad("a part's headers have no end within 16 KiB");
+        if (blank == kNone)
+            return bad("a part's headers have no end within ", kPartHeaderBytesMax,
+                       " bytes: put an empty line behind them");
         const std::string_view headers = blank < begin ? "" : body.substr(begin, blank - begin);
         WEFT_TRY(Part part, parse_part_headers(headers));
         // The CRLF that ends the headers may also begin the delimiter: then the content is empty.
         const std::size_t content = blank + 4;
         delimiter = find_delimiter(body, mark, content - 2);
-        if (delimiter.begin == kNone) return bad("the last boundary is missing (was the body cut off?)");
+        if (delimiter.begin == kNone)
+            return bad("the last boundary --", *boundary,
+                       "-- is missing (was the body cut off?): send it whole");
         if (delimiter.begin > content) part.content = body.substr(content, delimiter.begin - content);
         parts.push_back(std::move(part));
     }

@@ -80,8 +80,7 @@ Response Router::handle(Request& request) const {
     const bool is_raw = !request.raw_path.empty();
     for (const std::string_view segment : split_path(is_raw ? request.raw_path : request.path)) {
         auto decoded = is_raw ? url_decode(segment) : std::optional(std::string(segment));
-        if (!decoded)
-            return Response::error(400, str_cat("malformed percent-encoding in path: ", request.raw_path));
+        if (!decoded) return Response::error(400, bad_encoding("path", request.raw_path));
         path.push_back(std::move(*decoded));
     }
     const std::string_view method = request.method == "HEAD" ? "GET" : std::string_view(request.method);
@@ -92,12 +91,15 @@ Response Router::handle(Request& request) const {
         allowed.insert(route->method);
         if (route->method == method && (best == nullptr || route->is_before(*best))) best = route.get();
     }
-    if (allowed.empty()) return Response::error(404, str_cat("no such path: ", request.path));
+    if (allowed.empty())
+        return Response::error(404, str_cat("no such path: ", shown(request.path),
+                                            ": see docs/compatibility.md for those that are served"));
     if (best == nullptr) {
-        auto answer =
-            Response::error(405, str_cat("the path does not take ", request.method, ": ", request.path));
-        std::string& allow = answer.headers["Allow"];
+        std::string allow;
         for (const auto& name : allowed) str_append(allow, allow.empty() ? "" : ", ", name);
+        auto answer = Response::error(405, str_cat("the path ", shown(request.path), " does not take ",
+                                                   shown(request.method), ": use ", allow));
+        answer.headers["Allow"] = std::move(allow);
         return answer;
     }
     request.params = best->params_of(path);

@@ -32,8 +32,11 @@ constexpr auto kDrainTime = 2s;  // for a client that is still sending when it g
 constexpr auto kLastAnswersTime = 1s;   // for answers under way when the server stops
 constexpr auto kAcceptBackoff = 100ms;  // no file descriptors left, most likely
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+constexpr std::uint64_t kBodyStepBytes = 64U << 10;  // what a body is given before more of it has come
 constexpr std::string_view kTooManyConnections =
-    "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 63\r\n"
+    "Connection: close\r\n\r\n"
+    R"({"reason":"too many connections at once: try again in a while"})";
 
 class Session;
 
@@ -61,6 +64,8 @@ struct Core {
 
     HandlerPool pool;
 
+    // Frees a place by ending the connection that has waited longest for its next request.
+    bool end_longest_waiting();
     bool reserve(std::uint64_t bytes) {
         if (body_bytes + bytes > 2 * options.body_bytes_max) return false;
         body_bytes += bytes;
@@ -85,17 +90,26 @@ class Session final : public std::enable_shared_from_this<Session> {
     ~Session() { core_->sessions.erase(this); }
 
     void read_request();
+    bool is_waiting() const { return phase_ == Phase::waiting; }
+    SteadyTime waiting_since() const { return since_; }
     /// Ends a connection that waits for a request.
     void close_if_idle() {
-        if (phase_ == Phase::waiting) stream_.close();
+        if (is_waiting()) end_waiting();
+    }
+    void end_waiting() {
+        phase_ = Phase::ending;
+        stream_.close();
     }
 
   private:
-    enum class Phase : std::uint8_t { waiting, busy };
+    enum class Phase : std::uint8_t { waiting, busy, ending };
     enum class After : std::uint8_t { keep_alive, close };
 
+    void cancel_reading_after(Duration limit);
     void on_header(const error_code& error);
     void read_body();
+    void on_body(const error_code& error);
+    bool reserve_for_body();
     void on_request();
     std::optional<Request> take_request(std::string& problem);
     void refuse(const error_code& error);
@@ -109,36 +123,59 @@ class Session final : public std::enable_shared_from_this<Session> {
     std::optional<bhttp::request_parser<bhttp::string_body>> parser_;
     bhttp::response<bhttp::string_body> out_;
     Phase phase_ = Phase::waiting;
+    SteadyTime since_ = steady_now();  // when it began to wait
     Deadline deadline_ = Deadline::never();
+    async::TimerId timer_ = 0;  // ends a read that takes too long
+    bool late_ = false;         // it did
     std::uint64_t reserved_ = 0;
     bool is_head_ = false;
     unsigned version_ = 11;
     char scratch_[4096];
 };
 
+bool Core::end_longest_waiting() {
+    Session* longest = nullptr;
+    for (Session* session : sessions) {
+        if (session->is_waiting() && (!longest || session->waiting_since() < longest->waiting_since()))
+            longest = session;
+    }
+    if (longest) longest->end_waiting();
+    return longest != nullptr;
+}
+
 void Session::read_request() {
     if (core_->stopping) return;  // the last reference goes, and the connection with it
     phase_ = Phase::waiting;
+    since_ = steady_now();
     parser_.emplace();
     parser_->header_limit(static_cast<std::uint32_t>(core_->options.header_bytes_max));
     parser_->body_limit(core_->options.body_bytes_max);
-    stream_.expires_after(core_->options.idle_timeout);
+    stream_.expires_never();
+    cancel_reading_after(core_->options.idle_timeout);
     bhttp::async_read_header(
         stream_, buffer_, *parser_,
         [self = shared_from_this()](const error_code& error, std::size_t) { self->on_header(error); });
 }
 
+// Not the stream's own timer: that one closes, and then nobody can be told.
+void Session::cancel_reading_after(Duration limit) {
+    late_ = false;
+    core_->loop.cancel(timer_);
+    timer_ = core_->loop.after(limit, [self = shared_from_this()] {
+        self->late_ = true;
+        self->stream_.cancel();
+    });
+}
+
 void Session::on_header(const error_code& error) {
+    core_->loop.cancel(timer_);
     if (error) return refuse(error);
     phase_ = Phase::busy;
     deadline_ = Deadline::after(core_->options.request_timeout);
     is_head_ = parser_->get().method() == bhttp::verb::head;
     version_ = parser_->get().version();
     if (parser_->is_done()) return on_request();
-    const std::uint64_t bytes = parser_->content_length().value_or(core_->options.body_bytes_max);
-    if (!core_->reserve(bytes))
-        return answer(Response::error(503, "too many large requests at once, try again later"), After::close);
-    reserved_ = bytes;
+    if (!reserve_for_body()) return;
     if (!beast::iequals(parser_->get()[bhttp::field::expect], "100-continue")) return read_body();
     asio::async_write(stream_, asio::buffer(kContinue),
                       [self = shared_from_this()](const error_code& failed, std::size_t) {
@@ -146,31 +183,59 @@ void Session::on_header(const error_code& error) {
                       });
 }
 
+// Counts what has come, not what was announced: who announces much and sends nothing takes no room from
+// others. Answers by itself if there is none.
+bool Session::reserve_for_body() {
+    const std::uint64_t wanted =
+        std::min(parser_->get().body().size() + kBodyStepBytes, core_->options.body_bytes_max);
+    if (wanted <= reserved_) return true;
+    if (!core_->reserve(wanted - reserved_)) {
+        answer(Response::error(503, "too many large requests at once: try again in a while"), After::close);
+        return false;
+    }
+    reserved_ = wanted;
+    return true;
+}
+
 void Session::read_body() {
-    stream_.expires_after(deadline_.left());
-    bhttp::async_read(stream_, buffer_, *parser_,
-                      [self = shared_from_this()](const error_code& error, std::size_t) {
-                          error ? self->refuse(error) : self->on_request();
-                      });
+    cancel_reading_after(std::min(deadline_.left(), core_->options.idle_timeout));
+    bhttp::async_read_some(
+        stream_, buffer_, *parser_,
+        [self = shared_from_this()](const error_code& error, std::size_t) { self->on_body(error); });
+}
+
+void Session::on_body(const error_code& error) {
+    core_->loop.cancel(timer_);
+    if (error && error != bhttp::error::need_buffer) return refuse(error);
+    if (parser_->is_done()) return on_request();
+    if (reserve_for_body()) read_body();
 }
 
 // Tells the client what was wrong with its bytes, if there is a point in telling it.
 void Session::refuse(const error_code& error) {
-    if (error == bhttp::error::end_of_stream || error == beast::error::timeout) return;
     const auto& options = core_->options;
-    if (error == bhttp::error::body_limit) {
-        return answer(Response::error(
-                          413, str_cat("request body over the limit of ", options.body_bytes_max, " bytes")),
-                      After::close);
-    }
-    if (error == bhttp::error::header_limit || error == bhttp::error::buffer_overflow) {
-        return answer(Response::error(431, str_cat("request header over the limit of ",
-                                                   options.header_bytes_max, " bytes")),
-                      After::close);
-    }
-    if (error.category() == bhttp::make_error_code(bhttp::error::bad_method).category() &&
-        error != bhttp::error::partial_message)
-        answer(Response::error(400, str_cat("malformed HTTP request: ", error.message())), After::close);
+    const bool began = phase_ == Phase::busy || buffer_.size() > 0 || parser_->got_some();
+    if (phase_ == Phase::ending || !began || error == bhttp::error::end_of_stream) return;
+    const auto say = [&](int status, const auto&... parts) {
+        answer(Response::error(status, str_cat(parts...)), After::close);
+    };
+    if (late_ && phase_ == Phase::waiting)
+        return say(408, "request header not complete within ", options.idle_timeout / 1ms,
+                   " ms: send it at once");
+    if (late_)
+        return say(408, "request body not complete: ", parser_->get().body().size(), " bytes came within ",
+                   (options.request_timeout - deadline_.left()) / 1ms, " ms, and none for up to ",
+                   options.idle_timeout / 1ms, " ms: send it faster, or in smaller requests");
+    if (error == bhttp::error::body_limit)
+        return say(413, "request body over the limit of ", options.body_bytes_max, " bytes: send less");
+    if (error == bhttp::error::header_limit || error == bhttp::error::buffer_overflow)
+        return say(431, "request header over the limit of ", options.header_bytes_max, " bytes: send less");
+    if (error == bhttp::error::partial_message && phase_ == Phase::busy)
+        return say(400, "request body cut off after ", parser_->get().body().size(), " of ",
+                   parser_->content_length() ? str_cat(*parser_->content_length()) : "an unknown number of",
+                   " bytes: send as many as Content-Length says");
+    if (error.category() == bhttp::make_error_code(bhttp::error::bad_method).category())
+        say(400, "malformed HTTP request: ", error.message(), ": send HTTP/1.1 as in RFC 9112");
 }
 
 std::optional<Request> Session::take_request(std::string& problem) {
@@ -180,16 +245,20 @@ std::optional<Request> Session::take_request(std::string& problem) {
     std::string_view target = in.target();
     if (!target.starts_with('/') && target != "*") {  // http://host/path, as proxies write it
         const auto url = parse_http_url(target);
-        if (!url) return problem = "malformed request target", std::nullopt;
+        if (!url) {
+            problem =
+                str_cat("malformed request target ", shown(target), ": it must begin with / or http://host/");
+            return std::nullopt;
+        }
         request.raw_path = url->target;
         target = request.raw_path;
     }
     target = target.substr(0, target.find('#'));
     const std::size_t question = target.find('?');
     auto path = url_decode(target.substr(0, question));
-    if (!path) return problem = "malformed percent-encoding in path", std::nullopt;
+    if (!path) return problem = bad_encoding("path", target), std::nullopt;
     auto query = parse_query(question == std::string_view::npos ? "" : target.substr(question + 1));
-    if (!query) return problem = "malformed percent-encoding in query", std::nullopt;
+    if (!query) return problem = bad_encoding("query", target), std::nullopt;
     request.raw_path = std::string(target.substr(0, question));
     request.path = std::move(*path);
     request.query = std::move(*query);
@@ -286,7 +355,7 @@ void accept_next(const std::shared_ptr<Core>& core) {
         if (error) return;
         error_code ignored;  // slower without, not wrong
         socket.set_option(tcp::no_delay(true), ignored);
-        if (core->sessions.size() >= core->options.connections_max) {
+        if (core->sessions.size() >= core->options.connections_max && !core->end_longest_waiting()) {
             socket.non_blocking(true, ignored);
             socket.write_some(asio::buffer(kTooManyConnections), ignored);
             return;

@@ -70,6 +70,13 @@ std::optional<std::map<std::string, std::string>> parse_query(std::string_view t
     return out;
 }
 
+std::string_view shown(std::string_view text) { return text.substr(0, 200); }
+
+std::string bad_encoding(std::string_view part, std::string_view target) {
+    return str_cat("malformed percent-encoding in ", part, ": ", shown(target),
+                   ": write %XX with two hexadecimal digits (% itself is %25), and no %00");
+}
+
 std::vector<std::string_view> split_path(std::string_view path) {
     if (path.starts_with('/')) path.remove_prefix(1);
     if (path.ends_with('/')) path.remove_suffix(1);

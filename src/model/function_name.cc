@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/utf8.h"
+
 namespace weft::model {
 
 std::string FunctionName::full() const { return str_cat(tenant, '/', ns, '/', name); }
@@ -42,6 +44,12 @@ Result<> check_name(std::string_view what, std::string_view name) {
     if (name.size() > kNameBytesMax) {
         return fail(ErrorCode::invalid_argument, what, " is too long: ", name.size(), " bytes, at most ",
                     kNameBytesMax, " are taken");
+    }
+    if (!is_utf8(name))
+        return fail(ErrorCode::invalid_argument, what, " '", name, "' is invalid: it must be UTF-8");
+    if (name == "." || name == "..") {
+        return fail(ErrorCode::invalid_argument, what, " '", name,
+                    "' is invalid: clients take it for a folder, use letters, digits, - and _");
     }
     const auto is_bad = [](char c) { return c == '/' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
     if (std::ranges::any_of(name, is_bad)) {

@@ -36,9 +36,8 @@ struct InstanceKey {
 /// Takes "tenant/namespace/name:instance" (the last colon counts).
 Result<InstanceKey> parse_instance_key(std::string_view text);
 
-/// Whether a name can be served: not empty, at most kNameBytesMax, no slash, no control character. `what`
-/// names it in the text
-/// ("Function name").
+/// Whether a name can be served: not empty, at most kNameBytesMax, UTF-8, no slash, no control character, not
+/// "." or "..". `what` names it in the text ("Function name").
 Result<> check_name(std::string_view what, std::string_view name);
 
 }  // namespace weft::model

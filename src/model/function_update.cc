@@ -34,14 +34,26 @@ ConsumerConfigMap specs_of(const FunctionConfig& update) {
     return specs;
 }
 
+std::string_view shown(const std::string& text) { return std::string_view(text).substr(0, 200); }
+std::string_view shown(bool flag) { return flag ? "true" : "false"; }
+std::string_view shown(ProcessingGuarantees value) { return name_of(value); }
+std::string_view shown(Runtime value) { return name_of(value); }
+
+/// Pulsar's words, and behind them the field, its value and the cure.
+std::unexpected<Error> altered(std::string_view pulsars_text, std::string_view field,
+                               std::string_view value) {
+    return fail(ErrorCode::invalid_argument, pulsars_text, " (", field, " = ", value,
+                ": delete the function and create it anew, or leave the field out)");
+}
+
 Result<> merge_inputs(FunctionConfig& merged, const FunctionConfig& update) {
     ConsumerConfigMap stored = merged.input_specs.value_or(ConsumerConfigMap{});
     for (const auto& [topic, config] : specs_of(update)) {
         const auto found = stored.find(topic);
-        if (found == stored.end()) return fail(ErrorCode::invalid_argument, "Input Topics cannot be altered");
+        if (found == stored.end()) return altered("Input Topics cannot be altered", "inputs", topic);
         if (found->second.regex_pattern != config.regex_pattern) {
-            return fail(ErrorCode::invalid_argument, "isRegexPattern for input topic ", topic,
-                        " cannot be altered");
+            return altered(str_cat("isRegexPattern for input topic ", shown(topic), " cannot be altered"),
+                           "inputSpecs.regexPattern", shown(config.regex_pattern));
         }
         found->second = config;
     }
@@ -50,13 +62,14 @@ Result<> merge_inputs(FunctionConfig& merged, const FunctionConfig& update) {
 }
 
 template <class T>
-Result<> keep(const std::optional<T>& stored, const std::optional<T>& given, std::string_view text) {
-    if (given && given != stored) return fail(ErrorCode::invalid_argument, text);
+Result<> keep(const std::optional<T>& stored, const std::optional<T>& given, std::string_view field,
+              std::string_view text) {
+    if (given && given != stored) return altered(text, field, shown(*given));
     return {};
 }
 Result<> keep_text(const std::optional<std::string>& stored, const std::optional<std::string>& given,
-                   std::string_view text) {
-    if (given && !given->empty() && given != stored) return fail(ErrorCode::invalid_argument, text);
+                   std::string_view field, std::string_view text) {
+    if (given && !given->empty() && given != stored) return altered(text, field, shown(*given));
     return {};
 }
 
@@ -64,21 +77,24 @@ Result<> keep_text(const std::optional<std::string>& stored, const std::optional
 
 Result<FunctionConfig> merge_update(const FunctionConfig& stored, const FunctionConfig& update) {
     FunctionConfig merged = stored;
-    WEFT_TRY_VOID(keep(stored.tenant, update.tenant, "Tenants differ"));
-    WEFT_TRY_VOID(keep(stored.ns, update.ns, "Namespaces differ"));
-    WEFT_TRY_VOID(keep(stored.name, update.name, "Function Names differ"));
+    WEFT_TRY_VOID(keep(stored.tenant, update.tenant, "tenant", "Tenants differ"));
+    WEFT_TRY_VOID(keep(stored.ns, update.ns, "namespace", "Namespaces differ"));
+    WEFT_TRY_VOID(keep(stored.name, update.name, "name", "Function Names differ"));
     WEFT_TRY_VOID(merge_inputs(merged, update));
-    WEFT_TRY_VOID(
-        keep_text(stored.output_serde_class_name, update.output_serde_class_name, "Output Serde mismatch"));
-    WEFT_TRY_VOID(keep_text(stored.output_schema_type, update.output_schema_type, "Output Schema mismatch"));
-    WEFT_TRY_VOID(keep(stored.processing_guarantees, update.processing_guarantees,
+    WEFT_TRY_VOID(keep_text(stored.output_serde_class_name, update.output_serde_class_name,
+                            "outputSerdeClassName", "Output Serde mismatch"));
+    WEFT_TRY_VOID(keep_text(stored.output_schema_type, update.output_schema_type, "outputSchemaType",
+                            "Output Schema mismatch"));
+    WEFT_TRY_VOID(keep(stored.processing_guarantees, update.processing_guarantees, "processingGuarantees",
                        "Processing Guarantees cannot be altered"));
-    WEFT_TRY_VOID(keep(stored.retain_ordering, update.retain_ordering, "Retain Ordering cannot be altered"));
-    WEFT_TRY_VOID(keep(stored.retain_key_ordering, update.retain_key_ordering,
+    WEFT_TRY_VOID(keep(stored.retain_ordering, update.retain_ordering, "retainOrdering",
+                       "Retain Ordering cannot be altered"));
+    WEFT_TRY_VOID(keep(stored.retain_key_ordering, update.retain_key_ordering, "retainKeyOrdering",
                        "Retain Key Ordering cannot be altered"));
-    WEFT_TRY_VOID(keep(stored.runtime, update.runtime, "Runtime cannot be altered"));
-    WEFT_TRY_VOID(keep(stored.auto_ack, update.auto_ack, "AutoAck cannot be altered"));
-    WEFT_TRY_VOID(keep_text(stored.sub_name, update.sub_name, "Subscription Name cannot be altered"));
+    WEFT_TRY_VOID(keep(stored.runtime, update.runtime, "runtime", "Runtime cannot be altered"));
+    WEFT_TRY_VOID(keep(stored.auto_ack, update.auto_ack, "autoAck", "AutoAck cannot be altered"));
+    WEFT_TRY_VOID(
+        keep_text(stored.sub_name, update.sub_name, "subName", "Subscription Name cannot be altered"));
 
     replace_text(merged.class_name, update.class_name);
     replace_text(merged.jar, update.jar);

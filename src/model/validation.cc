@@ -11,10 +11,23 @@ namespace weft::model {
 namespace {
 
 using Check = Result<>;
+constexpr std::string_view kLeaveOut = "leave it out";
 
 template <class... Parts>
 std::unexpected<Error> refuse(const Parts&... parts) {
     return fail(ErrorCode::invalid_argument, parts...);
+}
+
+/// What is wrong, behind the words of Pulsar's worker: the field, its value and the cure.
+struct At {
+    std::string field, value;
+    std::string_view cure;
+};
+template <class... Parts>
+std::unexpected<Error> refuse_at(const At& at, const Parts&... pulsars_text) {
+    constexpr std::size_t kShownBytes = 200;
+    return refuse(pulsars_text..., " (", at.field, " = ",
+                  at.value.empty() ? "nothing" : at.value.substr(0, kShownBytes), ": ", at.cure, ")");
 }
 
 bool is_set(const std::optional<std::string>& text) { return text && !text->empty(); }
@@ -22,32 +35,57 @@ bool is_true(const std::optional<bool>& flag) { return flag && *flag; }
 bool is_blank(const std::optional<std::string>& text) {
     return !text || text->find_first_not_of(" \t\r\n") == std::string::npos;
 }
-bool is_valid_topic(const std::string& topic) { return wire::TopicName::parse(topic).has_value(); }
 bool is_guarantee(const FunctionConfig& c, ProcessingGuarantees g) { return c.processing_guarantees == g; }
 
 Check check_names(const FunctionConfig& c) {
     if (!is_set(c.tenant)) return refuse("Function tenant cannot be null");
     if (!is_set(c.ns)) return refuse("Function namespace cannot be null");
     if (!is_set(c.name)) return refuse("Function name cannot be null");
-    if (c.runtime == Runtime::python && !is_set(c.class_name))
-        return refuse("Function classname cannot be null");
+    if (c.runtime == Runtime::python && !is_set(c.class_name)) {
+        return refuse_at({"className", "", "give module.Class or module.function"},
+                         "Function classname cannot be null");
+    }
     return {};
+}
+
+/// Whether Python could import it: parts with dots between, no path. (A module's file may be called
+/// anything.)
+bool is_dotted_name(std::string_view name) {
+    const auto is_bad = [](char c) {
+        return c == '/' || c == '\\' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+    };
+    return !name.starts_with('.') && !name.ends_with('.') && !name.contains("..") &&
+           std::ranges::none_of(name, is_bad);
+}
+
+Check check_class_name(const FunctionConfig& c) {
+    if (c.runtime != Runtime::python || is_dotted_name(*c.class_name)) return {};
+    return refuse_at({"className", *c.class_name, "give module.Class or module.function, no path"},
+                     "Function classname is invalid");
+}
+
+Check check_topic(std::string_view what, std::string field, const std::string& topic) {
+    const auto name = wire::TopicName::parse(topic);
+    if (name) return {};
+    return refuse(what, " ", topic.substr(0, 4 * kNameBytesMax), " is invalid (", field, ": ",
+                  name.error().message, ")");
 }
 
 Check check_topics(const FunctionConfig& c) {
     const auto inputs = all_inputs(c);
-    if (inputs.empty()) return refuse("No input topic(s) specified for the function");
-    for (const auto& topic : inputs) {
-        if (!is_valid_topic(topic)) return refuse("Input topic ", topic, " is invalid");
+    if (inputs.empty()) {
+        return refuse_at({"inputs", "", "name one topic or more"},
+                         "No input topic(s) specified for the function");
     }
-    if (is_set(c.output) && !is_valid_topic(*c.output))
-        return refuse("Output topic ", *c.output, " is invalid");
-    if (is_set(c.log_topic) && !is_valid_topic(*c.log_topic))
-        return refuse("LogTopic topic ", *c.log_topic, " is invalid");
-    if (is_set(c.dead_letter_topic) && !is_valid_topic(*c.dead_letter_topic)) {
-        return refuse("DeadLetter topic ", *c.dead_letter_topic, " is invalid");
+    for (const auto& topic : inputs) WEFT_TRY_VOID(check_topic("Input topic", "inputs", topic));
+    if (is_set(c.output)) WEFT_TRY_VOID(check_topic("Output topic", "output", *c.output));
+    if (is_set(c.log_topic)) WEFT_TRY_VOID(check_topic("LogTopic topic", "logTopic", *c.log_topic));
+    if (is_set(c.dead_letter_topic))
+        WEFT_TRY_VOID(check_topic("DeadLetter topic", "deadLetterTopic", *c.dead_letter_topic));
+    if (c.parallelism && *c.parallelism <= 0) {
+        return refuse_at({"parallelism", str_cat(*c.parallelism), "use 1 or more"},
+                         "Function parallelism must be a positive number");
     }
-    if (c.parallelism && *c.parallelism <= 0) return refuse("Function parallelism must be a positive number");
     if (c.output && std::ranges::find(inputs, *c.output) != inputs.end()) {
         return refuse("Output topic ", *c.output,
                       " is also being used as an input topic (topics must be one or the other)");
@@ -56,8 +94,10 @@ Check check_topics(const FunctionConfig& c) {
 }
 
 Check check_window(const WindowConfig& w) {
-    if (!w.window_length_duration_ms && !w.window_length_count)
-        return refuse("Window length is not specified");
+    if (!w.window_length_duration_ms && !w.window_length_count) {
+        return refuse_at({"windowConfig.windowLengthCount", "", "give it or windowLengthDurationMs"},
+                         "Window length is not specified");
+    }
     if (w.window_length_duration_ms && w.window_length_count) {
         return refuse("Window length for time and count are set! Please set one or the other.");
     }
@@ -78,37 +118,53 @@ Check check_window(const WindowConfig& w) {
 }
 
 Check check_resources(const Resources& r) {
-    if (r.cpu && !(*r.cpu > 0)) return refuse("The cpu allocation for the function must be positive");
-    if (r.ram && *r.ram <= 0) return refuse("The ram allocation for the function must be positive");
-    if (r.disk && *r.disk <= 0) return refuse("The disk allocation for the function must be positive");
-    return {};
+    const auto positive = [](std::string_view what, auto value) -> Check {
+        if (!value || *value > 0) return {};
+        return refuse_at({str_cat("resources.", what), str_cat(*value), "use more than 0, or leave it out"},
+                         "The ", what, " allocation for the function must be positive");
+    };
+    WEFT_TRY_VOID(positive("cpu", r.cpu));
+    WEFT_TRY_VOID(positive("ram", r.ram));
+    return positive("disk", r.disk);
 }
 
 Check check_guarantees(const FunctionConfig& c) {
     const bool effectively_once = is_guarantee(c, ProcessingGuarantees::effectively_once);
     const bool retries = c.max_message_retries && *c.max_message_retries >= 0;
-    if (c.timeout_ms && *c.timeout_ms <= 0) return refuse("Function timeout must be a positive number");
-    if (c.timeout_ms && c.processing_guarantees && !is_guarantee(c, ProcessingGuarantees::atleast_once)) {
-        return refuse("Message timeout can only be specified with processing guarantee is ATLEAST_ONCE");
+    if (c.timeout_ms && *c.timeout_ms <= 0) {
+        return refuse_at({"timeoutMs", str_cat(*c.timeout_ms), "use 1 or more, or leave it out"},
+                         "Function timeout must be a positive number");
     }
-    if (retries && effectively_once) return refuse("MaxMessageRetries and Effectively once don't gel well");
+    if (c.timeout_ms && c.processing_guarantees && !is_guarantee(c, ProcessingGuarantees::atleast_once)) {
+        return refuse_at({"timeoutMs", str_cat(*c.timeout_ms), "leave it out, or use ATLEAST_ONCE"},
+                         "Message timeout can only be specified with processing guarantee is ATLEAST_ONCE");
+    }
+    if (retries && effectively_once) {
+        return refuse_at({"maxMessageRetries", str_cat(*c.max_message_retries), kLeaveOut},
+                         "MaxMessageRetries and Effectively once don't gel well");
+    }
     if (!retries && is_set(c.dead_letter_topic)) {
-        return refuse("Dead Letter Topic specified, however max retries is set to infinity");
+        return refuse_at({"deadLetterTopic", *c.dead_letter_topic, kLeaveOut},
+                         "Dead Letter Topic specified, however max retries is set to infinity");
     }
     if (is_true(c.retain_key_ordering) && effectively_once) {
         return refuse(
             "When effectively once processing guarantee is specified, retain Key ordering cannot be set");
     }
     if (is_true(c.retain_key_ordering) && is_true(c.retain_ordering)) {
-        return refuse("Only one of retain ordering or retain key ordering can be set");
+        return refuse_at({"retainKeyOrdering", "true", "leave it out, or retainOrdering"},
+                         "Only one of retain ordering or retain key ordering can be set");
     }
     return {};
 }
 
 Check check_clients(const FunctionConfig& c) {
     for (const auto& [topic, spec] : c.input_specs.value_or(ConsumerConfigMap{})) {
-        if (spec.receiver_queue_size && *spec.receiver_queue_size < 0)
-            return refuse("Receiver queue size should be >= zero");
+        if (spec.receiver_queue_size && *spec.receiver_queue_size < 0) {
+            return refuse_at({str_cat("inputSpecs[", topic, "].receiverQueueSize"),
+                              str_cat(*spec.receiver_queue_size), "use 1 or more, or leave it out"},
+                             "Receiver queue size should be >= zero");
+        }
         if (spec.crypto_config && is_blank(spec.crypto_config->crypto_key_reader_class_name)) {
             return refuse("CryptoKeyReader class name required");
         }
@@ -137,17 +193,24 @@ Check check_go(const FunctionConfig& c) {
 
 Check check_python(const FunctionConfig& c) {
     if (is_guarantee(c, ProcessingGuarantees::effectively_once)) {
-        return refuse("Effectively-once processing guarantees not yet supported in Python");
+        return refuse_at({"processingGuarantees", "EFFECTIVELY_ONCE", "use ATLEAST_ONCE or ATMOST_ONCE"},
+                         "Effectively-once processing guarantees not yet supported in Python");
     }
-    if (c.window_config) return refuse("There is currently no support windowing in python");
+    if (c.window_config)
+        return refuse_at({"windowConfig", "given", kLeaveOut},
+                         "There is currently no support windowing in python");
     if (c.max_message_retries && *c.max_message_retries >= 0) {
-        return refuse("Message retries not yet supported in python");
+        return refuse_at({"maxMessageRetries", str_cat(*c.max_message_retries), kLeaveOut},
+                         "Message retries not yet supported in python");
     }
     return {};
 }
 
 Check check_language(const FunctionConfig& c) {
-    if (!c.runtime) return refuse("Function language runtime is either not set or cannot be determined");
+    if (!c.runtime) {
+        return refuse_at({"runtime", "", "use PYTHON (--py) or NATIVE (--native)"},
+                         "Function language runtime is either not set or cannot be determined");
+    }
     if (*c.runtime == Runtime::go) return check_go(c);
     if (*c.runtime == Runtime::python) return check_python(c);
     return {};
@@ -230,7 +293,6 @@ struct Support {
     std::string_view cure;
 };
 
-constexpr std::string_view kLeaveOut = "leave it out";
 constexpr std::string_view kSerde = "leave it out and use a serde class, or plain bytes";
 
 constexpr std::string_view kNoSerde = "leave it out, a NATIVE function gets and gives bytes";
@@ -428,11 +490,13 @@ Result<> validate(const FunctionConfig& c) {
     WEFT_TRY_VOID(check_clients(c));
     WEFT_TRY_VOID(check_language(c));
     WEFT_TRY_VOID(check_contradictions(c));
+    WEFT_TRY_VOID(check_class_name(c));
     WEFT_TRY_VOID(check_name("Tenant", *c.tenant));
     WEFT_TRY_VOID(check_name("Namespace", *c.ns));
     WEFT_TRY_VOID(check_name("Function name", *c.name));
     if (c.parallelism.value_or(1) > kParallelismMax) {
-        return refuse("Function parallelism ", *c.parallelism, " is over Weft's limit of ", kParallelismMax);
+        return refuse("Function parallelism ", *c.parallelism, " is over Weft's limit of ", kParallelismMax,
+                      " (parallelism: use less)");
     }
     return {};
 }

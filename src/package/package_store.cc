@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "base/utf8.h"
+
 #include "base/check.h"
 #include "observe/log.h"
 #include "package/detail/durable_file.h"
@@ -47,6 +49,10 @@ Result<> check_file_name(std::string_view name) {
     if (name.empty() || name == "." || name == ".." || std::ranges::any_of(name, is_bad)) {
         return fail(ErrorCode::invalid_argument, "The package's file name '", name,
                     "' is invalid: it must be one name without slashes or control characters");
+    }
+    if (!is_utf8(name)) {
+        return fail(ErrorCode::invalid_argument, "The package's file name '", name,
+                    "' is invalid: it must be UTF-8");
     }
     if (name.size() > kFileNameBytesMax) {
         return fail(ErrorCode::invalid_argument, "The package's file name has ", name.size(),

@@ -27,6 +27,9 @@ model::FunctionName name_in(const http::Request& request) {
 
 std::unexpected<Error> bad_request(auto&&... parts) { return fail(ErrorCode::invalid_argument, parts...); }
 
+/// A part of a request as it may stand in a message.
+std::string_view shown(std::string_view text) { return text.substr(0, 200); }
+
 std::unexpected<Error> unknown_function(const std::string& name, ErrorCode code = ErrorCode::not_found) {
     return fail(code, "Function ", name, " doesn't exist");
 }
@@ -158,6 +161,8 @@ Result<FunctionsApi::Upload> FunctionsApi::read_upload(const http::Request& requ
     Upload upload;
     bool has_config = false;
     for (const auto& part : parts) {
+        if (part.name == "functionConfig" ? has_config : part.name == "data" && upload.has_data)
+            return bad_request("The part ", part.name, " stands in the request twice: send it once");
         if (part.name == "functionConfig") {
             upload.config = part.content;
             has_config = true;
@@ -169,7 +174,10 @@ Result<FunctionsApi::Upload> FunctionsApi::read_upload(const http::Request& requ
             upload.url = part.content;
         }
     }
-    if (!has_config || is_blank(upload.config)) return bad_request("Function config is not provided");
+    if (!has_config || is_blank(upload.config)) {
+        return bad_request(
+            "Function config is not provided (part functionConfig = nothing: send it as JSON)");
+    }
     if (!is_blank(upload.url)) WEFT_TRY_VOID(read_named_package(upload));
     return upload;
 }
@@ -177,15 +185,16 @@ Result<FunctionsApi::Upload> FunctionsApi::read_upload(const http::Request& requ
 /// Takes the package that the url names now: the function keeps it, whatever the name stands for later.
 Result<> FunctionsApi::read_named_package(Upload& upload) const {
     if (!package::is_package_url(upload.url)) {
-        return bad_request("url = ", upload.url,
+        return bad_request("url = ", shown(upload.url),
                            " is not supported by Weft yet: upload the package itself, or store "
                            "it with 'packages upload' and name it function://tenant/namespace/name@version");
     }
     const auto name = package::parse_package_name(upload.url);
-    if (!name) return bad_request("url = ", upload.url, ": ", name.error().message);
+    if (!name) return bad_request("url = ", shown(upload.url), ": ", name.error().message);
     const auto found = packages_.names->find(name->full());
     if (!found) {
-        return bad_request("url = ", upload.url, " does not exist: store it with 'packages upload' first");
+        return bad_request("url = ", shown(upload.url),
+                           " does not exist: store it with 'packages upload' first");
     }
     WEFT_TRY(upload.named, packages_.store->read(found->digest));
     upload.has_data = true;
@@ -195,9 +204,15 @@ Result<> FunctionsApi::read_named_package(Upload& upload) const {
 
 Result<> FunctionsApi::check_namespace(const model::FunctionName& name, Deadline deadline) {
     WEFT_TRY(const bool tenant, admin_.tenant_exists(name.tenant, deadline));
-    if (!tenant) return bad_request("Tenant does not exist");
+    if (!tenant) {
+        return bad_request("Tenant does not exist (tenant = ", shown(name.tenant),
+                           ": create it, or use another)");
+    }
     WEFT_TRY(const bool ns, admin_.namespace_exists(name.tenant, name.ns, deadline));
-    if (!ns) return bad_request("Namespace does not exist");
+    if (!ns) {
+        return bad_request("Namespace does not exist (namespace = ", shown(name.tenant), "/", shown(name.ns),
+                           ": create it, or use another)");
+    }
     return {};
 }
 
@@ -232,6 +247,9 @@ Result<std::optional<package::PackageStore::Pin>> FunctionsApi::store_package(co
 
 FunctionsApi::Answer FunctionsApi::create(const http::Request& request) {
     const auto name = name_in(request);
+    WEFT_TRY_VOID(model::check_name("Tenant", name.tenant));
+    WEFT_TRY_VOID(model::check_name("Namespace", name.ns));
+    WEFT_TRY_VOID(model::check_name("Function name", name.name));
     WEFT_TRY(const Upload upload, read_upload(request));
     WEFT_TRY(auto config, model::function_config_from_json(upload.config));
     WEFT_TRY_VOID(check_namespace(name, request.deadline));
@@ -245,7 +263,8 @@ FunctionsApi::Answer FunctionsApi::create(const http::Request& request) {
     model::infer_missing(config);
     WEFT_TRY_VOID(model::validate(config));
     WEFT_TRY_VOID(model::refuse_unsupported(config));
-    if (!upload.has_data) return bad_request("Function Package is not provided");
+    if (!upload.has_data)
+        return bad_request("Function Package is not provided (part data = nothing: upload the file)");
 
     auto meta = std::make_shared<::proto::FunctionMetaData>();
     model::to_details(config, *meta->mutable_functiondetails());
@@ -273,7 +292,10 @@ FunctionsApi::Answer FunctionsApi::update(const http::Request& request) {
     config.name = name.name;
     const auto stored = model::from_details(found.meta->functiondetails());
     WEFT_TRY(auto merged, model::merge_update(stored, config));
-    if (merged == stored && !upload.has_data) return bad_request("Update contains no change");
+    if (merged == stored && !upload.has_data) {
+        return bad_request("Update contains no change (functionConfig = ", shown(upload.config),
+                           ": change a field, or upload a package)");
+    }
     model::infer_missing(merged);
     WEFT_TRY_VOID(model::validate(merged));
     WEFT_TRY_VOID(model::refuse_unsupported(merged));
@@ -350,7 +372,11 @@ FunctionsApi::Answer FunctionsApi::change_state(const http::Request& request, mo
     if (request.params.contains("instanceId")) {
         WEFT_TRY(id, instance_of(request, found));
     }
-    if (!model::can_change_state(*found.meta, id, change)) return bad_request("Operation not permitted");
+    if (!model::can_change_state(*found.meta, id, change)) {
+        return bad_request("Operation not permitted (function ", request.param("name"),
+                           change == model::StateChange::start ? " runs already: stop it before you start it)"
+                                                               : " is stopped already: start it first)");
+    }
     auto meta = std::make_shared<::proto::FunctionMetaData>(*found.meta);
     model::change_state(*meta, id, change);
     WEFT_TRY_VOID(found.plane->put(std::move(meta), request.deadline));
@@ -371,7 +397,9 @@ Result<std::int32_t> FunctionsApi::instance_of(const http::Request& request, con
     const char* const end = text.data() + text.size();
     const bool is_number = std::from_chars(text.data(), end, id) == std::from_chars_result{end, std::errc{}};
     if (!is_number || id < 0 || id >= model::instances_of(found.meta->functiondetails())) {
-        return bad_request("Function ", request.param("name"), " doesn't have instance with id ", text);
+        return bad_request("Function ", request.param("name"), " doesn't have instance with id ", shown(text),
+                           " (instanceId: use 0 to ", model::instances_of(found.meta->functiondetails()) - 1,
+                           ")");
     }
     return id;
 }

@@ -42,8 +42,9 @@ FunctionsApi::Answer FunctionsApi::restart(const http::Request& request) {
     if (request.params.contains("instanceId")) {
         const auto given = instance_of(request, found);
         if (!given || !assigned.contains(*given)) {
-            return fail(ErrorCode::invalid_argument, name.full(), "/", request.param("instanceId"),
-                        " doesn't exist");
+            return fail(ErrorCode::invalid_argument, name.full(), "/",
+                        request.param("instanceId").substr(0, 200), " doesn't exist (instanceId: use 0 to ",
+                        model::instances_of(found.meta->functiondetails()) - 1, ")");
         }
         id = *given;
     } else if (assigned.empty()) {

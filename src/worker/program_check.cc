@@ -52,7 +52,9 @@ Result<> check_python_package(std::string_view file_name, std::string_view bytes
 
 Result<> check_program(model::Runtime runtime, std::string_view file_name, std::string_view bytes) {
     if (bytes.empty())
-        return fail(ErrorCode::invalid_argument, "Function Package is not provided: the file is empty");
+        return fail(ErrorCode::invalid_argument,
+                    "Function Package is not provided: the file is empty (part data = ", file_name,
+                    ": upload the file itself)");
     if (runtime == model::Runtime::native) return check_shared_library(bytes);
     if (runtime == model::Runtime::python) return check_python_package(file_name, bytes);
     return {};

@@ -148,7 +148,7 @@ def test_honoured_fields_are_honoured(weft: WeftStandalone, functions: Functions
 def test_stop_start_restart_update(functions: FunctionsClient) -> None:
     assert functions.create("steps", config(), PROGRAM).status == 204
     functions.wait_until_running("steps")
-    assert functions.call("POST", "steps/start").reason == "Operation not permitted"
+    assert functions.call("POST", "steps/start").reason.startswith("Operation not permitted (")
     assert functions.call("POST", "steps/stop").status == 204
     functions.wait_until_running("steps", 0)
     assert functions.call("POST", "steps/0/start").status == 204
@@ -159,9 +159,9 @@ def test_stop_start_restart_update(functions: FunctionsClient) -> None:
     assert update.status == 204, update.body
     functions.wait_until_running("steps", 3)
     again = functions.upload("PUT", "steps", [config_part({"parallelism": 3})])
-    assert (again.status, again.reason) == (400, "Update contains no change")
+    assert again.status == 400 and again.reason.startswith("Update contains no change (")
     altered = functions.upload("PUT", "steps", [config_part({"inputs": ["other"]})])
-    assert (altered.status, altered.reason) == (400, "Input Topics cannot be altered")
+    assert altered.status == 400 and altered.reason.startswith("Input Topics cannot be altered (")
     assert functions.call("DELETE", "steps").status == 204
 
 
@@ -278,8 +278,8 @@ def test_broken_uploads(functions: FunctionsClient) -> None:
 
     good = config_part(config())
     native = config_part({"inputs": ["a"], "native": "f.so"})
-    assert answer() == (400, "Function config is not provided")
-    assert answer(good) == (400, "Function Package is not provided")
+    assert answer()[1].startswith("Function config is not provided (")
+    assert answer(good)[1].startswith("Function Package is not provided (")
     assert answer(good, Part("data", b"", file_name="f.py"))[1].startswith("Function Package is not provided")
     assert "f.whl is not a zip archive" in answer(good, Part("data", b"PK\3\4", file_name="f.whl"))[1]
     assert "binary data" in answer(good, Part("data", b"\0\1\2", file_name="f.py"))[1]
@@ -309,8 +309,11 @@ def test_broken_paths(functions: FunctionsClient) -> None:
         answer = functions.upload("POST", f"/admin/v3/functions/{path}", parts)
         return answer.status, answer.reason
 
-    assert create("nobody/default/f") == (400, "Tenant does not exist")
-    assert create("public/nowhere/f") == (400, "Namespace does not exist")
+    assert create("nobody/default/f") == (400, "Tenant does not exist (tenant = nobody: create it, or use another)")
+    assert create("public/nowhere/f") == (
+        400,
+        "Namespace does not exist (namespace = public/nowhere: create it, or use another)",
+    )
     assert create("public/default/a%2Fb")[0] == 400
     assert create("public/default/a%0Ab")[0] == 400
     assert create("public/default/" + "x" * 81)[0] == 400

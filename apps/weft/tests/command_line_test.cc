@@ -14,6 +14,7 @@ namespace {
 
 using nlohmann::json;
 using testing::HasSubstr;
+using testing::StartsWith;
 
 class FunctionConfigTest : public testing::Test {
   protected:
@@ -109,14 +110,17 @@ TEST_F(FunctionConfigTest, mistakes_are_told_in_the_words_of_the_real_tool) {
     EXPECT_EQ(with({}), "");
     EXPECT_THAT(problem({"--inputs", "in", "--name", "f"}), HasSubstr("Either a Java jar or a Python file"));
     EXPECT_EQ(problem({"--py", "/no/such.py", "--classname", "f.F"}),
-              "The specified python file does not exist");
-    EXPECT_EQ(problem({"--py", path("f.py"), "--name", "f"}), "No Function Classname specified");
-    EXPECT_EQ(problem({"--native", path("libf.so")}),
-              "You must specify a name for the function or a Fully Qualified Function Name (FQFN)");
+              "The specified python file does not exist (--py = /no/such.py: give the path of a file)");
+    EXPECT_EQ(problem({"--py", path("f.py"), "--name", "f"}),
+              "No Function Classname specified (--classname = nothing: give module.Class)");
+    EXPECT_THAT(
+        problem({"--native", path("libf.so")}),
+        StartsWith("You must specify a name for the function or a Fully Qualified Function Name (FQFN) ("));
     EXPECT_EQ(problem({"--native", path("libf.so"), "--name", "f"}), "");
     EXPECT_THAT(with({"--native", path("libf.so")}), HasSubstr("Only one of"));
-    EXPECT_EQ(with({"--fqfn", "bad"}),
-              "Fully qualified function names (FQFNs) must be of the form tenant/namespace/name");
+    EXPECT_EQ(
+        with({"--fqfn", "bad"}),
+        "Fully qualified function names (FQFNs) must be of the form tenant/namespace/name (--fqfn = bad)");
     EXPECT_THAT(with({"--fqfn", "a/b/c", "--name", "d"}),
                 HasSubstr("either a Fully Qualified Function Name"));
     EXPECT_THAT(with({"--user-config", "[1]"}), HasSubstr("'--user-config': '[1]' is not a JSON object"));
@@ -128,12 +132,34 @@ TEST_F(FunctionConfigTest, mistakes_are_told_in_the_words_of_the_real_tool) {
     write("bad.yml", "a: [b");
     EXPECT_THAT(with({"--function-config-file", path("bad.yml")}), HasSubstr("bad.yml: "));
     write("list.yml", "- a");
-    EXPECT_THAT(with({"--function-config-file", path("list.yml")}), HasSubstr("not a map"));
-    write("deep.yml", std::string(100, '[') + std::string(100, ']'));
-    EXPECT_THAT(with({"--function-config-file", path("deep.yml")}), HasSubstr("nested too deep"));
+    EXPECT_THAT(with({"--function-config-file", path("list.yml")}), HasSubstr("no map of settings"));
     write("resources.yml", "resources: 5");
     EXPECT_THAT(with({"--function-config-file", path("resources.yml"), "--cpu", "1"}),
                 HasSubstr("resources.cpu is not in a map"));
+}
+
+TEST_F(FunctionConfigTest, a_file_that_is_too_much_is_refused) {
+    const auto file = [&](std::string_view text) {
+        write("c.yml", text);
+        return problem({"--py", path("f.py"), "--classname", "f.F", "--function-config-file", path("c.yml")});
+    };
+    EXPECT_THAT(file(std::string(100, '[') + std::string(100, ']')), HasSubstr("deeper than 32 levels"));
+    std::string aliases = "a: &a [x, x, x, x, x, x, x, x, x, x]\n";  // ten times as many with each line
+    for (char name = 'b'; name < 'k'; ++name) {
+        str_append(aliases, name, ": &", name, " [");
+        for (int i = 0; i < 10; ++i) str_append(aliases, i == 0 ? "*" : ", *", static_cast<char>(name - 1));
+        aliases += "]\n";
+    }
+    EXPECT_THAT(file(aliases), HasSubstr("more than 100000 values"));
+    EXPECT_THAT(file("a: " + std::string(2U << 20, 'x')), HasSubstr("more than 1048576 bytes"));
+    EXPECT_THAT(file("className: \xff"), HasSubstr("UTF-8"));
+    EXPECT_THAT(problem({"--py", path("f.py"), "--classname", "f.\xff"}),
+                StartsWith("The value of className is not UTF-8: write it as UTF-8"));
+    EXPECT_THAT(problem({"--py", path("f.py"), "--classname", "f.F", "--function-config-file", directory}),
+                HasSubstr("it is a directory: give the path of a YAML file"));
+    const std::string deep = R"({"a":)" + std::string(40'000, '[') + std::string(40'000, ']') + "}";
+    EXPECT_THAT(problem({"--py", path("f.py"), "--classname", "f.F", "--user-config", deep}),
+                HasSubstr("not a JSON object of at most 32 levels"));
 }
 
 TEST_F(FunctionConfigTest, an_update_may_leave_out_what_stays) {

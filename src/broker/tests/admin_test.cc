@@ -29,15 +29,20 @@ TEST_F(AdminTest, tenants) {
     expect("GET", "clusters", 200, R"(["standalone"])");
     expect("GET", "tenants", 200, R"(["public"])");
     expect("GET", "tenants/nosuch", 404, R"({"reason":"Tenant does not exist"})");
-    expect("PUT", "tenants/t", 412, R"({"reason":"Clusters cannot be null"})", "{}");
-    expect("PUT", "tenants/t", 412, R"({"reason":"Clusters do not exist"})",
-           R"({"allowedClusters":["zzz"]})");
+    expect("PUT", "tenants/t", 412,
+           R"x({"reason":"Clusters cannot be null (allowedClusters = null: give [\"standalone\"])"})x", "{}");
+    expect(
+        "PUT", "tenants/t", 412,
+        R"x({"reason":"Clusters do not exist (allowedClusters = [\"zzz\"]: the only one is standalone)"})x",
+        R"({"allowedClusters":["zzz"]})");
     const char* good = R"({"allowedClusters":["standalone"],"adminRoles":["x"]})";
     expect("PUT", "tenants/t", 204, "", good);
     expect("PUT", "tenants/t", 409, R"({"reason":"Tenant already exist"})", good);
     expect("POST", "tenants/nosuch", 404, R"({"reason":"Tenant nosuch not found"})", good);
     expect("GET", "tenants/t", 200, R"({"adminRoles":["x"],"allowedClusters":["standalone"]})");
-    expect("PUT", "tenants/a b", 412, R"({"reason":"Tenant name is not valid"})", good);
+    expect("PUT", "tenants/a b", 412,
+           R"x({"reason":"Tenant name is not valid (tenant = a b: letters, digits and -=:._ can be used)"})x",
+           good);
     expect("PUT", "namespaces/t/n", 204, "");
     expect("DELETE", "tenants/t", 409, R"({"reason":"The tenant still has active namespaces"})");
     expect("DELETE", "namespaces/t/n", 204, "");
@@ -209,6 +214,37 @@ TEST_F(AdminTest, brokers_lookups_and_metrics) {
 TEST_F(AdminTest, refuses_what_is_too_large) {
     EXPECT_EQ(broker.rest("PUT", "/admin/v2/tenants/t", std::string(100'000, ' ')).status, 413);
     EXPECT_EQ(broker.rest("PUT", "/admin/v2/tenants/" + std::string(2000, 't'), "{}").status, 413);
+}
+
+TEST_F(AdminTest, a_position_that_cannot_be_read_moves_no_cursor) {
+    auto client = TestClient::connected(broker);
+    client->open_producer("persistent://public/default/t");
+    client->store(0, "a");
+    const std::string base = "persistent/public/default/t/";
+    expect("PUT", (base + "subscription/s").c_str(), 204, "", R"({"ledgerId":-1,"entryId":-1})");
+    for (const char* body :
+         {"", "{", "{}", R"({"ledgerId":"x","entryId":0})", R"({"ledgerId":1.5,"entryId":0})"}) {
+        const auto answer = broker.rest("POST", "/admin/v2/" + base + "subscription/s/resetcursor", body);
+        EXPECT_EQ(answer.status, 400) << body;
+        EXPECT_NE(answer.body.find("it must be {\\\"ledgerId\\\": n"), std::string::npos) << answer.body;
+        EXPECT_EQ(get((base + "stats").c_str())["subscriptions"]["s"]["msgBacklog"], 1) << body;
+    }
+    EXPECT_EQ(broker.rest("PUT", "/admin/v2/" + base + "subscription/x", "[1]").status, 400);
+    expect("GET", (base + "subscriptions").c_str(), 200, R"(["s"])");
+}
+
+TEST_F(AdminTest, refuses_what_nests_too_deep) {
+    const std::string deep = std::string(30'000, '[') + std::string(30'000, ']');
+    const auto answer = broker.rest("PUT", "/admin/v2/namespaces/public/deep", R"({"x":)" + deep + "}");
+    EXPECT_EQ(answer.status, 400);
+    EXPECT_NE(answer.body.find("64 levels"), std::string::npos) << answer.body;
+    expect("GET", "namespaces/public", 200, R"(["public/default","public/functions"])");
+    for (const char* path :
+         {"tenants/t", "persistent/public/default/t", "persistent/public/default/t/partitions",
+          "persistent/public/default/t/subscription/s"}) {
+        EXPECT_GE(broker.rest("PUT", str_cat("/admin/v2/", path), deep).status, 400) << path;
+    }
+    expect("GET", "persistent/public/default", 200, "[]");
 }
 
 }  // namespace

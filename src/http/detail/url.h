@@ -20,6 +20,11 @@ std::optional<std::map<std::string, std::string>> parse_query(std::string_view t
 /// The segments of "/a/b/c", without the empty ones at the ends; not decoded.
 std::vector<std::string_view> split_path(std::string_view path);
 
+/// What of a text from outside may stand in a message.
+std::string_view shown(std::string_view text);
+/// The message for what url_decode() refused.
+std::string bad_encoding(std::string_view part, std::string_view target);
+
 struct HttpUrl {
     std::string host;
     std::uint16_t port = 80;

@@ -16,6 +16,7 @@
 namespace weft::http {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -166,8 +167,9 @@ TEST_F(HttpTest, malformed_requests_get_400_and_the_server_lives) {
           "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
         EXPECT_THAT(raw(bytes), StartsWith("HTTP/1.1 400")) << bytes;
     }
-    EXPECT_EQ(raw("GET / HTT"), "");
-    EXPECT_EQ(raw("POST /echo HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf"), "");
+    EXPECT_THAT(raw("GET / HTT"), StartsWith("HTTP/1.1 400"));
+    EXPECT_THAT(raw("POST /echo HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf"),
+                AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("cut off after 4 of 10 bytes")));
     std::mt19937 random(1);
     const std::string valid =
         "POST /echo?a=b HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhelloGET /hello/x HTTP/1.1\r\nHost: "
@@ -206,11 +208,93 @@ TEST_F(HttpTest, too_many_waiting_requests_are_refused) {
 TEST_F(HttpTest, too_many_connections_are_refused) {
     serve({.connections_max = 1});
     const int first = connect_to(server->port());
-    send_all(first, "GET /hello/x HTTP/1.1\r\nHost: x\r\n\r\n");
-    char buffer[1024];
-    EXPECT_GT(::recv(first, buffer, sizeof buffer, 0), 0);
-    EXPECT_THAT(raw(""), StartsWith("HTTP/1.1 503"));
+    send_all(first, "GET /wait HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    started.acquire();
+    EXPECT_THAT(raw(""), AllOf(StartsWith("HTTP/1.1 503"), HasSubstr("too many connections")));
+    go.release();
+    EXPECT_THAT(read_to_end(first), HasSubstr("waited"));
     ::close(first);
+}
+
+TEST_F(HttpTest, connections_that_say_nothing_keep_nobody_out) {
+    serve({.connections_max = 2});
+    const int silent = connect_to(server->port());
+    const int slow = connect_to(server->port());
+    send_all(slow, "GET /hello/x HT");
+    EXPECT_EQ(get("/hello/x")->body, "hello x");  // in the place of the one that has waited longest
+    EXPECT_EQ(read_to_end(silent), "");
+    EXPECT_EQ(get("/hello/y")->body, "hello y");
+    ::close(slow);
+    ::close(silent);
+}
+
+TEST_F(HttpTest, slow_requests_are_told_and_ended) {
+    serve({.idle_timeout = 50ms});
+    const int header = connect_to(server->port());
+    send_all(header, "GET /hello/x HTTP/1.1\r\nHo");
+    EXPECT_THAT(read_to_end(header),
+                AllOf(StartsWith("HTTP/1.1 408"), HasSubstr("header not complete within 50 ms")));
+    ::close(header);
+    const int body = connect_to(server->port());
+    send_all(body, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf");
+    EXPECT_THAT(read_to_end(body),
+                AllOf(StartsWith("HTTP/1.1 408"), HasSubstr("body not complete: 4 bytes came")));
+    ::close(body);
+}
+
+TEST_F(HttpTest, a_slow_drip_is_ended_by_the_request_timeout) {
+    serve({.request_timeout = 200ms, .idle_timeout = 20s});
+    const int fd = connect_to(server->port());
+    send_all(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n");
+    const timeval pause{0, 5000};  // between two bytes
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &pause, sizeof pause);
+    std::string answer;
+    char buffer[1024];
+    while (answer.empty()) {
+        send_all(fd, "x");
+        const ssize_t got = ::recv(fd, buffer, sizeof buffer, 0);
+        ASSERT_NE(got, 0);
+        if (got > 0) answer.assign(buffer, static_cast<std::size_t>(got));
+    }
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 408"));
+    ::close(fd);
+}
+
+TEST_F(HttpTest, who_announces_much_and_sends_nothing_takes_no_room) {
+    serve({.body_bytes_max = 10'000'000});
+    std::vector<int> announcers;
+    for (int i = 0; i < 20; ++i) {
+        announcers.push_back(connect_to(server->port()));
+        send_all(announcers.back(),
+                 i % 2 == 0 ? "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\n"
+                            : "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    }
+    const std::string body(9'000'000, 'x');
+    EXPECT_EQ(post("/echo", body)->body, body);
+    for (const int fd : announcers) ::close(fd);
+}
+
+TEST_F(HttpTest, bodies_together_are_bounded) {
+    serve({.threads = 1, .body_bytes_max = 1'000'000});
+    std::vector<int> senders;  // three bodies of 0.9 MB that stay unfinished: room for two
+    int refused = 0;
+    for (int i = 0; i < 3; ++i) {
+        senders.push_back(connect_to(server->port()));
+        send_all(senders.back(), "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" +
+                                     std::string(900'000, 'x'));
+    }
+    while (refused == 0) {
+        for (const int fd : senders) {
+            char buffer[512];
+            const ssize_t got = ::recv(fd, buffer, sizeof buffer, MSG_DONTWAIT);
+            if (got <= 0) continue;
+            EXPECT_THAT(std::string(buffer, static_cast<std::size_t>(got)),
+                        AllOf(StartsWith("HTTP/1.1 503"), HasSubstr("too many large requests")));
+            ++refused;
+        }
+    }
+    EXPECT_EQ(refused, 1);
+    for (const int fd : senders) ::close(fd);
 }
 
 TEST_F(HttpTest, an_idle_connection_is_closed) {

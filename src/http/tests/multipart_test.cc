@@ -64,18 +64,20 @@ TEST(MultipartTest, says_what_is_wrong) {
         Request request;
         std::string_view reason;
     } cases[] = {
-        {request_of("application/json", "{}"), "not multipart/form-data but: application/json"},
-        {request_of("", ""), "not multipart/form-data"},
+        {request_of("application/json", "{}"),
+         "must be multipart/form-data, its Content-Type is 'application/json'"},
+        {request_of("", ""), "must be multipart/form-data"},
         {request_of("multipart/form-data", ""), "no boundary"},
         {request_of("multipart/form-data; boundary=" + std::string(71, 'x'), ""), "no boundary"},
         {request_of("multipart/form-data; boundary=\"open", ""), "no boundary"},
         {with_body(""), "does not occur"},
         {with_body("--XX\r\n\r\nabc\r\n--XX--"), "no Content-Disposition"},
         {with_body("--XX\r\nContent-Disposition: form-data\r\n\r\nabc\r\n--XX--"), "no name"},
-        {with_body("--XX\r\nContent-Disposition: attachment; name=a\r\n\r\nabc\r\n--XX--"), "not form-data"},
+        {with_body("--XX\r\nContent-Disposition: attachment; name=a\r\n\r\nabc\r\n--XX--"),
+         "'attachment; name=a': it must be form-data"},
         {with_body("--XX\r\nnonsense\r\n\r\nabc\r\n--XX--"), "no colon"},
-        {with_body(head + "abc"), "last boundary is missing"},
-        {with_body(head + "abc\r\n--XX"), "last boundary is missing"},
+        {with_body(head + "abc"), "last boundary --XX-- is missing"},
+        {with_body(head + "abc\r\n--XX"), "last boundary --XX-- is missing"},
         {with_body("--XX\r\nContent-Disposition: form-data; name=a\r\n"), "have no end"},
         {with_body("--XX\r\nContent-Disposition: form-data; name=a\r\nContent-Transfer-Encoding: "
                    "base64\r\n\r\nabc\r\n--XX--"),

@@ -55,7 +55,8 @@ TEST_F(RouterTest, an_unknown_method_is_told_the_allowed_ones) {
     EXPECT_EQ(answer.status, 405);
     EXPECT_EQ(answer.headers.at("Allow"), "GET, PUT");
     EXPECT_EQ(ask("HEAD", "/a/b").status, 200);
-    EXPECT_EQ(ask("POST", "/nowhere").body, R"({"reason":"no such path: /nowhere"})");
+    EXPECT_EQ(ask("POST", "/nowhere").body,
+              R"({"reason":"no such path: /nowhere: see docs/compatibility.md for those that are served"})");
 }
 
 TEST_F(RouterTest, a_method_is_found_on_the_less_specific_of_two_paths) {

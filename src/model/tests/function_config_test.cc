@@ -182,6 +182,11 @@ TEST(FunctionName, names_that_cannot_be_keys_are_refused) {
     EXPECT_FALSE(check_name("Function name", ""));
     EXPECT_FALSE(check_name("Function name", std::string(81, 'x')));
     EXPECT_FALSE(check_name("Function name", "a\nb"));
+    EXPECT_EQ(check_name("Function name", "a\xff").error().message,
+              "Function name 'a\xff' is invalid: it must be UTF-8");
+    EXPECT_FALSE(check_name("Function name", "."));
+    EXPECT_FALSE(check_name("Function name", ".."));
+    EXPECT_TRUE(check_name("Function name", "..."));
 }
 
 }  // namespace

@@ -121,7 +121,7 @@ TEST(FileName, must_be_one_plain_name) {
     EXPECT_TRUE(check_file_name("my function.py"));
     for (const std::string& bad :
          {std::string(), std::string("."), std::string(".."), std::string("a/b"), std::string("..\\b"),
-          std::string("a\nb"), std::string("a\0b", 3), std::string(201, 'a')}) {
+          std::string("a\nb"), std::string("a\0b", 3), std::string("a\xff.py"), std::string(201, 'a')}) {
         EXPECT_FALSE(check_file_name(bad)) << bad;
     }
 }

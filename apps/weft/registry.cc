@@ -1,5 +1,7 @@
 #include "registry.h"
 
+#include <vector>
+
 #include "commands.h"
 
 namespace weft::app {
@@ -84,9 +86,17 @@ const Face& weft_face() {
 
 namespace {
 
+// All that have a word: pulsar-admin has no commands of its own.
+std::vector<const Group*> groups_with_a_word() {
+    std::vector<const Group*> out;
+    for (const Group* group : weft_face().groups) {
+        if (!group->word.empty()) out.push_back(group);
+    }
+    return out;
+}
+
 const Face& admin_face() {
-    static const Group* const kGroups[] = {&functions_group(),  &topics_group(),   &tenants_group(),
-                                           &namespaces_group(), &clusters_group(), &schemas_group()};
+    static const auto kGroups = groups_with_a_word();
     static const Face kFace{
         .name = "pulsar-admin",
         .summary = "Weft, called as pulsar-admin: the groups and commands that it serves.",

@@ -80,14 +80,14 @@ TEST_F(AdminTest, topics) {
         expect("GET", str_cat("persistent/public/default/x/", path).c_str(), 404, missing);
     }
     expect("DELETE", "persistent/public/default/x", 404, missing);
-    expect("GET", "persistent/public/default/t/partitions", 200, R"({"deleted":false,"partitions":0})");
+    expect("GET", "persistent/public/default/t/partitions", 200, R"({"partitions":0,"deleted":false})");
     expect("DELETE", "persistent/public/default/t", 204, "");
     expect("GET", "persistent/public/default", 200, "[]");
 }
 
 TEST_F(AdminTest, partitioned_topics) {
     expect("PUT", "persistent/public/default/p/partitions", 204, "", "2");
-    expect("GET", "persistent/public/default/p/partitions", 200, R"({"deleted":false,"partitions":2})");
+    expect("GET", "persistent/public/default/p/partitions", 200, R"({"partitions":2,"deleted":false})");
     EXPECT_EQ(get("persistent/public/default").size(), 2U);
     expect("GET", "persistent/public/default/partitioned", 200, R"(["persistent://public/default/p"])");
     EXPECT_EQ(get("persistent/public/default/p/partitioned-stats")["metadata"]["partitions"], 2);

@@ -16,7 +16,7 @@ TOPIC = "persistent://public/default/checked"
 MEASUREMENTS = ["ready", "rest", "restart", "disk"]
 MEASUREMENTS += [f"{what} {shape}" for what in ("publish", "consume") for shape in ("100 B", "1 KiB", "100 B single")]
 MEASUREMENTS += [f"{what} {kind}" for what in ("backlog", "idle") for kind in ("compiled", "python")]
-MEASUREMENTS += ["latency compiled 1024 B", "latency compiled 100 B", "latency python 1024 B"]
+MEASUREMENTS += ["idle compiled threads", "latency compiled 1024 B", "latency compiled 100 B", "latency python 1024 B"]
 
 # Ten times and more from what a crowded machine of two cores shows: they catch what went wrong, not what got slower.
 FLOORS = {
@@ -33,6 +33,7 @@ CEILINGS = {
     ("latency compiled 1024 B", "p50_ms"): 100,
     ("idle compiled", "pss_mb_each"): 20,
     ("idle python", "pss_mb_each"): 60,
+    ("idle compiled threads", "pss_mb_each"): 5,
 }
 
 
@@ -46,6 +47,7 @@ def test_every_row_comes_out(tmp_path: Path) -> None:
         print(name, found)
         assert found.get("duplicates", 0) == 0 and found.get("out_of_order", 0) == 0, name
     assert figures["idle compiled"]["processes"] == figures["idle compiled"]["instances"]
+    assert figures["idle compiled threads"]["processes"] == 0
     for (name, figure), floor in FLOORS.items():
         assert figures[name][figure] > floor, (name, figure)
     for (name, figure), ceiling in CEILINGS.items():

@@ -240,4 +240,7 @@ def test_prints_what_pulsar_admin_prints(
         theirs = tools.admin(*command.split())
         ours = line.weft(*command.split())
         assert ours.status == theirs.status, command
-        assert (ours.out + ours.err).rstrip("\n") == theirs.output.rstrip("\n"), command
+        said, wanted = (ours.out + ours.err).rstrip("\n"), theirs.output.rstrip("\n")
+        if command.startswith("topics list"):  # pulsar-admin keeps them in a hash set
+            said, wanted = "\n".join(sorted(said.splitlines())), "\n".join(sorted(wanted.splitlines()))
+        assert said == wanted, command

@@ -182,7 +182,7 @@ Result<> check_manifest(Files& files, const fs::path& directory, const Manifest&
         }
         progress(path, survey.bytes);
     }
-    for (const char* const part : {"store", "packages", "package-names"}) {
+    for (const std::string_view part : kBackupFolders) {
         WEFT_TRY(const auto names, files.list(directory / part));
         for (const std::string& name : names) {
             const std::string path = str_cat(part, '/', name);

@@ -25,10 +25,12 @@ std::unexpected<Error> damaged(std::string_view what) {
     return fail(ErrorCode::corrupt, "the manifest is damaged: ", what);
 }
 
-// A path that stays below the directory it is put into.
+// A path in one of the folders of a backup, and nowhere else.
 bool is_plain(std::string_view path) {
-    return !path.empty() && path.front() != '/' && path.find("..") == std::string_view::npos &&
-           (path.starts_with("store/") || path.starts_with("packages/"));
+    return path.find("..") == std::string_view::npos &&
+           std::ranges::any_of(kBackupFolders, [path](std::string_view folder) {
+               return path.starts_with(folder) && path.substr(folder.size()).starts_with('/');
+           });
 }
 
 }  // namespace

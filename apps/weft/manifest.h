@@ -10,6 +10,8 @@
 namespace weft::app {
 
 inline constexpr std::string_view kManifestName = "manifest";
+/// The folders of a data directory that a backup holds.
+inline constexpr std::string_view kBackupFolders[] = {"store", "packages", "package-names"};
 
 struct Manifest {
     std::string made;                          // when, as text

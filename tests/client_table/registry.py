@@ -14,7 +14,7 @@ class Case:
     run: Callable[[Cell], None]
     restarts: bool = False  # restarts the broker: run beside others that do, at the end
     slow: bool = False  # waits for long: begun first
-    alone: bool = False  # asks so much of the broker that others would wait: behind them, by itself
+    alone: bool = False  # would disturb the others: behind them, by itself
     not_for: Mapping[str, str] = field(default_factory=dict)  # clients that fail on any broker, and how
 
 

@@ -1,11 +1,12 @@
-// Bytes of the binary protocol: a frame and an entry on their own, and frames as a client sends them to a
-// broker.
+// Bytes of the binary protocol: a frame and its command, and an entry as broker and consumers read it.
 
-#include "async/call.h"
 #include "broker/entry_facts.h"
-#include "broker/tests/broker_fixture.h"
 #include "input.h"
-#include "observe/log.h"
+#include "wire/compression.h"
+#include "wire/entry.h"
+#include "wire/frame.h"
+#include "wire/proto/PulsarApi.pb.h"
+#include "wire/topic_name.h"
 
 namespace weft::fuzz {
 namespace {

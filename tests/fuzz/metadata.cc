@@ -32,8 +32,11 @@ class MapOnly final : public store::Store {
     void trim(store::LedgerId, store::EntryId) override {}
     void erase_ledger(store::LedgerId) override {}
     Stats stats() const override { return {}; }
+    bool out_of_room() const override { return false; }
+    const std::string& directory() const override { return directory_; }
 
   private:
+    const std::string directory_ = "/data";
     std::map<std::string, Bytes, std::less<>> map_;
 };
 

@@ -63,7 +63,8 @@ void check_config(Input& input) {
     must(stored.ParseFromString(meta.SerializeAsString()),
          "what is accepted can be read back from the topic");
     const auto shown = model::from_details(stored.functiondetails());
-    must(shown.name == config->name && shown.class_name == config->class_name, "what is accepted is shown");
+    must(shown.name == config->name && shown.class_name.value_or("") == config->class_name.value_or(""),
+         "what is accepted is shown");
 }
 
 void check_router(Input& input) {

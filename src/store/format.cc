@@ -84,7 +84,8 @@ std::optional<RecordHeader> decode_record_header(const char* bytes, std::uint32_
     header.epoch = load_at<std::uint16_t>(bytes, 22);
     header.ledger = load_at<std::uint64_t>(bytes, 24);
     header.entry = load_at<std::uint64_t>(bytes, 32);
-    if (!is_known(kind) || header.body_size > kBodyBytesMax) return std::nullopt;
+    if (!is_known(kind) || header.body_size > kBodyBytesMax || header.entry > kEntryIdMax)
+        return std::nullopt;
     header.kind = static_cast<RecordKind>(kind);
     if (header.kind == RecordKind::map_put && header.ledger > header.body_size) return std::nullopt;
     return header;

@@ -26,6 +26,8 @@ inline constexpr std::uint32_t kGroupBytesMax = 8U << 20;
 inline constexpr std::uint64_t kKeptFreeShare = 64;
 /// The most bytes in one record's body.
 inline constexpr std::uint32_t kBodyBytesMax = 8U << 20;
+/// Entries are numbered from 0: nobody lives to see a greater id, and one past it is still a number.
+inline constexpr std::uint64_t kEntryIdMax = std::uint64_t{1} << 62;
 
 enum class RecordKind : std::uint8_t {
     entry = 1,          // body: the entry

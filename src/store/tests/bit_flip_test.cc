@@ -37,6 +37,18 @@ TEST(BitFlip, every_bit_is_found) {
     }
 }
 
+TEST(RecordHeader, an_entry_id_that_nobody_gives_is_not_read) {
+    RecordHeader header;
+    header.kind = RecordKind::entry;
+    header.ledger = 1;
+    std::string bytes(kRecordHeaderBytes, '\0');
+    for (const std::uint64_t id : {kEntryIdMax, kEntryIdMax + 1, ~std::uint64_t{0}}) {
+        header.entry = id;
+        encode_record_header(header, 7, bytes.data());
+        EXPECT_EQ(decode_record_header(bytes.data(), 7).has_value(), id == kEntryIdMax) << id;
+    }
+}
+
 TEST(BitFlip, two_wrong_bits_of_a_header_are_not_taken_for_one) {
     const std::string bytes = some_bytes(36, 7);
     const std::uint32_t crc = crc32c(bytes);

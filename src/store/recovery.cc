@@ -181,6 +181,9 @@ void Recovery::apply(std::uint64_t segment, const ScannedRecord& record) {
     switch (header.kind) {
         case RecordKind::entry: {
             Ledger* const ledger = news ? &table.create(header.ledger) : table.find(header.ledger);
+            // No writer counts down: such a record has no place in the ledger, whatever its checks say.
+            if (ledger != nullptr && !ledger->extents.empty() && header.entry < ledger->extents.back().first)
+                break;
             if (ledger != nullptr && unreadable_segment_ == segment) note_gap(at, header);
             if (ledger != nullptr)
                 table.add_entry(*ledger, header.ledger, header.entry, at, header.body_size);

@@ -75,7 +75,11 @@ class Directory {
         RecordHeader header;
         header.kind = kind;
         header.ledger = kind == RecordKind::map_put ? input.byte() % 8 : 1 + input.number();
-        header.entry = (flags & 1) != 0 ? input.number() : next_entry_[header.ledger];
+        // The ids of a ledger count up: no writer does otherwise, and these records pass their checks.
+        const std::uint64_t next = next_entry_[header.ledger];
+        header.entry = kind != RecordKind::entry ? input.number()
+                       : (flags & 1) != 0        ? next + input.byte()
+                                                 : next;
         if (kind == RecordKind::entry && header.entry < kTooLarge)
             next_entry_[header.ledger] = header.entry + 1;
         header.epoch = (flags & 2) != 0 ? ++epoch_ : epoch_;

@@ -120,7 +120,8 @@ class Driver:
                 encoding="utf-8",
             )
         self._ids = count(1)
-        self._lock = threading.Lock()
+        self._sending = threading.Lock()
+        self._lock = threading.Lock()  # guards what follows
         self._waiting: dict[int, SimpleQueue[dict[str, Any]]] = {}
         self._ended = ""  # why, once it has
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -148,6 +149,8 @@ class Driver:
             if self._ended:
                 raise RuntimeError(self._ended)
             self._waiting[request] = mine
+        # Not with the lock of the answers: a driver that can't get rid of an answer doesn't read requests.
+        with self._sending:
             assert self._process.stdin is not None
             self._process.stdin.write(text)
             self._process.stdin.flush()

@@ -339,20 +339,24 @@ TEST_F(WorkerTest, status_and_stats_are_as_pulsar_writes_them) {
         R"("processedSuccessfullyTotal":0,"systemExceptionsTotal":0,"userExceptionsTotal":0,)"
         R"("avgProcessLatency":null},"lastInvocation":null,"userMetrics":{"user_metric_x_sum":2.0}}}]})");
     EXPECT_EQ(get(kPath + "f/0/stats")["receivedTotal"], 5);
-    EXPECT_EQ(reason(call("GET", kPath + "f/1/status")), "400 Function f doesn't have instance with id 1");
-    EXPECT_EQ(reason(call("GET", kPath + "f/x/stats")), "400 Function f doesn't have instance with id x");
+    EXPECT_EQ(reason(call("GET", kPath + "f/1/status")),
+              "400 Function f doesn't have instance with id 1 (instanceId: use 0 to 0)");
+    EXPECT_EQ(reason(call("GET", kPath + "f/x/stats")),
+              "400 Function f doesn't have instance with id x (instanceId: use 0 to 0)");
     EXPECT_EQ(reason(call("GET", kPath + "none/status")), "404 Function none doesn't exist");
 }
 
 TEST_F(WorkerTest, stop_start_and_restart) {
     create("f", R"(,"parallelism":2)");
     ASSERT_TRUE(life->settled("f"));
-    EXPECT_EQ(reason(call("POST", kPath + "f/start")), "400 Operation not permitted");
+    EXPECT_EQ(reason(call("POST", kPath + "f/start")),
+              "400 Operation not permitted (function f runs already: stop it before you start it)");
     EXPECT_EQ(call("POST", kPath + "f/1/stop").status, 204);
     ASSERT_TRUE(life->settled("f"));
     EXPECT_THAT(world.starter.running(), ElementsAre("f:0")) << "the other one runs on";
     EXPECT_EQ(get(kPath + "f/status")["numRunning"], 1);
-    EXPECT_EQ(reason(call("POST", kPath + "f/1/stop")), "400 Operation not permitted");
+    EXPECT_EQ(reason(call("POST", kPath + "f/1/stop")),
+              "400 Operation not permitted (function f is stopped already: start it first)");
     EXPECT_EQ(call("POST", kPath + "f/start").status, 204);
     ASSERT_TRUE(life->settled("f"));
     EXPECT_THAT(world.starter.events(), ElementsAre("start f:0", "start f:1", "stop f:1", "start f:1"));
@@ -360,16 +364,22 @@ TEST_F(WorkerTest, stop_start_and_restart) {
     ASSERT_TRUE(life->settled("f"));
     EXPECT_EQ(world.starter.events().size(), 6U);
     EXPECT_EQ(world.starter.running().size(), 2U);
-    EXPECT_EQ(reason(call("POST", kPath + "f/7/restart")), "400 public/default/f/7 doesn't exist");
+    EXPECT_EQ(reason(call("POST", kPath + "f/7/restart")),
+              "400 public/default/f/7 doesn't exist (instanceId: use 0 to 1)");
     EXPECT_EQ(call("POST", kPath + "f/restart").status, 204);
 }
 
 TEST_F(WorkerTest, an_update_replaces_program_and_configuration) {
     create("f");
     ASSERT_TRUE(life->settled("f"));
-    EXPECT_EQ(reason(upload("PUT", "f", config_with(""), std::nullopt)), "400 Update contains no change");
+    EXPECT_EQ(reason(upload("PUT", "f", config_with(""), std::nullopt)),
+              "400 Update contains no change (functionConfig = "
+              "{\"className\":\"f.F\",\"inputs\":[\"in\"],\"output\":\"out\",\"py\":\"f.py\"}: change a "
+              "field, or upload a package)");
     EXPECT_EQ(reason(upload("PUT", "none", config_with(""))), "400 Function none doesn't exist");
-    EXPECT_EQ(reason(upload("PUT", "f", R"({"inputs":["other"]})")), "400 Input Topics cannot be altered");
+    EXPECT_EQ(reason(upload("PUT", "f", R"({"inputs":["other"]})")),
+              "400 Input Topics cannot be altered (inputs = other: delete the function and create it anew, "
+              "or leave the field out)");
     EXPECT_EQ(upload("PUT", "f", R"({"userConfig":{"a":1},"parallelism":2})", std::nullopt).status, 204);
     ASSERT_TRUE(life->settled("f"));
     EXPECT_EQ(get(kPath + "f")["userConfig"]["a"], 1);
@@ -389,12 +399,19 @@ TEST_F(WorkerTest, broken_requests_get_pulsars_answers) {
                             const std::string& file_name = "f.py") {
         return reason(upload("POST", "f", config, file, file_name));
     };
-    EXPECT_EQ(answer(""), "400 Function config is not provided");
-    EXPECT_EQ(answer(" "), "400 Function config is not provided");
+    EXPECT_EQ(answer(""),
+              "400 Function config is not provided (part functionConfig = nothing: send it as JSON)");
+    EXPECT_EQ(answer(" "),
+              "400 Function config is not provided (part functionConfig = nothing: send it as JSON)");
     EXPECT_THAT(answer("{"), StartsWith("400 The function config is not valid JSON"));
-    EXPECT_EQ(answer(R"({"py":"f.py","inputs":["in"]})"), "400 Function classname cannot be null");
-    EXPECT_EQ(answer(config_with(""), std::nullopt), "400 Function Package is not provided");
-    EXPECT_EQ(answer(config_with(""), ""), "400 Function Package is not provided: the file is empty");
+    EXPECT_EQ(
+        answer(R"({"py":"f.py","inputs":["in"]})"),
+        "400 Function classname cannot be null (className = nothing: give module.Class or module.function)");
+    EXPECT_EQ(answer(config_with(""), std::nullopt),
+              "400 Function Package is not provided (part data = nothing: upload the file)");
+    EXPECT_EQ(
+        answer(config_with(""), ""),
+        "400 Function Package is not provided: the file is empty (part data = f.py: upload the file itself)");
     EXPECT_THAT(answer(config_with(""), "PK\x03\x04", "f.zip"), HasSubstr("f.zip is not a zip archive"));
     EXPECT_THAT(answer(config_with(""), "PK\x03\x04", "f.egg"),
                 HasSubstr("upload a .py file, a .zip or a wheel (.whl)"));
@@ -403,11 +420,14 @@ TEST_F(WorkerTest, broken_requests_get_pulsars_answers) {
                 StartsWith("400 The package's file name"));
     EXPECT_THAT(answer(R"({"inputs":["in"],"native":"f.so"})", "not a library", "f.so"),
                 HasSubstr("not a shared library for this machine"));
-    EXPECT_EQ(answer(config_with(R"(,"timeoutMs":-1)")), "400 Function timeout must be a positive number");
+    EXPECT_EQ(
+        answer(config_with(R"(,"timeoutMs":-1)")),
+        "400 Function timeout must be a positive number (timeoutMs = -1: use 1 or more, or leave it out)");
     EXPECT_THAT(answer(config_with(R"(,"windowConfig":{"windowLengthCount":1})")),
-                "400 There is currently no support windowing in python");
+                "400 There is currently no support windowing in python (windowConfig = given: leave it out)");
     EXPECT_EQ(answer(R"({"inputs":["in"],"className":"F"})"),
-              "400 Function language runtime is either not set or cannot be determined");
+              "400 Function language runtime is either not set or cannot be determined (runtime = nothing: "
+              "use PYTHON (--py) or NATIVE (--native))");
     EXPECT_EQ(reason(call("POST", kPath + "f", "{}", "application/json")),
               "400 The request must be multipart/form-data with the parts functionConfig and data, it is "
               "application/json");
@@ -460,9 +480,9 @@ TEST_F(WorkerTest, tenant_and_namespace_must_exist) {
     parts.add("data", "application/octet-stream", "x = 1", "f.py");
     const std::string type = parts.content_type(), body = parts.finish();
     EXPECT_EQ(reason(call("POST", "/admin/v3/functions/nobody/default/f", body, type)),
-              "400 Tenant does not exist");
+              "400 Tenant does not exist (tenant = nobody: create it, or use another)");
     EXPECT_EQ(reason(call("POST", "/admin/v3/functions/public/nowhere/f", body, type)),
-              "400 Namespace does not exist");
+              "400 Namespace does not exist (namespace = public/nowhere: create it, or use another)");
 }
 
 TEST_F(WorkerTest, what_is_not_served_says_so) {

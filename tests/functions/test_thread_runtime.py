@@ -5,7 +5,7 @@ import os
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,6 +33,14 @@ def change(weft: WeftStandalone, name: str, what: str) -> None:
     urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=30).close()
 
 
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Changes are done behind their answers."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, f"waited 30 s until {what}"
+        time.sleep(0.01)  # between two looks
+
+
 def test_a_functions_life(weft: WeftStandalone, topics: Topics, functions: Functions) -> None:
     results = topics.reader_of("out")
     config = {"className": "Mixed", "inputs": [topics("in")], "output": topics("out"), "timeoutMs": 500}
@@ -47,17 +55,14 @@ def test_a_functions_life(weft: WeftStandalone, topics: Topics, functions: Funct
     planted = sum(1 for n in range(count) if n % 1000 == 7)
     assert stats["userExceptionsTotal"] >= planted and stats["receivedTotal"] >= count + planted
 
-    change(weft, "mixed", "restart")  # is done behind the answer; both instances then count from zero
-    deadline = time.monotonic() + 30
-    while functions.stats("mixed")["receivedTotal"] >= count // 10:
-        assert time.monotonic() < deadline, "the instances were not started anew"
-        time.sleep(0.01)  # between two looks
+    change(weft, "mixed", "restart")  # both instances then count from zero
+    wait_until(lambda: functions.stats("mixed")["receivedTotal"] < count // 10, "the instances are new")
     functions.wait_until_running("mixed")
     topics.client.create_producer(topics("in")).send(b"after the restart", properties={"n": "1"})
     while receive(results, 1)[0].data() != b"after the restart!":
         pass
     change(weft, "mixed", "stop")
-    assert not functions.status("mixed")["running"]
+    wait_until(lambda: not functions.status("mixed")["running"], "they stand still")
     topics.client.create_producer(topics("in")).send(b"while it stands still", properties={"n": "2"})
     change(weft, "mixed", "start")
     assert receive(results, 1)[0].data() == b"while it stands still!"

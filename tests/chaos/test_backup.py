@@ -6,24 +6,14 @@ from pathlib import Path
 import pulsar
 import pytest
 
-from harness.functions_rest import Config, FunctionsRest
+from harness.functions_rest import FunctionsRest
 from harness.weft_standalone import WeftStandalone
 
+from .copy_function import COPY, FUNCTION
 from .data_directories import flip_bit, weft
 from .journal import ReadBack, ReceiptJournal
 from .receipts import FUNCTION_LOADS, LOADS
 
-COPY = Path(__file__).with_name("programs") / "copy_text.py"
-FUNCTION: Config = {
-    "tenant": "public",
-    "namespace": "default",
-    "name": "copy",
-    "className": "copy_text.CopyText",
-    "inputs": ["copy-in"],
-    "output": "copy-out",
-    "subscriptionPosition": "Earliest",
-    "py": COPY.name,
-}
 OPTIONS = ["--python", sys.executable]
 
 

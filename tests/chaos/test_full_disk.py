@@ -10,10 +10,12 @@ from pathlib import Path
 import pulsar
 import pytest
 
-from harness.functions_rest import Config, FunctionsRest
+from harness.functions_rest import FunctionsRest
 from harness.locations import weft_binary
 from harness.namespaces import SmallDisk, needs_root, own_mounts
 from harness.weft_standalone import WeftStandalone
+
+from .copy_function import COPY, FUNCTION
 
 pytestmark = needs_root
 TOPIC = "persistent://public/default/fill"
@@ -21,17 +23,6 @@ SIZE = 100_000
 HEAL_SECONDS_MAX = 60
 FULL = "the disk is full"
 ROOM_AGAIN = "there is room on the disk again"
-COPY = Path(__file__).with_name("programs") / "copy_text.py"
-FUNCTION: Config = {
-    "tenant": "public",
-    "namespace": "default",
-    "name": "copy",
-    "className": "copy_text.CopyText",
-    "inputs": ["copy-in"],
-    "output": "copy-out",
-    "subscriptionPosition": "Earliest",
-    "py": COPY.name,
-}
 
 
 @pytest.fixture

@@ -83,10 +83,7 @@ def test_python_functions_are_processes(weft: WeftStandalone, topics: Topics, fu
 
 def test_one_that_cannot_be_made_says_why(topics: Topics, functions: Functions) -> None:
     functions.upload("nobody", MIXED, className="Nobody", inputs=[topics("in")])
-    deadline = time.monotonic() + 20
-    while "no class Nobody" not in functions.status("nobody").get("error", ""):
-        assert time.monotonic() < deadline, functions.status("nobody")
-        time.sleep(0.01)  # between two looks
+    wait_until(lambda: "no class Nobody" in functions.status("nobody").get("error", ""), "its status says why")
     functions.delete("nobody")
 
 
@@ -101,10 +98,8 @@ def test_one_that_hangs_is_shown_and_holds_up_nothing(tmp_path: Path) -> None:
             userConfig={"attempts": str(tmp_path / "attempts")},
         )
         topics.client.create_producer(topics("in")).send(b"poison")
-        deadline = time.monotonic() + 20
-        while (status := functions.status("hangs"))["running"]:
-            assert time.monotonic() < deadline, status
-            time.sleep(0.01)  # between two looks
+        wait_until(lambda: not functions.status("hangs")["running"], "it is found to hang")
+        status = functions.status("hangs")
         assert "the instance hung: no progress for" in status["error"]
         assert "a thread can't be killed" in status["error"]
         topics.client.close()

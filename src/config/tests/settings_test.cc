@@ -1,0 +1,141 @@
+#include "config/settings.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <set>
+
+namespace weft::config {
+namespace {
+
+using testing::HasSubstr;
+using Kind = Finding::Kind;
+
+Settings read(std::string_view text) {
+    auto settings = read_yaml(text, "f.yml");
+    EXPECT_TRUE(settings) << settings.error().message;
+    return settings ? *settings : Settings{};
+}
+std::string problem_of(std::string_view text) {
+    const auto settings = read_yaml(text, "f.yml");
+    return settings ? "" : settings.error().message;
+}
+std::vector<Finding> examined(std::string_view text) { return examine(worker_keys(), read(text)); }
+
+TEST(Yaml, flattens_maps_and_remembers_lines) {
+    const auto settings = read(
+        "workerPort: 6750\nfunctionRuntimeFactoryConfigs:\n  logDirectory: logs/\n"
+        "superUserRoles:\n  - one\n  - two\nworkerId:\n");
+    EXPECT_EQ(settings.at("workerPort").text(), "6750");
+    EXPECT_EQ(settings.at("functionRuntimeFactoryConfigs.logDirectory").where, "f.yml:3");
+    EXPECT_EQ(settings.at("superUserRoles").text(), "one,two");
+    EXPECT_TRUE(settings.at("workerId").null);
+    EXPECT_TRUE(read("# nothing\n").empty());
+}
+
+TEST(Yaml, says_what_is_wrong_and_where) {
+    EXPECT_THAT(problem_of("- a\n- b\n"), HasSubstr("no map of settings"));
+    EXPECT_THAT(problem_of("a: [1, {b: 2}]\n"), HasSubstr("line 1"));
+    EXPECT_THAT(problem_of("a: \"\xff\"\n"), HasSubstr("not UTF-8"));
+    EXPECT_THAT(problem_of(std::string((1U << 20) + 1, ' ')), HasSubstr("bytes"));
+    EXPECT_THAT(problem_of("a: &x [1,2,3,4,5,6,7,8,9]\nb: &y [*x,*x]\n"), HasSubstr("list"));
+    // As a page of Pulsar's documentation shows it.
+    EXPECT_EQ(problem_of("useTLS: true\n// The path\nbrokerClientTrustCertsFilePath: /ca.pem\n"),
+              "f.yml:2: it begins with //: begin comments with #");
+}
+
+TEST(Examine, tells_what_is_refused_misspelled_or_without_effect) {
+    const auto findings = examined(
+        "workerPort: 1\nnumFunctionPackageReplicas: 2\nworkerHostnme: a\n"
+        "authenticationEnabled: true\nnumHttpServerThreads: many\n");
+    ASSERT_EQ(findings.size(), 4U);
+    EXPECT_EQ(findings[0].kind, Kind::refused);
+    EXPECT_THAT(findings[0].text, HasSubstr("f.yml:4: authenticationEnabled = true: leave it out"));
+    EXPECT_EQ(findings[1].text, "f.yml:5: numHttpServerThreads = many: give a whole number");
+    EXPECT_EQ(findings[2].kind, Kind::unknown);
+    EXPECT_THAT(findings[2].text, HasSubstr("did you mean workerHostname?"));
+    EXPECT_EQ(findings[3].kind, Kind::no_effect);
+    EXPECT_THAT(findings[3].text, HasSubstr("numFunctionPackageReplicas = 2: has no effect here"));
+}
+
+TEST(Examine, takes_every_default_of_the_table) {
+    for (const Key& key : worker_keys()) {
+        if (key.name.ends_with('*')) continue;
+        for (const std::string_view value : defaults_of(key)) {
+            Settings settings;
+            settings[std::string(key.name)] = {.values = {std::string(value)}, .where = "test"};
+            EXPECT_THAT(examine(worker_keys(), settings), testing::IsEmpty()) << key.name;
+        }
+    }
+}
+
+TEST(Examine, refuses_another_value_of_each_refused_key) {
+    for (const Key& key : worker_keys()) {
+        if (key.use != Use::refused) continue;
+        std::string name(key.name);
+        if (name.ends_with('*')) name.back() = 'x';
+        Settings settings;
+        const bool flips = key.type == KeyType::boolean && key.defaults.starts_with("true");
+        settings[name] = {.values = {key.type == KeyType::boolean ? (flips ? "false" : "true") : "12345"},
+                          .where = "test"};
+        const auto findings = examine(worker_keys(), settings);
+        ASSERT_EQ(findings.size(), 1U) << name;
+        EXPECT_EQ(findings[0].kind, Kind::refused) << name;
+        EXPECT_THAT(findings[0].text, HasSubstr(key.note));
+    }
+}
+
+TEST(Examine, shows_no_secrets) {
+    const auto findings = examined(
+        "brokerClientAuthenticationParameters: \"token:abc123\"\n"
+        "properties:\n  tokenSecretKey: \"data:;base64,abc123\"\n"
+        "stateStorageServiceUrl: bk://me:abc123@host:1\n");
+    ASSERT_EQ(findings.size(), 3U);
+    for (const auto& finding : findings) {
+        EXPECT_THAT(finding.text, HasSubstr("********"));
+        EXPECT_THAT(finding.text, testing::Not(HasSubstr("abc123")));
+    }
+}
+
+TEST(Environment, stands_over_the_file) {
+    auto settings = read("workerPort: 1\n");
+    take_environment(settings, "PF_",
+                     {{"PF_workerPort", "2"},
+                      {"PF_functionRuntimeFactoryConfigs_logDirectory", "/l"},
+                      {"PF_properties_brokerClient_numIoThreads", "4"},
+                      {"PATH", "/bin"}});
+    EXPECT_EQ(settings.at("workerPort").text(), "2");
+    EXPECT_EQ(settings.at("workerPort").where, "environment PF_workerPort");
+    EXPECT_TRUE(settings.contains("functionRuntimeFactoryConfigs.logDirectory"));
+    EXPECT_TRUE(settings.contains("properties.brokerClient_numIoThreads"));
+    EXPECT_EQ(settings.size(), 3U);
+}
+
+TEST(Table, names_are_unique_and_notes_are_there) {
+    std::set<std::string_view> names;
+    for (const Key& key : worker_keys()) {
+        EXPECT_TRUE(names.insert(key.name).second) << key.name;
+        EXPECT_TRUE(key.use == Use::honoured || !key.note.empty()) << key.name;
+    }
+}
+
+TEST(Table, docs_show_it) {
+    const std::string path = WEFT_SOURCE_DIR "/docs/functions-worker-yml.md",
+                      begin = "<!-- keys: generated -->\n";
+    std::ifstream file(path);
+    const std::string document{std::istreambuf_iterator<char>(file), {}};
+    const auto from = document.find(begin), to = document.find("<!-- /keys -->");
+    ASSERT_TRUE(from != std::string::npos && to != std::string::npos) << path << " lost its marks";
+    const std::string shown = document.substr(from + begin.size(), to - from - begin.size());
+    const std::string made = keys_as_markdown(worker_keys());
+    if (shown != made && std::getenv("WEFT_UPDATE_DOCS")) {
+        std::ofstream(path) << document.substr(0, from + begin.size()) << made << document.substr(to);
+        return;
+    }
+    EXPECT_EQ(shown, made) << "run weft_config_test with WEFT_UPDATE_DOCS=1";
+}
+
+}  // namespace
+}  // namespace weft::config

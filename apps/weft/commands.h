@@ -7,6 +7,7 @@
 namespace weft::app {
 
 Entry standalone_command();
+Entry worker_command();
 Entry produce_command();
 Entry consume_command();
 Entry backup_command();

@@ -49,9 +49,9 @@ int run_version(const Call& call) {
 }
 
 const Group& own_group() {
-    static const Entry kEntries[] = {standalone_command(), produce_command(),    consume_command(),
-                                     backup_command(),     restore_command(),    verify_command(),
-                                     version_command(),    completion_command(), manual_command()};
+    static const Entry kEntries[] = {
+        standalone_command(), worker_command(), produce_command(), consume_command(),    backup_command(),
+        restore_command(),    verify_command(), version_command(), completion_command(), manual_command()};
     static const Group kGroup{.word = "",
                               .entries = kEntries,
                               .examples =

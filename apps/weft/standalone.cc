@@ -1,22 +1,16 @@
 // weft standalone: broker, functions worker and their REST in one process. Wiring only.
 
-#include <malloc.h>
-#include <signal.h>
-#include <sys/eventfd.h>
-#include <sys/resource.h>
-#include <unistd.h>
+#include <pthread.h>
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <thread>
 
 #include "async/loop.h"
 #include "broker/broker.h"
 #include "commands.h"
+#include "function_options.h"
 #include "http/server.h"
-#include "observe/log.h"
-#include "service_manager.h"
+#include "service.h"
 #include "store/file_system.h"
 #include "store/store.h"
 #include "worker/worker.h"
@@ -51,112 +45,27 @@ constexpr config::Option kOptions[] = {
      .help = "What a send receipt means: the message is on the disk (sync), or with the kernel (page_cache).",
      .choices = "sync|page_cache",
      .fallback = "sync"},
-    {.names = "--python",
-     .value = "program",
-     .help = "The Python whose packages functions see.",
-     .fallback = "python3"},
-    {.names = "--python-dependency-repository",
-     .value = "URL",
-     .help = "Where pip looks for what Python packages require. Default: nowhere, they bring it or it is "
-             "installed"},
-    {.names = "--python-extra-dependency-repository", .value = "URL", .help = "A second one."},
-    {.names = "--function-runtime",
-     .value = "kind",
-     .help = "What runs an instance of a C++ function: a process of its own, or a thread of this one, which "
-             "takes less "
-             "memory and in which a crash of the function ends everything. Python functions are processes "
-             "always.",
-     .choices = "process|thread",
-     .fallback = "process"},
-    {.names = "--function-call-limit",
-     .value = "seconds",
-     .help = "A call of a function that lasts longer (and longer than the function's timeoutMs) hangs: the "
-             "instance "
-             "is killed and started again. 0: a call may last for ever.",
-     .type = Type::integer,
-     .fallback = "300"},
+    kPythonOption,
+    kPythonRepositoryOption,
+    kPythonExtraRepositoryOption,
+    kFunctionRuntimeOption,
+    kFunctionCallLimitOption,
     {.names = "--no-functions-worker", .help = "Run the broker alone."},
-    {.names = "--log-level",
-     .value = "level",
-     .help = "Logs go to standard error.",
-     .choices = "debug|info|warn|error|off",
-     .fallback = "info"},
-};
-constexpr std::int64_t kCallLimitSecondsMax = 30LL * 24 * 3600;
-observe::Level level_of(std::string_view name) {
-    if (name == "debug") return observe::Level::debug;
-    if (name == "warn") return observe::Level::warn;
-    if (name == "error") return observe::Level::error;
-    return name == "off" ? observe::Level::off : observe::Level::info;
-}
-
-Result<std::uint16_t> port_of(const config::Arguments& arguments, std::string_view name) {
-    const std::int64_t port = arguments.integer(name);
-    if (port < 0 || port > 65535)
-        return fail(ErrorCode::invalid_argument, name, ' ', port,
-                    ": a port is from 1 to 65535, or 0 for a free one");
-    return static_cast<std::uint16_t>(port);
-}
-
-// Signals that end the program, as something to wait for. The handlers stay as they are for the process's
-// life; no signal is blocked, because children would inherit that.
-class EndSignal {
-  public:
-    EndSignal() {
-        fd_ = ::eventfd(0, EFD_CLOEXEC);
-        struct sigaction action{};
-        action.sa_handler = [](int) {
-            const int saved = errno;
-            const std::uint64_t one = 1;
-            (void)!::write(fd_, &one, sizeof one);
-            errno = saved;
-        };
-        ::sigaction(SIGTERM, &action, nullptr);
-        ::sigaction(SIGINT, &action, nullptr);
-        // A reader of our output that goes away must not end us. Not SIG_IGN: children would inherit that.
-        action.sa_handler = [](int) {};
-        action.sa_flags = SA_RESTART;
-        ::sigaction(SIGPIPE, &action, nullptr);
-    }
-    void wait() {
-        std::uint64_t count = 0;
-        while (::read(fd_, &count, sizeof count) < 0 && errno == EINTR) {
-        }
-    }
-
-  private:
-    static inline int fd_ = -1;  // a signal handler reaches nothing but globals
+    kLogLevelOption,
 };
 
-// Thousands of connections need as many descriptors.
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
-    limit.rlim_cur = limit.rlim_max;
-    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0)
-        observe::Logger("standalone")
-            .warn("can't raise the limit of open files", {{"reason", std::strerror(errno)}});
-}
-
-class Standalone {
+class Standalone final : public Service {
   public:
     /// Opens everything and serves; the ports accept when it returns.
-    static Result<std::unique_ptr<Standalone>> start(const config::Arguments& arguments) {
+    static Result<std::unique_ptr<Service>> start(const config::Arguments& arguments) {
         auto self = std::make_unique<Standalone>();
         WEFT_TRY_VOID(self->open(arguments));
         self->thread_ = std::thread([&loop = self->loop_] { loop.run(); });
         ::pthread_setname_np(self->thread_.native_handle(), "broker");
         return self;
     }
-    ~Standalone() {
-        if (worker_) {
-            worker_->stop(Deadline::after(10s));
-            if (worker_->threads_left_behind() != 0) {
-                // They run on in memory that would be taken down now. What was confirmed is on the disk.
-                observe::Logger("standalone").error("ends at once: threads of functions do not end");
-                std::_Exit(1);
-            }
-        }
+    ~Standalone() override {
+        if (worker_) stop_worker(*worker_);
         server_.reset();
         worker_.reset();
         if (!thread_.joinable()) return;
@@ -167,7 +76,9 @@ class Standalone {
         thread_.join();
     }
 
-    std::string ready_line() const { return str_cat("ready ", broker_->service_url(), ' ', web_url_); }
+    std::string ready_line() const override {
+        return str_cat("ready ", broker_->service_url(), ' ', web_url_);
+    }
 
   private:
     Result<> open(const config::Arguments& arguments) {
@@ -198,18 +109,7 @@ class Standalone {
         if (!arguments.is_set("--no-functions-worker")) {
             worker::WorkerOptions worker_options;
             worker_options.data_dir = data_dir;
-            worker_options.python = arguments.text("--python");
-            worker_options.python_dependency_repository = arguments.text("--python-dependency-repository");
-            worker_options.python_extra_dependency_repository =
-                arguments.text("--python-extra-dependency-repository");
-            if (arguments.text("--function-runtime") == "thread")
-                worker_options.function_runtime = worker::FunctionRuntime::thread;
-            const std::int64_t call_limit = arguments.integer("--function-call-limit");
-            if (call_limit < 0 || call_limit > kCallLimitSecondsMax) {
-                return fail(ErrorCode::invalid_argument, "--function-call-limit ", call_limit,
-                            ": it is from 1 to ", kCallLimitSecondsMax, " seconds, or 0 for none");
-            }
-            worker_options.call_limit = std::chrono::seconds(call_limit);
+            WEFT_TRY_VOID(take_function_options(arguments, worker_options));
             WEFT_TRY(worker_, worker::Worker::create(std::move(worker_options)));
             worker_->add_routes(router_);
         }
@@ -217,7 +117,7 @@ class Standalone {
         auto server = http::Server::start({.bind_address = bind, .port = web_port, .threads = 16}, router_);
         if (!server) return listen_error(std::move(server).error(), "--web-port", web_port);
         server_ = std::move(*server);
-        warn_of_strangers(bind);
+        warn_of_strangers(bind, str_cat(broker_->port(), ", ", server_->port()));
         const std::string service_url = broker_->service_url();  // pulsar://host:port
         const std::size_t host = service_url.find("://") + 3;
         web_url_ =
@@ -243,23 +143,6 @@ class Standalone {
         return std::unexpected(std::move(error).context(str_cat("--data-dir ", data_dir.native())));
     }
 
-    // There is no authentication yet: whoever reaches the ports may do everything, also run code.
-    void warn_of_strangers(const std::string& bind) {
-        if (bind == "localhost" || bind == "::1" || bind.starts_with("127.")) return;
-        observe::Logger("standalone")
-            .warn(
-                "listening beyond this machine without authentication: whoever reaches the ports can read "
-                "and "
-                "change everything and run functions; keep them behind a firewall, or use --bind 127.0.0.1",
-                {{"bind", bind}, {"ports", str_cat(broker_->port(), ", ", server_->port())}});
-    }
-
-    static std::unexpected<Error> listen_error(Error error, std::string_view option, std::uint16_t port) {
-        if (error.code == ErrorCode::conflict)
-            error.message += "; stop it, or choose another port (0 takes a free one)";
-        return std::unexpected(std::move(error).context(str_cat(option, ' ', port)));
-    }
-
     // In the order of dependence: destroyed from the last to the first.
     std::unique_ptr<store::FileSystem> files_ = store::make_posix_file_system();
     async::Loop loop_;
@@ -273,20 +156,7 @@ class Standalone {
 };
 
 int run(const Call& call) {
-    ::mallopt(M_ARENA_MAX, 2);  // an arena per thread would cost megabytes at rest
-    observe::set_level(level_of(call.arguments.text("--log-level")));
-    raise_descriptor_limit();
-    EndSignal end;
-    const ServiceManager service_manager;
-    auto standalone = Standalone::start(call.arguments);
-    if (!standalone) return print_error(str_cat("weft standalone: ", standalone.error().message)), kFailed;
-    print((*standalone)->ready_line());
-    service_manager.tell("READY=1");
-    end.wait();
-    service_manager.tell("STOPPING=1");
-    observe::Logger("standalone").info("stopping");
-    standalone->reset();
-    return kDone;
+    return serve(call, [&] { return Standalone::start(call.arguments); });
 }
 
 }  // namespace

@@ -93,6 +93,7 @@ std::unique_ptr<BrokerAdmin> make_in_process_admin(const http::Router& router) {
 }
 
 std::unique_ptr<BrokerAdmin> make_http_admin(std::string web_url) {
+    while (web_url.ends_with('/')) web_url.pop_back();
     return std::make_unique<RestAdmin>([url = std::move(web_url)](std::string_view method,
                                                                   const std::string& path, std::string body,
                                                                   Deadline deadline) -> Result<Answer> {

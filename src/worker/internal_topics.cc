@@ -26,11 +26,12 @@ std::string bytes_of(const google::protobuf::Message& message) {
     return bytes;
 }
 
-TopicNames names_with(std::string_view functions_namespace, std::string_view prefix) {
+TopicNames names_with(std::string_view functions_namespace, std::string_view prefix,
+                      const TopicWords& words) {
     const auto full = [&](std::string_view local) {
         return str_cat("persistent://", functions_namespace, "/", prefix, local);
     };
-    return {full("metadata"), full("assignments"), full("coordinate")};
+    return {full(words.metadata), full(words.assignments), full(words.coordinate)};
 }
 
 bool has_name(const ::proto::FunctionMetaData& meta) {
@@ -58,11 +59,11 @@ Result<std::optional<MetadataEvent>> read_keyed_metadata(const Record& record) {
 
 }  // namespace
 
-TopicNames TopicNames::of_java_workers(std::string_view functions_namespace) {
-    return names_with(functions_namespace, "");
+TopicNames TopicNames::of_java_workers(std::string_view functions_namespace, const TopicWords& words) {
+    return names_with(functions_namespace, "", words);
 }
-TopicNames TopicNames::of_weft_workers(std::string_view functions_namespace) {
-    return names_with(functions_namespace, "weft-");
+TopicNames TopicNames::of_weft_workers(std::string_view functions_namespace, const TopicWords& words) {
+    return names_with(functions_namespace, "weft-", words);
 }
 
 Record metadata_record(MetadataChange change, const ::proto::FunctionMetaData& meta,

@@ -9,6 +9,7 @@
 
 #include "model/function_name.h"
 #include "worker/deps.h"
+#include "worker/worker.h"
 
 namespace proto {
 class FunctionMetaData;
@@ -22,8 +23,9 @@ using MetaPtr = std::shared_ptr<const ::proto::FunctionMetaData>;
 /// Full names of the three topics of one control plane, below "persistent://<functions namespace>/".
 struct TopicNames {
     std::string metadata, assignments, coordinate;
-    static TopicNames of_java_workers(std::string_view functions_namespace);
-    static TopicNames of_weft_workers(std::string_view functions_namespace);  // weft-metadata, ...
+    static TopicNames of_java_workers(std::string_view functions_namespace, const TopicWords& words = {});
+    static TopicNames of_weft_workers(std::string_view functions_namespace,
+                                      const TopicWords& words = {});  // weft-metadata, ...
 };
 
 enum class MetadataChange : std::uint8_t { update, remove };

@@ -119,9 +119,13 @@ void WorkerImpl::start(Endpoints endpoints) {
     ApiOptions api;
     api.hostname = options_.hostname;
     api.web_port = endpoints.web_port;
-    api.worker_id = !options_.worker_id.empty() ? options_.worker_id
-                                                : str_cat("c-", options_.cluster_name, "-fw-",
-                                                          options_.hostname, "-", endpoints.web_port);
+    api.worker_id = options_.worker_id;
+    if (api.worker_id.empty()) {
+        const std::string mine = str_cat(options_.hostname, "-", endpoints.web_port);
+        api.worker_id = options_.broker == BrokerPlace::elsewhere
+                            ? mine
+                            : str_cat("c-", options_.cluster_name, "-fw-", mine);
+    }
     pulsar::ClientOptions client;
     client.service_url = endpoints.service_url;
     auto made = pulsar::Client::create(std::move(client));
@@ -140,9 +144,11 @@ void WorkerImpl::start(Endpoints endpoints) {
         *running->pool, running->starter, *running->admin, packages_, options_.data_dir / "instances",
         api.worker_id, options_.cluster_name, options_.python, endpoints.service_url, endpoints.web_url});
     running->java_plane =
-        make_plane(*running, "functions", TopicNames::of_java_workers(options_.functions_namespace), api);
-    running->native_plane = make_plane(*running, "native functions",
-                                       TopicNames::of_weft_workers(options_.functions_namespace), api);
+        make_plane(*running, "functions",
+                   TopicNames::of_java_workers(options_.functions_namespace, options_.topic_words), api);
+    running->native_plane =
+        make_plane(*running, "native functions",
+                   TopicNames::of_weft_workers(options_.functions_namespace, options_.topic_words), api);
     running->api = std::make_unique<FunctionsApi>(api, *running->java_plane, *running->native_plane,
                                                   *running->runners, packages_, *running->admin);
     running->java_plane->start();

@@ -25,16 +25,23 @@ enum class BrokerPlace : std::uint8_t {
 /// What an instance is. Threads are for C++ functions; functions of other languages are processes always.
 enum class FunctionRuntime : std::uint8_t { process, thread };
 
+/// The words by which a cluster of workers calls its topics.
+struct TopicWords {
+    std::string metadata = "metadata", assignments = "assignments", coordinate = "coordinate";
+};
+
 struct WorkerOptions {
     std::filesystem::path data_dir;  // packages and instances live below it
     std::string cluster_name = "standalone";
     std::string hostname = "localhost";  // what other workers and clients are told
-    std::string worker_id;               // empty: c-<cluster>-fw-<hostname>-<web port>
-    std::string python = "python3";      // interpreter whose packages Python functions see
+    // Empty: c-<cluster>-fw-<hostname>-<web port>; of a worker without a broker <hostname>-<web port>.
+    std::string worker_id;
+    std::string python = "python3";  // interpreter whose packages Python functions see
     // Indexes for the requirements of Python packages; empty: none, everything is offline.
     std::string python_dependency_repository, python_extra_dependency_repository;
     std::string functions_namespace = "public/functions";  // where the internal topics live
-    std::uint32_t instances_starting_max = 16;             // instances started at once
+    TopicWords topic_words;
+    std::uint32_t instances_starting_max = 16;     // instances started at once
     std::uint64_t package_bytes_max = 256U << 20;  // one uploaded package; 0: as large as a request may be
     BrokerPlace broker = BrokerPlace::this_process;
     FunctionRuntime function_runtime = FunctionRuntime::process;

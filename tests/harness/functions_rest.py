@@ -6,10 +6,18 @@ import urllib.error
 import urllib.request
 import uuid
 from pathlib import Path
+from typing import Protocol
 
-from .broker import Address, get_json
+from .broker import get_json
 
 Config = dict[str, object]
+
+
+class Worker(Protocol):
+    """Where the REST is: a broker's Address, or a worker of its own."""
+
+    @property
+    def admin_url(self) -> str: ...
 
 
 class NotReady(RuntimeError):
@@ -17,8 +25,8 @@ class NotReady(RuntimeError):
 
 
 class FunctionsRest:
-    def __init__(self, address: Address) -> None:
-        self._root = f"{address.admin_url}/admin/v3/functions"
+    def __init__(self, worker: Worker) -> None:
+        self._root = f"{worker.admin_url}/admin/v3/functions"
 
     def create(self, config: Config, program: Path, timeout_seconds: float = 60) -> None:
         """Registers a function with its program uploaded; `config` is a FunctionConfig as the REST API names it. While

@@ -1,10 +1,10 @@
-"""`weft standalone` in a folder of its own."""
+"""`weft standalone` and `weft worker`, each in a folder of its own."""
 
 import select
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import urlparse
+from urllib.parse import ParseResult, urlparse
 
 from . import locations
 from .broker import Address
@@ -101,20 +101,82 @@ class WeftStandalone:
         self.ready_seconds = time.monotonic() - begin
 
     def _read_ready_line(self, deadline: float) -> Address:
-        pipe = self._child.process.stdout
-        assert pipe is not None
-        if not select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            raise TimeoutError(
-                f"weft standalone printed no ready line in {READY_SECONDS} s; log:\n{self._child.log_tail()}"
-            )
-        line = pipe.readline().decode().strip()
-        words = line.split()
-        if len(words) != 3 or words[0] != "ready":
-            self._child.process.wait(5)
-            raise RuntimeError(
-                f"expected `ready pulsar://HOST:PORT http://HOST:PORT`, got {line!r}; log:\n"
-                f"{self._child.log_tail()}"
-            )
-        broker, web = urlparse(words[1]), urlparse(words[2])
+        broker, web = read_ready_line(self._child, 2, deadline)
         assert broker.port is not None and web.port is not None
         return Address(broker.port, web.port, broker.hostname or "127.0.0.1")
+
+
+class WeftWorker:
+    """`weft worker`. Ready when it has found the broker, read its topics, and printed its `ready` line."""
+
+    admin_url: str
+
+    def __init__(self, directory: Path, options: Sequence[str | Path], *, wait_until_ready: bool = True) -> None:
+        """Takes a free port and the folder `data`; with a file (-c) what that says."""
+        directory.mkdir(parents=True, exist_ok=True)
+        self._directory = directory
+        self._options = [str(option) for option in options]
+        self.start(wait_until_ready=wait_until_ready)
+
+    def start(self, *, wait_until_ready: bool = True) -> None:
+        """Also again, after stop() or kill()."""
+        command: list[str | Path] = [locations.weft_binary(), "worker"]
+        if "-c" not in self._options:
+            command += ["--data-dir", self._directory / "data", "--worker-port", "0"]
+        self._child = ChildProcess(command + self._options, self._directory / "worker.log", stdout_pipe=True)
+        if wait_until_ready:
+            try:
+                self.wait_until_ready()
+            except BaseException:
+                self._child.kill()
+                raise
+
+    def wait_until_ready(self) -> None:
+        (url,) = read_ready_line(self._child, 1, time.monotonic() + READY_SECONDS)
+        self.admin_url = url.geturl()
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def log(self) -> Path:
+        return self._child.log
+
+    def wait_for_log(self, text: str) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while text not in self._child.log.read_text():
+            self._child.check_running()
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no {text!r} in the log:\n{self._child.log_tail()}")
+            time.sleep(0.01)  # the interval of asking; the deadline decides
+
+    def wait(self, timeout_seconds: float = 20) -> int:
+        """Until it ends by itself; the exit status."""
+        return self._child.process.wait(timeout_seconds)
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit status."""
+        return self._child.stop()
+
+    def kill(self) -> None:
+        self._child.kill()
+
+    def __enter__(self) -> "WeftWorker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def read_ready_line(child: ChildProcess, urls: int, deadline: float) -> list[ParseResult]:
+    pipe = child.process.stdout
+    assert pipe is not None
+    if not select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        raise TimeoutError(f"{child.command} printed no ready line in {READY_SECONDS} s; log:\n{child.log_tail()}")
+    line = pipe.readline().decode().strip()
+    words = line.split()
+    if len(words) != 1 + urls or words[0] != "ready":
+        child.process.wait(5)
+        raise RuntimeError(f"expected `ready` and {urls} URLs, got {line!r}; log:\n{child.log_tail()}")
+    return [urlparse(word) for word in words[1:]]

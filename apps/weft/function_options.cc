@@ -1,0 +1,31 @@
+#include "function_options.h"
+
+#include "worker/worker.h"
+
+namespace weft::app {
+
+namespace {
+constexpr std::int64_t kCallLimitSecondsMax = 30LL * 24 * 3600;
+}
+
+Result<> take_function_options(const config::Arguments& arguments, worker::WorkerOptions& into) {
+    into.python = arguments.text("--python");
+    if (arguments.has("--python-dependency-repository"))
+        into.python_dependency_repository = arguments.text("--python-dependency-repository");
+    if (arguments.has("--python-extra-dependency-repository"))
+        into.python_extra_dependency_repository = arguments.text("--python-extra-dependency-repository");
+    if (arguments.has("--function-runtime")) {
+        into.function_runtime = arguments.text("--function-runtime") == "thread"
+                                    ? worker::FunctionRuntime::thread
+                                    : worker::FunctionRuntime::process;
+    }
+    const std::int64_t call_limit = arguments.integer("--function-call-limit");
+    if (call_limit < 0 || call_limit > kCallLimitSecondsMax) {
+        return fail(ErrorCode::invalid_argument, "--function-call-limit ", call_limit, ": it is from 1 to ",
+                    kCallLimitSecondsMax, " seconds, or 0 for none");
+    }
+    into.call_limit = std::chrono::seconds(call_limit);
+    return {};
+}
+
+}  // namespace weft::app

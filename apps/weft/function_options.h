@@ -1,0 +1,45 @@
+#pragma once
+// Options of the commands that run functions, and what becomes of them.
+
+#include "config/options.h"
+
+namespace weft::worker {
+struct WorkerOptions;
+}
+
+namespace weft::app {
+
+inline constexpr config::Option kPythonOption = {.names = "--python",
+                                                 .value = "program",
+                                                 .help = "The Python whose packages functions see.",
+                                                 .fallback = "python3"};
+inline constexpr config::Option kPythonRepositoryOption = {
+    .names = "--python-dependency-repository",
+    .value = "URL",
+    .help =
+        "Where pip looks for what Python packages require. Default: nowhere, they bring it or it is "
+        "installed"};
+inline constexpr config::Option kPythonExtraRepositoryOption = {
+    .names = "--python-extra-dependency-repository", .value = "URL", .help = "A second one."};
+inline constexpr config::Option kFunctionRuntimeOption = {
+    .names = "--function-runtime",
+    .value = "kind",
+    .help =
+        "What runs an instance of a C++ function: a process of its own, or a thread of this one, which "
+        "takes less memory and in which a crash of the function ends everything. Python functions are "
+        "processes always.",
+    .choices = "process|thread",
+    .fallback = "process"};
+inline constexpr config::Option kFunctionCallLimitOption = {
+    .names = "--function-call-limit",
+    .value = "seconds",
+    .help =
+        "A call of a function that lasts longer (and longer than the function's timeoutMs) hangs: the "
+        "instance is killed and started again. 0: a call may last for ever.",
+    .type = config::Type::integer,
+    .fallback = "300"};
+
+/// Takes those of these options that stand on the command line, or whose default is better than none.
+Result<> take_function_options(const config::Arguments& arguments, worker::WorkerOptions& into);
+
+}  // namespace weft::app

@@ -1,0 +1,152 @@
+// weft worker: a functions worker on a broker that is elsewhere. Wiring only.
+
+#include <filesystem>
+
+#include "commands.h"
+#include "function_options.h"
+#include "http/server.h"
+#include "observe/log.h"
+#include "service.h"
+#include "store/file_system.h"
+#include "worker/worker.h"
+#include "worker_settings.h"
+
+namespace weft::app {
+
+namespace {
+
+namespace fs = std::filesystem;
+using config::Type;
+
+constexpr config::Option kOptions[] = {
+    {.names = "-c, --conf",
+     .value = "file",
+     .help =
+         "Pulsar's functions_worker.yml. Variables PF_key=value of the environment stand over it, options "
+         "over both."},
+    {.names = "--check",
+     .help = "Only say what in the configuration is refused, misspelled or without effect."},
+    {.names = "--print-config", .help = "Only print the configuration that would be used."},
+    {.names = "--worker-port",
+     .value = "port",
+     .help = "Port of the functions REST; 0 takes a free one. Default: workerPort, or 6750",
+     .type = Type::integer},
+    {.names = "--worker-id", .value = "id", .help = "Instead of workerId."},
+    {.names = "--worker-hostname",
+     .value = "host",
+     .help = "The host that other workers and clients are told, instead of workerHostname."},
+    {.names = "--service-url", .value = "URL", .help = "The broker, instead of pulsarServiceUrl."},
+    {.names = "--admin-url", .value = "URL", .help = "The broker's REST, instead of pulsarWebServiceUrl."},
+    {.names = "--data-dir",
+     .value = "directory",
+     .help = "Where packages and running functions are kept, instead of downloadDirectory."},
+    {.names = "--bind", .value = "address", .help = "Address to listen on.", .fallback = "127.0.0.1"},
+    kPythonOption,
+    kPythonRepositoryOption,
+    kPythonExtraRepositoryOption,
+    kFunctionRuntimeOption,
+    kFunctionCallLimitOption,
+    kLogLevelOption,
+};
+
+// A folder is one worker's.
+Result<std::unique_ptr<store::File>> take_folder(store::FileSystem& files, const fs::path& folder) {
+    std::error_code unknown;  // then locking says what is wrong
+    if (fs::exists(folder / "store", unknown)) {
+        return fail(ErrorCode::invalid_argument, "--data-dir ", folder.native(),
+                    ": it is the data directory of a `weft standalone`; name one of the worker's own");
+    }
+    auto made = files.make_directories(folder.native());
+    if (!made)
+        return std::unexpected(std::move(made).error().context(str_cat("--data-dir ", folder.native())));
+    auto lock = files.lock((folder / "worker.lock").native());
+    if (!lock)
+        return std::unexpected(std::move(lock).error().context(str_cat("--data-dir ", folder.native())));
+    return lock;
+}
+
+class WorkerService final : public Service {
+  public:
+    static Result<std::unique_ptr<Service>> start(const WorkerStart& start) {
+        auto self = std::make_unique<WorkerService>();
+        WEFT_TRY_VOID(self->open(start));
+        return self;
+    }
+    ~WorkerService() override {
+        if (worker_) stop_worker(*worker_);
+        server_.reset();
+    }
+    bool ready() const override { return worker_->initialized(); }
+    std::string ready_line() const override { return str_cat("ready ", url_); }
+
+  private:
+    Result<> open(const WorkerStart& start) {
+        WEFT_TRY(lock_, take_folder(*files_, start.options.data_dir));
+        WEFT_TRY(worker_, worker::Worker::create(start.options));
+        worker_->add_routes(router_);
+        auto server = http::Server::start({.bind_address = start.bind,
+                                           .port = start.port,
+                                           .threads = start.http_threads,
+                                           .connections_max = start.http_connections_max},
+                                          router_);
+        if (!server) return listen_error(std::move(server).error(), "--worker-port", start.port);
+        server_ = std::move(*server);
+        warn_of_strangers(start.bind, str_cat(server_->port()));
+        url_ = str_cat("http://", start.bind.contains(':') ? str_cat('[', start.bind, ']') : start.bind, ':',
+                       server_->port());
+        observe::Logger("worker").info("listening", {{"url", url_}, {"broker", start.service_url}});
+        worker_->start({start.service_url, start.web_url, server_->port()});
+        return {};
+    }
+
+    // In the order of dependence: destroyed from the last to the first.
+    std::unique_ptr<store::FileSystem> files_ = store::make_posix_file_system();
+    std::unique_ptr<store::File> lock_;
+    http::Router router_;
+    std::unique_ptr<worker::Worker> worker_;
+    std::unique_ptr<http::Server> server_;
+    std::string url_;
+};
+
+// Everything that can be said of the configuration. Fails when a start would.
+int check(const config::Settings& settings, const Result<WorkerStart>& start) {
+    using Kind = config::Finding::Kind;
+    bool wrong = !start;
+    for (const auto& finding : config::examine(config::worker_keys(), settings)) {
+        if (finding.kind == Kind::refused) continue;  // in start's message
+        wrong = wrong || finding.kind == Kind::unknown;
+        print(str_cat(finding.kind == Kind::unknown ? "unknown: " : "no effect: ", finding.text));
+    }
+    if (!start) print_error(start.error().message);
+    if (!wrong) print("the configuration can be used");
+    return wrong ? kFailed : kDone;
+}
+
+int run(const Call& call) {
+    const auto settings = read_worker_settings(call.arguments.text("--conf"));
+    if (!settings) return print_error(str_cat("weft worker: ", settings.error().message)), kFailed;
+    const auto start = worker_start_of(*settings, call.arguments);
+    if (call.arguments.is_set("--check")) return check(*settings, start);
+    if (!start) return print_error(str_cat("weft worker: ", start.error().message)), kFailed;
+    if (call.arguments.is_set("--print-config")) {
+        std::string text = effective_config(*start, *settings);
+        text.pop_back();  // print() ends the line
+        return print(text), kDone;
+    }
+    return serve(call, [&]() -> Result<std::unique_ptr<Service>> {
+        log_findings(config::examine(config::worker_keys(), *settings));
+        return WorkerService::start(*start);
+    });
+}
+
+}  // namespace
+
+Entry worker_command() {
+    return {.word = "worker",
+            .summary = "Run a functions worker on a broker that is elsewhere",
+            .options = kOptions,
+            .takes = Takes::nothing,
+            .run = run};
+}
+
+}  // namespace weft::app

@@ -1,0 +1,218 @@
+#include "worker_settings.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+#include "admin_client.h"
+#include "function_options.h"
+#include "observe/log.h"
+#include "pulsar/service_url.h"
+#include "service.h"
+
+namespace weft::app {
+
+namespace {
+
+constexpr std::string_view kRuntimes = "org.apache.pulsar.functions.runtime.";
+
+std::string host_name() {
+    std::array<char, 256> name{};
+    return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : "localhost";
+}
+
+class Reading {
+  public:
+    Reading(const config::Settings& settings, const config::Arguments& arguments)
+        : settings_(config::worker_keys(), settings), arguments_(arguments) {}
+
+    Result<WorkerStart> start() {
+        WEFT_TRY_VOID(take_function_options(arguments_, start_.options));
+        start_.options.broker = worker::BrokerPlace::elsewhere;
+        start_.bind = arguments_.text("--bind");
+        WEFT_TRY_VOID(take_identity());
+        WEFT_TRY_VOID(take_http());
+        WEFT_TRY_VOID(take_broker());
+        WEFT_TRY_VOID(take_topics());
+        WEFT_TRY_VOID(take_runtime());
+        return std::move(start_);
+    }
+
+  private:
+    // The option, else the key, else what is there.
+    void take(std::string_view option, std::string_view key, std::string& into) const {
+        if (auto value = settings_.text(key)) into = *value;
+        if (!option.empty() && arguments_.has(option)) into = arguments_.text(option);
+    }
+    std::unexpected<Error> refuse(std::string_view option, std::string_view key,
+                                  std::string_view cure) const {
+        if (arguments_.has(option))
+            return fail(ErrorCode::invalid_argument, option, ' ', arguments_.text(option), ": ", cure);
+        return settings_.refuse(key, cure);
+    }
+
+    Result<> take_identity() {
+        auto& options = start_.options;
+        options.hostname = host_name();
+        take("--worker-hostname", "workerHostname", options.hostname);
+        take("--worker-id", "workerId", options.worker_id);
+        options.data_dir = "weft-data";
+        std::string folder = options.data_dir;
+        take("--data-dir", "downloadDirectory", folder);
+        options.data_dir = folder;
+        if (options.worker_id.contains(':') || options.hostname.contains(':')) {
+            return refuse(options.worker_id.contains(':') ? "--worker-id" : "--worker-hostname",
+                          options.worker_id.contains(':') ? "workerId" : "workerHostname",
+                          "leave out the colons: they part id, host and port in the workers' membership");
+        }
+        return {};
+    }
+
+    Result<> take_http() {
+        if (arguments_.has("--worker-port")) {
+            WEFT_TRY(start_.port, port_of(arguments_, "--worker-port"));
+        } else if (settings_.is_null("workerPort")) {
+            return settings_.refuse("workerPort", "give a port: without TLS the worker has no other");
+        } else if (const auto port = settings_.integer("workerPort")) {
+            if (*port < 0 || *port > 65535)
+                return settings_.refuse("workerPort", "a port is from 1 to 65535, or 0 for a free one");
+            start_.port = static_cast<std::uint16_t>(*port);
+        }
+        if (const auto threads = settings_.integer("numHttpServerThreads")) {
+            if (*threads < 1 || *threads > 256)
+                return settings_.refuse("numHttpServerThreads", "give 1 to 256");
+            start_.http_threads = static_cast<std::uint32_t>(*threads);
+        }
+        if (const auto connections = settings_.integer("maxHttpServerConnections")) {
+            if (*connections < 1 || *connections > 1'000'000)
+                return settings_.refuse("maxHttpServerConnections",
+                                        "give 1 to 1000000: there has to be a bound");
+            start_.http_connections_max = static_cast<std::uint32_t>(*connections);
+        }
+        return {};
+    }
+
+    Result<> take_broker() {
+        take("--service-url", "pulsarServiceUrl", start_.service_url);
+        take("--admin-url", "pulsarWebServiceUrl", start_.web_url);
+        if (const auto hosts = pulsar::parse_service_url(start_.service_url); !hosts)
+            return refuse("--service-url", "pulsarServiceUrl", hosts.error().message);
+        if (!start_.web_url.starts_with("http://"))
+            return refuse("--admin-url", "pulsarWebServiceUrl",
+                          "give http://host:port: connections are not encrypted yet");
+        if (start_.web_url.contains(','))
+            return refuse("--admin-url", "pulsarWebServiceUrl", "give one host (or the name of all of them)");
+        return {};
+    }
+
+    Result<> take_topics() {
+        auto& options = start_.options;
+        take("", "pulsarFunctionsNamespace", options.functions_namespace);
+        take("", "pulsarFunctionsCluster", options.cluster_name);
+        take("", "functionMetadataTopicName", options.topic_words.metadata);
+        take("", "clusterCoordinationTopicName", options.topic_words.coordinate);
+        take("", "functionAssignmentTopicName", options.topic_words.assignments);
+        const std::string& ns = options.functions_namespace;
+        if (std::ranges::count(ns, '/') != 1 || ns.starts_with('/') || ns.ends_with('/'))
+            return settings_.refuse("pulsarFunctionsNamespace", "give tenant/namespace");
+        for (const auto key :
+             {"functionMetadataTopicName", "clusterCoordinationTopicName", "functionAssignmentTopicName"}) {
+            if (settings_.text(key).value_or("").contains('/'))
+                return settings_.refuse(key, "give the topic's own name: it is in pulsarFunctionsNamespace");
+        }
+        return {};
+    }
+
+    Result<> take_runtime() {
+        const auto factory = settings_.text("functionRuntimeFactoryClassName");
+        if (!factory || arguments_.has("--function-runtime")) return {};
+        if (*factory == str_cat(kRuntimes, "process.ProcessRuntimeFactory")) return {};
+        if (*factory != str_cat(kRuntimes, "thread.ThreadRuntimeFactory")) {
+            return settings_.refuse("functionRuntimeFactoryClassName",
+                                    str_cat("give ", kRuntimes, "process.ProcessRuntimeFactory or ",
+                                            kRuntimes, "thread.ThreadRuntimeFactory"));
+        }
+        start_.options.function_runtime = worker::FunctionRuntime::thread;
+        return {};
+    }
+
+    const config::SettingsView settings_;
+    const config::Arguments& arguments_;
+    WorkerStart start_;
+};
+
+std::string joined(const std::vector<config::Finding>& findings) {
+    std::string out;
+    for (const auto& finding : findings) {
+        if (finding.kind == config::Finding::Kind::refused)
+            str_append(out, out.empty() ? "" : "\n", finding.text);
+    }
+    return out;
+}
+
+}  // namespace
+
+Result<config::Settings> read_worker_settings(const std::string& path) {
+    config::Settings settings;
+    if (!path.empty()) {
+        WEFT_TRY(const std::string text, read_file(path));
+        WEFT_TRY(settings, config::read_yaml(text, path));
+    }
+    config::take_environment(settings, "PF_", config::environment_of(::environ));
+    if (const auto old = settings.extract("useTLS"); !old.empty()) settings["useTls"] = old.mapped();
+    return settings;
+}
+
+Result<WorkerStart> worker_start_of(const config::Settings& settings, const config::Arguments& arguments) {
+    if (const std::string refused = joined(config::examine(config::worker_keys(), settings));
+        !refused.empty())
+        return fail(ErrorCode::invalid_argument, refused);
+    return Reading(settings, arguments).start();
+}
+
+std::string effective_config(const WorkerStart& start, const config::Settings& settings) {
+    const auto& options = start.options;
+    const bool threads = options.function_runtime == worker::FunctionRuntime::thread;
+    const std::string id =
+        options.worker_id.empty() ? str_cat(options.hostname, '-', start.port) : options.worker_id;
+    const std::pair<std::string_view, std::string> kValues[] = {
+        {"workerId", id},
+        {"workerHostname", options.hostname},
+        {"workerPort", str_cat(start.port)},
+        {"numHttpServerThreads", str_cat(start.http_threads)},
+        {"maxHttpServerConnections", str_cat(start.http_connections_max)},
+        {"pulsarServiceUrl", start.service_url},
+        {"pulsarWebServiceUrl", start.web_url},
+        {"pulsarFunctionsNamespace", options.functions_namespace},
+        {"pulsarFunctionsCluster", options.cluster_name},
+        {"functionMetadataTopicName", options.topic_words.metadata},
+        {"clusterCoordinationTopicName", options.topic_words.coordinate},
+        {"functionAssignmentTopicName", options.topic_words.assignments},
+        {"downloadDirectory", options.data_dir.native()},
+        {"functionRuntimeFactoryClassName",
+         str_cat(kRuntimes, threads ? "thread.ThreadRuntimeFactory" : "process.ProcessRuntimeFactory")},
+    };
+    const config::SettingsView view(config::worker_keys(), settings);
+    std::string out;
+    for (const auto& [name, value] : kValues) {
+        const auto it = settings.find(name);
+        const bool from_file = it != settings.end() && view.text(name) == value;
+        str_append(out, name, ": ", config::shown(config::find_key(config::worker_keys(), name), name, value),
+                   from_file ? str_cat("  # ", it->second.where) : std::string(), '\n');
+    }
+    return out;
+}
+
+void log_findings(const std::vector<config::Finding>& findings) {
+    const observe::Logger log("worker");
+    for (const auto& finding : findings) {
+        if (finding.kind == config::Finding::Kind::unknown)
+            log.warn("unknown setting", {{"setting", finding.text}});
+        if (finding.kind == config::Finding::Kind::no_effect)
+            log.info("setting without effect", {{"setting", finding.text}});
+    }
+}
+
+}  // namespace weft::app

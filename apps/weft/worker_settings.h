@@ -1,0 +1,35 @@
+#pragma once
+// functions_worker.yml, the environment and the command line, as what a worker is started with.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "config/settings.h"
+#include "worker/worker.h"
+
+namespace weft::config {
+class Arguments;
+}
+
+namespace weft::app {
+
+struct WorkerStart {
+    worker::WorkerOptions options;
+    std::string service_url = "pulsar://localhost:6650", web_url = "http://localhost:8080";  // the broker's
+    std::string bind;
+    std::uint16_t port = 6750;
+    std::uint32_t http_threads = 8, http_connections_max = 2048;
+};
+
+/// The file (none: an empty one) with PF_ variables of the environment over it.
+Result<config::Settings> read_worker_settings(const std::string& path);
+/// Fails with all that is refused. Options of the command line stand over the settings.
+Result<WorkerStart> worker_start_of(const config::Settings& settings, const config::Arguments& arguments);
+
+/// What a worker with this start uses, as functions_worker.yml; where each value comes from behind it.
+std::string effective_config(const WorkerStart& start, const config::Settings& settings);
+/// Says once what has no effect.
+void log_findings(const std::vector<config::Finding>& findings);
+
+}  // namespace weft::app

@@ -121,6 +121,8 @@ Result<std::optional<SegmentHeader>> decode_segment_header(std::string_view bloc
         in.u32();
         if (in.u32() != crc32c(fields.substr(0, kSegmentHeaderUsed - 4))) continue;
         if (header.version > kFormatVersion) return newer_format("segment", header.version);
+        // A link to any other segment would change its meaning when the one between is deleted.
+        if (header.previous_sequence + 1 != header.sequence) continue;
         return header;
     }
     return std::nullopt;

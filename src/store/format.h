@@ -43,8 +43,8 @@ struct SegmentHeader {
     std::uint32_t version = kFormatVersion;
     std::uint32_t tag = 0;       // drawn anew for each use of a file; every record of this use carries it
     std::uint64_t sequence = 0;  // counts segments of this directory, from 1
-    std::uint64_t previous_sequence = 0;  // the segment before, and where its confirmed records end
-    std::uint64_t previous_end = 0;
+    std::uint64_t previous_sequence = 0;  // always sequence - 1
+    std::uint64_t previous_end = 0;       // where the confirmed records of that segment end
 };
 
 struct RecordHeader {

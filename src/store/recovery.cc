@@ -23,6 +23,7 @@ class Recovery {
         WEFT_TRY_VOID(list());
         WEFT_TRY_VOID(load_snapshot());
         for (std::size_t i = 0; i < segments_.size(); ++i) WEFT_TRY_VOID(load_segment(i));
+        if (LogPosition{state_.end.sequence, state_.end.end} < state_.snapshot) go_behind_the_snapshot();
         forget_damage_that_matters_no_more();
         finish_ledgers();
         return directory_.files().sync_directory(directory_.path());
@@ -33,6 +34,7 @@ class Recovery {
     Result<> classify(std::uint64_t sequence);
     Result<> load_snapshot();
     Result<> load_segment(std::size_t i);
+    void go_behind_the_snapshot();
     bool load_index(const SegmentHeader& header, std::optional<std::uint64_t> end);
     void apply(std::uint64_t segment, const ScannedRecord& record);
     void apply_to_map(const ScannedRecord& record);
@@ -140,14 +142,15 @@ Result<> Recovery::load_segment(std::size_t i) {
                   .end = end->end,
                   .epoch = static_cast<std::uint16_t>(worn ? end->epoch : end->epoch + 1),
                   .leave = worn};
-    if (LogPosition{header.sequence, end->end} < state_.snapshot) {
-        // Never write where the snapshot says that everything is known.
-        kLog.error("the log ends before the place that the snapshot covers; records are missing",
-                   {{"segment", segment_name(header.sequence)}, {"offset", end->end}});
-        state_.end.sequence = std::max(header.sequence, state_.snapshot.segment);
-        state_.end.leave = true;
-    }
     return {};
+}
+
+// Never write where the snapshot says that everything is known.
+void Recovery::go_behind_the_snapshot() {
+    kLog.error("the log ends before the place that the snapshot covers; records are missing",
+               {{"segment", segment_name(state_.end.sequence)}, {"offset", state_.end.end}});
+    state_.end.sequence = std::max(state_.end.sequence, state_.snapshot.segment);
+    state_.end.leave = true;
 }
 
 // An index will do if the snapshot covers the rest of what the segment says.
@@ -259,7 +262,7 @@ void Recovery::finish_ledgers() {
         const bool empty = ledger.extents.empty();
         const EntryId found = empty ? next : ledger.extents.front().first;
         if (ledger.first < found) {
-            note_damage({.segment = ledger.extents.front().segment,
+            note_damage({.segment = empty ? state_.end.sequence : ledger.extents.front().segment,
                          .kind = Damage::Kind::entry,
                          .ledger = id,
                          .first = ledger.first,

@@ -43,6 +43,17 @@ std::vector<std::uint64_t> record_offsets(const std::string& content) {
     return offsets;
 }
 
+TEST(Damage, a_segment_header_that_skips_a_segment_is_none) {
+    SegmentHeader header{.tag = 1, .sequence = 3, .previous_sequence = 2, .previous_end = 8192};
+    const auto decoded = decode_segment_header(encode_segment_header(header));
+    ASSERT_TRUE(decoded && *decoded);
+    EXPECT_EQ((*decoded)->previous_end, 8192U);
+    header.previous_sequence = 1;
+    const auto skipping = decode_segment_header(encode_segment_header(header));
+    ASSERT_TRUE(skipping);
+    EXPECT_FALSE(*skipping);
+}
+
 TEST(Damage, a_tail_torn_at_any_length_is_cut_and_nothing_before_it) {
     SimFileSystem files;
     fill(files, 20);
@@ -322,6 +333,38 @@ TEST(Damage, a_missing_snapshot_is_not_taken_for_an_empty_one) {
     ASSERT_TRUE(files.remove("/data/snapshot"));
     StoreOnLoop opened(files, kOptions);
     EXPECT_EQ(opened.error().code, ErrorCode::corrupt);
+}
+
+TEST(Damage, behind_missing_segments_nothing_is_written_where_the_snapshot_knows_all) {
+    SimFileSystem files;
+    {
+        StoreOnLoop opened(files, kOptions);
+        opened.create_ledger();
+        for (int round = 0; round < 4; ++round) {
+            opened.append_all(1, std::vector<std::string>(100, std::string(1000, 'x')));
+            opened.run([&] { opened.store().trim(1, opened.store().info(1)->end - 1); });
+            ASSERT_TRUE(opened.put("round", str_cat(round)));
+        }
+    }
+    ASSERT_FALSE(files.content("/data/snapshot").empty());
+    const auto names = files.list("/data");
+    for (const std::string& name : *names) {
+        if (name.starts_with("segment-")) ASSERT_TRUE(files.remove("/data/" + name));
+    }
+    EntryId appended = 0;
+    {
+        StoreOnLoop opened(files, kOptions);
+        ASSERT_TRUE(opened.is_open()) << opened.error().message;
+        EXPECT_TRUE(opened.read_all(1).empty());
+        appended = *opened.append(1, "new");
+        ASSERT_TRUE(opened.put("round", "new"));
+    }
+    StoreOnLoop opened(files, kOptions);
+    ASSERT_TRUE(opened.is_open()) << opened.error().message;
+    EXPECT_EQ(opened.map()["round"], "new");
+    const auto all = opened.read_all(1, appended);
+    ASSERT_EQ(all.size(), 1U);
+    EXPECT_EQ(all.front().data.str(), "new");
 }
 
 }  // namespace

@@ -15,6 +15,12 @@ constexpr auto kWorkerKeys = std::to_array<Key>({
 #undef WEFT_KEY
 });
 
+constexpr auto kBrokerKeys = std::to_array<Key>({
+#define WEFT_KEY(name, type, defaults, use, note) {name, KeyType::type, defaults, Use::use, note},
+#include "config/broker_keys.def"
+#undef WEFT_KEY
+});
+
 // The pattern's text before the '*', or nothing when it is no pattern.
 std::string_view prefix_of(const Key& key) {
     return key.name.ends_with('*') ? key.name.substr(0, key.name.size() - 1) : std::string_view();
@@ -23,6 +29,7 @@ std::string_view prefix_of(const Key& key) {
 }  // namespace
 
 KeyTable worker_keys() { return kWorkerKeys; }
+KeyTable broker_keys() { return kBrokerKeys; }
 
 const Key* find_key(KeyTable table, std::string_view name) {
     const Key* best = nullptr;
@@ -63,7 +70,7 @@ std::string keys_as_markdown(KeyTable table) {
     for (const Key& key : table) {
         std::string defaults;
         for (const std::string_view each : defaults_of(key)) {
-            if (!each.empty()) str_append(defaults, defaults.empty() ? "`" : ", `", each, '`');
+            if (!each.empty() && each != "*") str_append(defaults, defaults.empty() ? "`" : ", `", each, '`');
         }
         str_append(out, "| `", key.name, "` | ", name_of(key.type), " | ", defaults, " | ", name_of(key.use),
                    " | ", key.note, " |\n");

@@ -17,7 +17,7 @@ enum class KeyType : std::uint8_t { text, secret, integer, number, boolean, list
 struct Key {
     std::string_view name;  // "functionRuntimeFactoryConfigs.logDirectory"; "properties.*" is all below it
     KeyType type;
-    std::string_view defaults;  // "0|30000": when it is left out, and what else Pulsar ships
+    std::string_view defaults;  // "0|30000": when it is left out, and what else Pulsar ships; "*": anything
     Use use;
     std::string_view note;
 };
@@ -26,6 +26,8 @@ using KeyTable = std::span<const Key>;
 
 /// functions_worker.yml
 KeyTable worker_keys();
+/// standalone.conf and broker.conf
+KeyTable broker_keys();
 
 /// The row for a key, or for the map that it is a member of; null: Pulsar has no such key.
 const Key* find_key(KeyTable table, std::string_view name);

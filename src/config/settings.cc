@@ -11,6 +11,7 @@ namespace weft::config {
 namespace {
 
 constexpr std::string_view kHidden = "********";
+constexpr std::string_view kAnything = "*";  // as a key's defaults: no value of it is worth a word
 
 template <class Number>
 std::optional<Number> number_of(std::string_view text) {
@@ -36,7 +37,7 @@ bool same(KeyType type, std::string_view a, std::string_view b) {
 
 bool is_default(const Key& key, const Setting& setting) {
     const std::string value = setting.text();
-    if (setting.null || value.empty()) return true;
+    if (setting.null || value.empty() || key.defaults == kAnything) return true;
     return std::ranges::any_of(defaults_of(key),
                                [&](std::string_view each) { return same(key.type, each, value); });
 }

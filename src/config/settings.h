@@ -26,6 +26,9 @@ using Settings = std::map<std::string, Setting, std::less<>>;
 /// Reads a YAML map. At most 1 MiB, 10,000 values and 32 levels; `file` is its name in messages.
 Result<Settings> read_yaml(std::string_view text, std::string_view file);
 
+/// Reads lines key=value, as Java's properties are written. At most 1 MiB and 10,000 lines.
+Result<Settings> read_properties(std::string_view text, std::string_view file);
+
 /// Environment variables PREFIXname=value stand over the file's; an underscore in the name leads into a map
 /// ("PF_functionRuntimeFactoryConfigs_logDirectory"), below `properties` it is one.
 void take_environment(Settings& settings, std::string_view prefix,

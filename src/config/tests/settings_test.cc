@@ -46,6 +46,20 @@ TEST(Yaml, says_what_is_wrong_and_where) {
               "f.yml:2: it begins with //: begin comments with #");
 }
 
+TEST(Properties, are_read_as_java_reads_them) {
+    const auto settings = read_properties(
+        "# comment\n! comment\n\nbrokerServicePort=6650\n a : b c \nlong=one,\\\n  two\nempty=\n", "f.conf");
+    ASSERT_TRUE(settings) << settings.error().message;
+    EXPECT_EQ(settings->at("brokerServicePort").text(), "6650");
+    EXPECT_EQ(settings->at("a").text(), "b c");
+    EXPECT_EQ(settings->at("long").text(), "one,two");
+    EXPECT_EQ(settings->at("long").where, "f.conf:6");
+    EXPECT_TRUE(settings->at("empty").null);
+    EXPECT_EQ(settings->size(), 4U);
+    EXPECT_EQ(read_properties("a=1\nnothing\n", "f.conf").error().message,
+              "f.conf:2: write lines like brokerServicePort=6650");
+}
+
 TEST(Examine, tells_what_is_refused_misspelled_or_without_effect) {
     const auto findings = examined(
         "workerPort: 1\nnumFunctionPackageReplicas: 2\nworkerHostnme: a\n"
@@ -60,19 +74,22 @@ TEST(Examine, tells_what_is_refused_misspelled_or_without_effect) {
     EXPECT_THAT(findings[3].text, HasSubstr("numFunctionPackageReplicas = 2: has no effect here"));
 }
 
-TEST(Examine, takes_every_default_of_the_table) {
-    for (const Key& key : worker_keys()) {
+class Tables : public testing::TestWithParam<KeyTable> {};
+INSTANTIATE_TEST_SUITE_P(, Tables, testing::Values(worker_keys(), broker_keys()));
+
+TEST_P(Tables, every_default_is_taken) {
+    for (const Key& key : GetParam()) {
         if (key.name.ends_with('*')) continue;
         for (const std::string_view value : defaults_of(key)) {
             Settings settings;
             settings[std::string(key.name)] = {.values = {std::string(value)}, .where = "test"};
-            EXPECT_THAT(examine(worker_keys(), settings), testing::IsEmpty()) << key.name;
+            EXPECT_THAT(examine(GetParam(), settings), testing::IsEmpty()) << key.name;
         }
     }
 }
 
-TEST(Examine, refuses_another_value_of_each_refused_key) {
-    for (const Key& key : worker_keys()) {
+TEST_P(Tables, another_value_of_a_refused_key_is_not) {
+    for (const Key& key : GetParam()) {
         if (key.use != Use::refused) continue;
         std::string name(key.name);
         if (name.ends_with('*')) name.back() = 'x';
@@ -80,7 +97,7 @@ TEST(Examine, refuses_another_value_of_each_refused_key) {
         const bool flips = key.type == KeyType::boolean && key.defaults.starts_with("true");
         settings[name] = {.values = {key.type == KeyType::boolean ? (flips ? "false" : "true") : "12345"},
                           .where = "test"};
-        const auto findings = examine(worker_keys(), settings);
+        const auto findings = examine(GetParam(), settings);
         ASSERT_EQ(findings.size(), 1U) << name;
         EXPECT_EQ(findings[0].kind, Kind::refused) << name;
         EXPECT_THAT(findings[0].text, HasSubstr(key.note));
@@ -113,28 +130,32 @@ TEST(Environment, stands_over_the_file) {
     EXPECT_EQ(settings.size(), 3U);
 }
 
-TEST(Table, names_are_unique_and_notes_are_there) {
+TEST_P(Tables, names_are_unique_and_notes_are_there) {
     std::set<std::string_view> names;
-    for (const Key& key : worker_keys()) {
+    for (const Key& key : GetParam()) {
         EXPECT_TRUE(names.insert(key.name).second) << key.name;
         EXPECT_TRUE(key.use == Use::honoured || !key.note.empty()) << key.name;
     }
 }
 
-TEST(Table, docs_show_it) {
-    const std::string path = WEFT_SOURCE_DIR "/docs/functions-worker-yml.md",
-                      begin = "<!-- keys: generated -->\n";
+void compare_with(const std::string& path, KeyTable table) {
+    const std::string begin = "<!-- keys: generated -->\n";
     std::ifstream file(path);
     const std::string document{std::istreambuf_iterator<char>(file), {}};
     const auto from = document.find(begin), to = document.find("<!-- /keys -->");
     ASSERT_TRUE(from != std::string::npos && to != std::string::npos) << path << " lost its marks";
     const std::string shown = document.substr(from + begin.size(), to - from - begin.size());
-    const std::string made = keys_as_markdown(worker_keys());
+    const std::string made = keys_as_markdown(table);
     if (shown != made && std::getenv("WEFT_UPDATE_DOCS")) {
         std::ofstream(path) << document.substr(0, from + begin.size()) << made << document.substr(to);
         return;
     }
     EXPECT_EQ(shown, made) << "run weft_config_test with WEFT_UPDATE_DOCS=1";
+}
+
+TEST(Docs, show_the_tables) {
+    compare_with(WEFT_SOURCE_DIR "/docs/functions-worker-yml.md", worker_keys());
+    compare_with(WEFT_SOURCE_DIR "/docs/standalone-conf.md", broker_keys());
 }
 
 }  // namespace

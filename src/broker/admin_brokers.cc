@@ -59,6 +59,8 @@ void look_up(Engine& engine, const http::Request& request, Reply reply) {
     if (!name) return;
     if (!engine.metadata().has_namespace(name->namespace_full()))
         return reply(refused(404, "Namespace not found"));
+    if (const auto why = engine.metadata().not_of_cluster(name->namespace_full(), engine.options().cluster))
+        return reply(refused(412, *why));
     reply(answer({{"brokerUrl", engine.service_url()},
                   {"httpUrl", engine.web_url()},
                   {"nativeUrl", engine.service_url()},

@@ -240,7 +240,12 @@ void set_replication(Engine& engine, const http::Request& request, Reply reply) 
     if (!body.is_array())
         return reply(
             refused(400, str_cat("the body is ", shown(body), ": it must be a JSON array of cluster names")));
-    if (!clusters_allowed(engine, request, body, reply)) return;
+    json added = json::array();  // a cluster that is there already stays: its name may have been ours once
+    const auto& there = (*policies)["replication_clusters"];
+    for (const auto& cluster : body) {
+        if (std::ranges::find(there, cluster) == there.end()) added.push_back(cluster);
+    }
+    if (!clusters_allowed(engine, request, added, reply)) return;
     (*policies)["replication_clusters"] = body;
     put_policies(engine, request, *policies, std::move(reply));
 }

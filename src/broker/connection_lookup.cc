@@ -37,6 +37,8 @@ void Connection::partitioned_metadata(const proto::CommandPartitionedTopicMetada
     if (!engine_.metadata().has_namespace(name->namespace_full())) {
         return refused(ServerError::topic_not_found, "Namespace not found");
     }
+    if (auto why = engine_.metadata().not_of_cluster(name->namespace_full(), engine_.options().cluster))
+        return refused(ServerError::metadata, std::move(*why));
     if (!command.metadata_auto_creation_enabled() && !engine_.knows_topic(*name)) {
         return refused(ServerError::topic_not_found, str_cat("Topic not found: ", name->full()));
     }
@@ -54,6 +56,11 @@ void Connection::lookup(const proto::CommandLookupTopic& command) {
         response.set_response(proto::CommandLookupTopicResponse::Failed);
         response.set_error(static_cast<proto::ServerError>(name.error().error));
         response.set_message(name.error().message);
+    } else if (auto why =
+                   engine_.metadata().not_of_cluster(name->namespace_full(), engine_.options().cluster)) {
+        response.set_response(proto::CommandLookupTopicResponse::Failed);
+        response.set_error(static_cast<proto::ServerError>(ServerError::metadata));
+        response.set_message(std::move(*why));
     } else {
         response.set_response(proto::CommandLookupTopicResponse::Connect);
         response.set_brokerserviceurl(engine_.service_url());

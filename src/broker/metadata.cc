@@ -117,6 +117,21 @@ RetentionPolicy Metadata::retention(std::string_view ns) const {
     return {number_at(*it, "retentionTimeInMinutes"), number_at(*it, "retentionSizeInMB")};
 }
 
+std::optional<std::string> Metadata::not_of_cluster(std::string_view ns, std::string_view cluster) const {
+    const auto text = policies(ns);
+    const auto document = json::parse(text.value_or("{}"), nullptr, false);
+    if (!document.is_object()) return std::nullopt;
+    const auto it = document.find("replication_clusters");
+    if (it == document.end() || !it->is_array() || it->empty()) return std::nullopt;
+    std::string names;
+    for (const auto& name : *it) {
+        if (name == cluster) return std::nullopt;
+        if (name.is_string()) str_append(names, names.empty() ? "" : ", ", name.get<std::string>());
+    }
+    return str_cat("Namespace missing local cluster name in clusters list: local_cluster=", cluster,
+                   " ns=", ns, " clusters=[", names, "]");
+}
+
 std::optional<TopicRecord> Metadata::topic(const wire::TopicName& name) const {
     const auto it = store_.map().find(str_cat("topic/", name.full()));
     if (it == store_.map().end()) return std::nullopt;

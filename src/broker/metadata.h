@@ -53,6 +53,8 @@ class Metadata {
     void erase_tenant(std::string_view tenant, Done done);
     void erase_namespace(std::string_view ns, Done done);
     RetentionPolicy retention(std::string_view ns) const;
+    /// What Pulsar says when the namespace is not this cluster's; nothing: it is, or it is not there.
+    std::optional<std::string> not_of_cluster(std::string_view ns, std::string_view cluster) const;
 
     std::optional<TopicRecord> topic(const wire::TopicName& name) const;
     void put_topic(const wire::TopicName& name, const TopicRecord& record, Done done);

@@ -5,6 +5,7 @@
 #include "model/function_details.h"
 #include "observe/log.h"
 #include "wire/proto/Function.pb.h"
+#include "worker/trouble.h"
 
 namespace weft::worker {
 namespace {
@@ -112,7 +113,7 @@ void ControlPlane::run() {
         } else {
             distrust();
             if (up.error().message != last_trouble)
-                log.info("not ready yet", {{"because", up.error().message}});
+                log.info("not ready yet", {{"because", with_cure(up.error().message)}});
             last_trouble = up.error().message;
         }
         if (!wait_for_call(up ? std::nullopt : std::optional(backoff))) return;

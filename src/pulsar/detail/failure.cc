@@ -42,13 +42,17 @@ constexpr std::array kServerErrors = {
     Row{"ProducerFenced", ErrorCode::conflict, Retry::never},
 };
 
+// Said with a code that is tried again otherwise, and nothing but a change of the namespace helps.
+constexpr std::string_view kForeignNamespace = "Namespace missing local cluster name";
+
 }  // namespace
 
 Failure from_server(int server_error, std::string_view message, std::string_view what) {
     const bool known = server_error >= 0 && static_cast<std::size_t>(server_error) < kServerErrors.size();
     const Row& row = kServerErrors[known ? static_cast<std::size_t>(server_error) : 0];
-    return Failure{Error{row.code, str_cat(what, ": the broker answered ", row.name, ": ", message)},
-                   row.retry};
+    Error error{row.code, str_cat(what, ": the broker answered ", row.name, ": ", message)};
+    if (message.contains(kForeignNamespace)) return Failure{std::move(error), Retry::on_reconnect};
+    return Failure{std::move(error), row.retry};
 }
 
 }  // namespace weft::pulsar::detail

@@ -11,8 +11,10 @@
 #include "function_options.h"
 #include "http/server.h"
 #include "service.h"
+#include "standalone_settings.h"
 #include "store/file_system.h"
 #include "store/store.h"
+#include "worker/absent_worker.h"
 #include "worker/worker.h"
 
 namespace weft::app {
@@ -22,6 +24,12 @@ namespace {
 using config::Type;
 
 constexpr config::Option kOptions[] = {
+    {.names = "--conf",
+     .value = "file",
+     .help = "Pulsar's standalone.conf or broker.conf. Variables of the environment with the names of its "
+             "keys stand "
+             "over it, options over both."},
+    {.names = "--functions-worker-conf", .value = "file", .help = "Pulsar's functions_worker.yml."},
     {.names = "--data-dir",
      .value = "directory",
      .help = "Where everything is kept; made if it is missing.",
@@ -82,40 +90,25 @@ class Standalone final : public Service {
 
   private:
     Result<> open(const config::Arguments& arguments) {
-        const std::filesystem::path data_dir = arguments.text("--data-dir");
-        WEFT_TRY(const auto broker_port, port_of(arguments, "--broker-port"));
-        WEFT_TRY(const auto web_port, port_of(arguments, "--web-port"));
-        const std::string bind = arguments.text("--bind");
-
-        store::StoreOptions store_options;
-        store_options.directory = data_dir / "store";
-        if (arguments.text("--durability") == "page_cache")
-            store_options.durability = store::Durability::page_cache;
-        store_options.ledger_name = broker::topic_of_ledger;
-        WEFT_TRY_VOID(check_data_dir(data_dir));
-        auto store = store::Store::open(*files_, loop_, std::move(store_options));
-        if (!store) return data_dir_error(std::move(store).error(), data_dir);
-        store_ = std::move(*store);
-
-        broker::BrokerOptions broker_options;
-        broker_options.bind_address = bind;
-        broker_options.port = broker_port;
-        broker_options.advertised_address = arguments.text("--advertised-address");
-        auto broker = broker::Broker::create(loop_, *store_, std::move(broker_options));
-        if (!broker) return listen_error(std::move(broker).error(), "--broker-port", broker_port);
+        WEFT_TRY(const StandaloneStart start, standalone_start_of(arguments));
+        WEFT_TRY_VOID(open_store(start));
+        auto broker = broker::Broker::create(loop_, *store_, start.broker);
+        if (!broker) return listen_error(std::move(broker).error(), "--broker-port", start.broker.port);
         broker_ = std::move(*broker);
         broker_->add_routes(router_);
-
-        if (!arguments.is_set("--no-functions-worker")) {
-            worker::WorkerOptions worker_options;
-            worker_options.data_dir = data_dir;
-            WEFT_TRY_VOID(take_function_options(arguments, worker_options));
-            WEFT_TRY(worker_, worker::Worker::create(std::move(worker_options)));
+        if (start.worker) {
+            WEFT_TRY(worker_, worker::Worker::create(*start.worker));
             worker_->add_routes(router_);
+        } else {
+            worker::add_absent_worker_routes(router_);
         }
-
-        auto server = http::Server::start({.bind_address = bind, .port = web_port, .threads = 16}, router_);
-        if (!server) return listen_error(std::move(server).error(), "--web-port", web_port);
+        const std::string& bind = start.broker.bind_address;
+        auto server = http::Server::start({.bind_address = bind,
+                                           .port = start.web_port,
+                                           .threads = start.http_threads,
+                                           .connections_max = start.http_connections_max},
+                                          router_);
+        if (!server) return listen_error(std::move(server).error(), "--web-port", start.web_port);
         server_ = std::move(*server);
         warn_of_strangers(bind, str_cat(broker_->port(), ", ", server_->port()));
         const std::string service_url = broker_->service_url();  // pulsar://host:port
@@ -124,6 +117,18 @@ class Standalone final : public Service {
             str_cat("http://", service_url.substr(host, service_url.rfind(':') - host), ':', server_->port());
         broker_->set_web_url(web_url_);
         if (worker_) worker_->start({service_url, web_url_, server_->port()});
+        return {};
+    }
+
+    Result<> open_store(const StandaloneStart& start) {
+        store::StoreOptions options;
+        options.directory = start.data_dir / "store";
+        options.durability = start.durability;
+        options.ledger_name = broker::topic_of_ledger;
+        WEFT_TRY_VOID(check_data_dir(start.data_dir));
+        auto store = store::Store::open(*files_, loop_, std::move(options));
+        if (!store) return data_dir_error(std::move(store).error(), start.data_dir);
+        store_ = std::move(*store);
         return {};
     }
 

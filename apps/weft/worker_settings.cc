@@ -40,6 +40,13 @@ class Reading {
         return std::move(start_);
     }
 
+    Result<worker::WorkerOptions> beside_broker() {
+        WEFT_TRY_VOID(take_function_options(arguments_, start_.options));
+        WEFT_TRY_VOID(take_topics());
+        WEFT_TRY_VOID(take_runtime());
+        return std::move(start_.options);
+    }
+
   private:
     // The option, else the key, else what is there.
     void take(std::string_view option, std::string_view key, std::string& into) const {
@@ -143,15 +150,6 @@ class Reading {
     WorkerStart start_;
 };
 
-std::string joined(const std::vector<config::Finding>& findings) {
-    std::string out;
-    for (const auto& finding : findings) {
-        if (finding.kind == config::Finding::Kind::refused)
-            str_append(out, out.empty() ? "" : "\n", finding.text);
-    }
-    return out;
-}
-
 }  // namespace
 
 Result<config::Settings> read_worker_settings(const std::string& path) {
@@ -165,10 +163,24 @@ Result<config::Settings> read_worker_settings(const std::string& path) {
     return settings;
 }
 
+Result<> check_refused(config::KeyTable table, const config::Settings& settings) {
+    std::string lines;
+    for (const auto& finding : config::examine(table, settings)) {
+        if (finding.kind == config::Finding::Kind::refused)
+            str_append(lines, lines.empty() ? "" : "\n", finding.text);
+    }
+    if (!lines.empty()) return fail(ErrorCode::invalid_argument, lines);
+    return {};
+}
+
+Result<worker::WorkerOptions> worker_beside_broker(const config::Settings& settings,
+                                                   const config::Arguments& arguments) {
+    WEFT_TRY_VOID(check_refused(config::worker_keys(), settings));
+    return Reading(settings, arguments).beside_broker();
+}
+
 Result<WorkerStart> worker_start_of(const config::Settings& settings, const config::Arguments& arguments) {
-    if (const std::string refused = joined(config::examine(config::worker_keys(), settings));
-        !refused.empty())
-        return fail(ErrorCode::invalid_argument, refused);
+    WEFT_TRY_VOID(check_refused(config::worker_keys(), settings));
     return Reading(settings, arguments).start();
 }
 
@@ -206,7 +218,7 @@ std::string effective_config(const WorkerStart& start, const config::Settings& s
 }
 
 void log_findings(const std::vector<config::Finding>& findings) {
-    const observe::Logger log("worker");
+    const observe::Logger log("config");
     for (const auto& finding : findings) {
         if (finding.kind == config::Finding::Kind::unknown)
             log.warn("unknown setting", {{"setting", finding.text}});

@@ -27,6 +27,13 @@ Result<config::Settings> read_worker_settings(const std::string& path);
 /// Fails with all that is refused. Options of the command line stand over the settings.
 Result<WorkerStart> worker_start_of(const config::Settings& settings, const config::Arguments& arguments);
 
+/// The same for the worker of a `weft standalone`: what is the broker's (ports, names, folders) is left as it
+/// is.
+Result<worker::WorkerOptions> worker_beside_broker(const config::Settings& settings,
+                                                   const config::Arguments& arguments);
+/// What of the settings is refused, a line each; nothing: all can be used.
+Result<> check_refused(config::KeyTable table, const config::Settings& settings);
+
 /// What a worker with this start uses, as functions_worker.yml; where each value comes from behind it.
 std::string effective_config(const WorkerStart& start, const config::Settings& settings);
 /// Says once what has no effect.

@@ -26,8 +26,16 @@ endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
     target_compile_definitions(weft_flags INTERFACE _GLIBCXX_ASSERTIONS)
 endif()
+# Generated code: without our warnings; and without AddressSanitizer, which it makes a minute longer to compile.
+set(WEFT_GENERATED_FLAGS -w)
+if(WEFT_SANITIZE MATCHES "address")
+    list(APPEND WEFT_GENERATED_FLAGS -fno-sanitize=all)
+endif()
 if(WEFT_SANITIZE)
     add_compile_options(-fsanitize=${WEFT_SANITIZE} -fno-sanitize-recover=all)
+    # What AddressSanitizer finds anyway, and a type check for which there is hardly a cast here: a quarter of the
+    # time that a sanitized file takes to compile.
+    add_compile_options(-fno-sanitize=null,object-size,vptr)
     add_link_options(-fsanitize=${WEFT_SANITIZE})
 endif()
 add_link_options(-fuse-ld=lld-19)

@@ -1,41 +1,18 @@
 // weft backup, restore and verify: what can be done with a data directory from outside.
 
-#include <unistd.h>
-
-#include <cstdio>
-
-#include "base/clock.h"
 #include "commands.h"
 #include "data_directory.h"
+#include "progress_line.h"
 
 namespace weft::app {
 namespace {
 
-/// Shows on a terminal how far it is; elsewhere nothing.
-class ProgressLine {
-  public:
-    ~ProgressLine() {
-        if (shown_) std::fputs("\r\033[K", stderr);
-    }
-    void show(const std::string& file, std::uint64_t bytes) {
-        if (!terminal_ || steady_now() - last_ < kEvery) return;
-        last_ = steady_now();
-        shown_ = true;
-        std::fprintf(stderr, "\r\033[K%llu MB  %s", static_cast<unsigned long long>(bytes / 1'000'000),
-                     file.c_str());
-    }
-
-  private:
-    static constexpr auto kEvery = 100ms;
-    const bool terminal_ = ::isatty(STDERR_FILENO) == 1;
-    bool shown_ = false;
-    SteadyTime last_;
-};
-
 template <class Function>
 Result<Survey> with_progress(Function function) {
     ProgressLine line;
-    return function([&](const std::string& file, std::uint64_t bytes) { line.show(file, bytes); });
+    return function([&](const std::string& file, std::uint64_t bytes) {
+        line.show(str_cat(bytes / 1'000'000, " MB  ", file));
+    });
 }
 
 std::string size_of(const Survey& survey) {

@@ -1,12 +1,12 @@
 // weft consume: what `pulsar-client consume` does.
 
 #include <cstdio>
-#include <ctime>
 
 #include "client_options.h"
 #include "commands.h"
+#include "message_text.h"
+#include "progress_line.h"
 #include "pulsar/client.h"
-#include "wire/message_id.h"
 
 namespace weft::app {
 
@@ -99,44 +99,6 @@ pulsar::SubscriptionType type_of(std::string_view name) {
     return name == "Key_Shared" ? pulsar::SubscriptionType::key_shared : pulsar::SubscriptionType::exclusive;
 }
 
-std::string iso_time(std::uint64_t ms) {
-    const std::time_t seconds = static_cast<std::time_t>(ms / 1000);
-    std::tm parts{};
-    ::gmtime_r(&seconds, &parts);
-    char text[40];
-    std::string out(text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts));
-    if (ms % 1000 != 0) str_append(out, '.', std::to_string(1000 + ms % 1000).substr(1));
-    return out + 'Z';
-}
-
-std::string hex_of(std::string_view bytes) {
-    static constexpr char kHex[] = "0123456789abcdef";
-    std::string out;
-    for (const char c : bytes) {
-        const auto byte = static_cast<unsigned char>(c);
-        out.append({kHex[byte >> 4], kHex[byte & 15]});
-    }
-    return out;
-}
-
-std::string text_of(const pulsar::Message& message, const config::Arguments& arguments) {
-    std::string properties;
-    for (const auto& [key, value] : message.properties)
-        str_append(properties, properties.empty() ? "" : ", ", key, '=', value);
-    std::string out = "----- got message -----\n";
-    str_append(out, "publishTime:[", message.publish_time_ms, "], eventTime:[", message.event_time_ms,
-               "], key:[", message.key.value_or("null"), "], properties:[", properties,
-               "], content:", arguments.is_set("--hex") ? hex_of(message.payload) : message.payload);
-    if (arguments.is_set("--print-metadata")) {
-        str_append(out, ", event-time:", iso_time(message.event_time_ms),
-                   ", message-id:", wire::to_string(message.id), ", producer-name:", message.producer_name,
-                   ", sequence-id:", message.sequence_id,
-                   ", replicated-from:null, redelivery-count:", message.redelivery_count,
-                   ", ordering-key:", message.ordering_key.value_or(""), ", schema-version:");
-    }
-    return out + '\n';
-}
-
 Result<std::uint64_t> consume(const Call& call) {
     const config::Arguments& arguments = call.arguments;
     const auto deadline = [] { return Deadline::after(kOperationTimeout); };
@@ -155,6 +117,8 @@ Result<std::uint64_t> consume(const Call& call) {
     }
     const auto wanted = static_cast<std::uint64_t>(arguments.integer("--num-messages"));
     std::uint64_t got = 0;
+    const bool quiet = arguments.is_set("--hide-content");
+    ProgressLine progress(quiet ? ProgressLine::Output::quiet : ProgressLine::Output::shared);
     while (wanted == 0 || got < wanted) {
         auto waiting = consumer->receive(Deadline::after(0s));
         if (!waiting && waiting.error().code == ErrorCode::deadline_exceeded) {
@@ -163,7 +127,8 @@ Result<std::uint64_t> consume(const Call& call) {
         }
         WEFT_TRY(const auto message, std::move(waiting));
         ++got;
-        if (!arguments.is_set("--hide-content")) {
+        progress.show(wanted == 0 ? str_cat(got, " messages") : str_cat(got, " of ", wanted, " messages"));
+        if (!quiet) {
             const std::string text = text_of(message, arguments);
             std::fwrite(text.data(), 1, text.size(), stdout);
         }

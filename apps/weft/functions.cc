@@ -5,6 +5,7 @@
 #include "admin_command.h"
 #include "commands.h"
 #include "function_config.h"
+#include "progress_line.h"
 
 namespace weft::app {
 
@@ -181,6 +182,8 @@ Outcome upload_file(const AdminClient& admin, const config::Arguments& arguments
     http::MultipartBuilder body;
     body.add("data", "application/octet-stream", *content, std::filesystem::path(file).filename().string());
     body.add("path", "text/plain", arguments.text("--path"));
+    ProgressLine progress;
+    progress.show(str_cat("sending ", content->size(), " bytes"));
     return {done(admin.send_multipart("POST", "/admin/v3/functions/upload", std::move(body)),
                  "Uploaded successfully")};
 }
@@ -197,6 +200,8 @@ Outcome download_file(const AdminClient& admin, const config::Arguments& argumen
     }
     if (file.empty())
         return wrong_usage({ErrorCode::invalid_argument, "--destination-file needs to be specified"});
+    ProgressLine progress;
+    progress.show("receiving");
     auto content = admin.ask("GET", path);
     if (content) {
         const auto written = write_file(file, *content);

@@ -6,6 +6,7 @@
 #include "admin_client.h"
 #include "commands.h"
 #include "json_text.h"
+#include "progress_line.h"
 
 namespace weft::app {
 
@@ -113,6 +114,8 @@ int upload(const Call& call) {
     http::MultipartBuilder body;
     body.add("metadata", "application/json", *metadata);
     body.add("file", "application/octet-stream", *content, std::filesystem::path(file).filename().string());
+    ProgressLine progress;
+    progress.show(str_cat("sending ", content->size(), " bytes"));
     return end_with(AdminClient(call).send_multipart("POST", *path, std::move(body)),
                     str_cat(quoted(call), " uploaded from path '", file, "' successfully"));
 }
@@ -120,7 +123,10 @@ int upload(const Call& call) {
 int download(const Call& call) {
     const auto path = rest_path(call.arguments.positional(), Version::wanted);
     if (!path) return call.wrong_use(path.error().message);
+    ProgressLine progress;
+    progress.show("receiving " + call.arguments.positional());
     const auto content = AdminClient(call).ask("GET", *path);
+    progress.clear();
     if (!content) return print_failure(content.error());
     const std::string file = call.arguments.text("--path");
     if (const auto written = write_file(file, *content); !written) return print_failure(written.error());

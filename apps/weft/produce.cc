@@ -1,10 +1,12 @@
 // weft produce: what `pulsar-client produce` does.
 
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "admin_client.h"
 #include "client_options.h"
 #include "commands.h"
+#include "progress_line.h"
 #include "pulsar/client.h"
 
 namespace weft::app {
@@ -79,8 +81,7 @@ constexpr config::Option kOptions[] = {
      .fallback = ","},
     {.names = "-vs, --value-schema",
      .value = "valueSchema",
-     .help = "Schema type (others than bytes are not supported by Weft yet)",
-     .choices = "bytes",
+     .help = "Schema type: bytes, string or json:<definition> (avro is not supported by Weft yet)",
      .fallback = "bytes"},
 };
 constexpr std::size_t kMessagesMax = 1000;  // as pulsar-client; more is a job for a program
@@ -126,6 +127,32 @@ Result<pulsar::Properties> properties_of(const config::Arguments& arguments) {
     return properties;
 }
 
+// The schema that the topic is given, or must have; none: bytes. Content is sent as it is, so what can be
+// seen to break the schema is refused here, as pulsar-client does.
+Result<std::optional<pulsar::SchemaInfo>> schema_of(const std::string& given,
+                                                    const std::vector<std::string>& bodies) {
+    if (given == "bytes") return std::nullopt;
+    if (given == "string")
+        return pulsar::SchemaInfo{.name = "String", .type = "STRING", .data = {}, .properties = {}};
+    const auto wrong = [&](const auto&... why) {
+        return fail(ErrorCode::invalid_argument, "Invalid value for option '--value-schema': '",
+                    given.substr(0, 200), "': ", why...);
+    };
+    if (given.starts_with("avro:"))
+        return wrong("avro is not supported by Weft yet: use json:<definition>, or bytes");
+    if (!given.starts_with("json:")) return wrong("expected one of [bytes, string, json:<definition>]");
+    const std::string definition = given.substr(5);
+    if (!nlohmann::json::parse(definition, nullptr, false).is_object())
+        return wrong("the definition is not a JSON object: write an Avro record as JSON");
+    for (const std::string& body : bodies) {
+        if (!nlohmann::json::accept(body))
+            return fail(ErrorCode::invalid_argument, "the message '", body.substr(0, 200),
+                        "' is not JSON, as --value-schema json wants it: correct it (commas split ",
+                        "--messages, --separator changes that)");
+    }
+    return pulsar::SchemaInfo{.name = "client", .type = "JSON", .data = definition, .properties = {}};
+}
+
 // Waits, by the clock, for the moment when the next message of a steady stream is due.
 class Pace {
   public:
@@ -152,12 +179,16 @@ Result<std::size_t> produce(const Call& call, const std::vector<std::string>& bo
     WEFT_TRY(const auto client, pulsar::Client::create(client_options(call)));
     pulsar::ProducerOptions options;
     options.topic = arguments.positional();
+    WEFT_TRY(options.schema, schema_of(arguments.text("--value-schema"), bodies));
     if (arguments.is_set("--disable-batching")) options.batching = pulsar::ProducerOptions::Batching::off;
     WEFT_TRY(const auto producer, client->create_producer(std::move(options), Deadline::after(kSendTimeout)));
     std::size_t sent = 0;
+    const auto wanted = static_cast<std::size_t>(arguments.integer("--num-produce")) * bodies.size();
+    ProgressLine progress;
     Pace pace(arguments.number("--rate"));
     for (std::int64_t time = 0; time < arguments.integer("--num-produce"); ++time) {
         for (const std::string& body : bodies) {
+            progress.show(str_cat(sent, " of ", wanted, " messages"));
             pace.wait_for_next();
             wire::OutgoingMessage message{.payload = body, .properties = views};
             if (arguments.has("--key")) message.partition_key = key;

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "commands.h"
+#include "read.h"
 
 namespace weft::app {
 
@@ -49,9 +50,10 @@ int run_version(const Call& call) {
 }
 
 const Group& own_group() {
-    static const Entry kEntries[] = {
-        standalone_command(), worker_command(), produce_command(), consume_command(),    backup_command(),
-        restore_command(),    verify_command(), version_command(), completion_command(), manual_command()};
+    static const Entry kEntries[] = {standalone_command(), worker_command(), produce_command(),
+                                     consume_command(),    read_command(),   backup_command(),
+                                     restore_command(),    verify_command(), version_command(),
+                                     completion_command(), manual_command()};
     static const Group kGroup{.word = "",
                               .entries = kEntries,
                               .examples =
@@ -115,17 +117,18 @@ const Face& client_face() {
     static const Entry kEntries[] = {
         produce_command(),
         consume_command(),
-        {.word = "read", .unsupported = "use consume with a subscription of its own"},
+        read_command(),
         {.word = "generate_documentation", .unsupported = "use weft man --markdown"},
     };
     static const Group kGroup{.word = "", .entries = kEntries};
     static const Group* const kGroups[] = {&kGroup};
-    static const Face kFace{.name = "pulsar-client",
-                            .summary = "Weft, called as pulsar-client: produces and consumes messages.",
-                            .globals = kClientGlobals,
-                            .groups = kGroups,
-                            .version = "Current version of pulsar client is: 4.0.8 (weft " WEFT_VERSION ")",
-                            .failed_code = 255};
+    static const Face kFace{
+        .name = "pulsar-client",
+        .summary = "Weft, called as pulsar-client: produces, consumes and reads messages.",
+        .globals = kClientGlobals,
+        .groups = kGroups,
+        .version = "Current version of pulsar client is: 4.0.8 (weft " WEFT_VERSION ")",
+        .failed_code = 255};
     return kFace;
 }
 

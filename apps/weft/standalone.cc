@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "function_options.h"
 #include "http/server.h"
+#include "pulsar/one_broker.h"
 #include "service.h"
 #include "standalone_settings.h"
 #include "store/file_system.h"
@@ -112,11 +113,17 @@ class Standalone final : public Service {
         server_ = std::move(*server);
         warn_of_strangers(bind, str_cat(broker_->port(), ", ", server_->port()));
         const std::string service_url = broker_->service_url();  // pulsar://host:port
-        const std::size_t host = service_url.find("://") + 3;
-        web_url_ =
-            str_cat("http://", service_url.substr(host, service_url.rfind(':') - host), ':', server_->port());
+        const std::size_t host_at = service_url.find("://") + 3;
+        web_url_ = str_cat("http://", service_url.substr(host_at, service_url.rfind(':') - host_at), ':',
+                           server_->port());
         broker_->set_web_url(web_url_);
-        if (worker_) worker_->start({service_url, web_url_, server_->port()});
+        // The worker goes where the ports are bound: what others are told may not be reached from here.
+        if (worker_) {
+            std::string host = bind == "0.0.0.0" ? "127.0.0.1" : bind == "::" ? "::1" : bind;
+            if (host.contains(':')) host = str_cat('[', host, ']');
+            worker_->start({str_cat("pulsar://", host, ':', broker_->port(), pulsar::kOneBroker),
+                            str_cat("http://", host, ':', server_->port()), server_->port()});
+        }
         return {};
     }
 

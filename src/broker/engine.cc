@@ -27,6 +27,11 @@ std::string advertised(const BrokerOptions& options) {
                                                                              : options.bind_address;
 }
 
+/// In a URL, where an IPv6 address stands in brackets.
+std::string in_url(const std::string& host) {
+    return host.contains(':') && !host.starts_with('[') ? str_cat('[', host, ']') : host;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Broker>> Broker::create(async::Loop& loop, store::Store& store,
@@ -56,7 +61,9 @@ Result<> Engine::start() {
     return {};
 }
 
-std::string Engine::service_url() const { return str_cat("pulsar://", advertised(options_), ":", port_); }
+std::string Engine::service_url() const {
+    return str_cat("pulsar://", in_url(advertised(options_)), ':', port_);
+}
 
 void Engine::accept(std::unique_ptr<async::FrameChannel> channel) {
     if (stopped_ || connections_.size() >= options_.connections_max) {

@@ -1,7 +1,8 @@
 """Makes the environment of a Python function's package: checks the archive, unpacks it, installs its wheels.
 
 Run by the interpreter whose packages functions see, as `python -I - JSON`, with this text as standard input. What is wrong
-with the package is written to standard output, and the exit code is then 3. The result, in the folder `target`:
+with the package is written to standard output, and the exit code is then 3. Where an index may be asked, PIP_INDEX_URL and
+PIP_EXTRA_INDEX_URL name it: in the environment, because they may hold a password. The result, in the folder `target`:
 
     unpacked/   what was in a zip
     code        what goes to the front of sys.path
@@ -192,7 +193,7 @@ def pip_error(output, options):
         deps = "put its wheel into deps/ of the zip" if options["kind"] == "zip" else \
             "pack the wheel into a zip (BASE/src, BASE/deps/*.whl) together with that one's"
         word = "neither " if options["kind"] == "zip" else "not "
-        index = "" if options["index_url"] else ", or start Weft with --python-dependency-repository URL"
+        index = "" if "PIP_INDEX_URL" in os.environ else ", or start Weft with --python-dependency-repository URL"
         return f"{shown}: the requirement {missing[0]} is {word}{where} {options['python']}: {deps}, install it there{index}"
     text = "\n".join(errors) or output.strip()
     return f"{shown}: its wheels can't be installed: {text[-ERROR_BYTES_MAX:]}"
@@ -205,12 +206,12 @@ def install(options, wheels, requirements, deps):
                       "(Debian: python3-pip), or start Weft with --python naming the interpreter of a virtual environment")
     environment = os.path.join(options["target"], "venv")
     make_virtual_environment(environment)
-    command = [os.path.join(environment, "bin", "python"), "-I", "-X", "utf8", "-m", "pip", "--isolated", "--no-input",
+    # Not --isolated, which would leave the index out as well. The worker's environment does not come here, and HOME is empty.
+    command = [os.path.join(environment, "bin", "python"), "-I", "-X", "utf8", "-m", "pip", "--no-input",
                "--disable-pip-version-check", "--no-color", "--no-cache-dir", "install", "--only-binary=:all:",
                "--no-warn-script-location", "--progress-bar=off"]
-    command += ["--index-url", options["index_url"]] if options["index_url"] else ["--no-index"]
-    if options["extra_index_url"]:
-        command += ["--extra-index-url", options["extra_index_url"]]
+    if "PIP_INDEX_URL" not in os.environ:
+        command.append("--no-index")
     if deps:
         command += ["--find-links", deps]
     if requirements:

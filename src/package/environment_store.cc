@@ -218,18 +218,21 @@ Result<> EnvironmentStore::run_builder(const fs::path& folder, PythonPackage kin
     order["shown"] = file_name;
     order["target"] = (folder / "environment").string();
     order["python"] = options_.python;
-    order["index_url"] = options_.index_url;
-    order["extra_index_url"] = options_.extra_index_url;
     order["entries_max"] = options_.entries_max;
     order["bytes_max"] = options_.bytes_max;
     order["ratio_max"] = options_.ratio_max;
-    const Program program{
+    Program program{
         .arguments = {options_.python, "-I", "-B", "-X", "utf8", "-",
                       order.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace)},
         .environment = {str_cat("HOME=", folder.string()), str_cat("TMPDIR=", folder.string()),
                         "PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C.UTF-8"},
         .input = kBuildEnvironmentSource,
         .directory = folder};
+    // Not in the order: an address may hold a password, and anyone may read command lines.
+    if (!options_.index_url.empty())
+        program.environment.push_back(str_cat("PIP_INDEX_URL=", options_.index_url));
+    if (!options_.extra_index_url.empty())
+        program.environment.push_back(str_cat("PIP_EXTRA_INDEX_URL=", options_.extra_index_url));
     WEFT_TRY(const ProgramEnd end, run_program(program, deadline, cancel_fd_));
     if (end.exit_code == 0) return {};
     if (end.exit_code == kRefused) return fail(ErrorCode::invalid_argument, tail_of(end.output));

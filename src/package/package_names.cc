@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <nlohmann/json.hpp>
 
+#include "base/utf8.h"
 #include "observe/log.h"
 #include "package/detail/durable_file.h"
 #include "package/package_store.h"
@@ -17,15 +18,19 @@ using nlohmann::json;
 
 constexpr std::array<std::string_view, 3> kTypes = {"function", "source", "sink"};
 constexpr std::size_t kNameBytesMax = 1000;
+constexpr std::size_t kShownMax = 200;
 const observe::Logger kLog("package");
 
 std::unexpected<Error> invalid_name(std::string_view name) {
-    return fail(ErrorCode::precondition_failed, "Invalid package name '", name, "'");
+    return fail(ErrorCode::precondition_failed, "Invalid package name '", name.substr(0, kShownMax),
+                "' (it is type://tenant/namespace/name@version, at most ", kNameBytesMax,
+                " bytes of UTF-8; no part is empty, . or .., or has '/', '@' or control characters)");
 }
 
 bool is_part(std::string_view part) {
     const auto is_bad = [](char c) { return c == '/' || c == '@' || static_cast<unsigned char>(c) < 0x20; };
-    return !part.empty() && !std::ranges::any_of(part, is_bad);
+    if (part.empty() || part == "." || part == ".." || !is_utf8(part)) return false;
+    return !std::ranges::any_of(part, is_bad);
 }
 
 Result<std::string> to_text(const std::string& name, const NamedPackage& package) {
@@ -41,7 +46,7 @@ Result<std::string> to_text(const std::string& name, const NamedPackage& package
     try {
         return record.dump();
     } catch (const json::exception&) {  // bytes that aren't UTF-8
-        return fail(ErrorCode::invalid_argument, "The package's name and what is said of it must be UTF-8");
+        return fail(ErrorCode::invalid_argument, "The metadata of package '", name, "' must be UTF-8");
     }
 }
 
@@ -76,7 +81,8 @@ Result<std::string> package_type_of(std::string_view type) {
     std::ranges::transform(lower, lower.begin(),
                            [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     if (std::ranges::find(kTypes, lower) != kTypes.end()) return lower;
-    return fail(ErrorCode::precondition_failed, "Invalid package domain: '", type, "'");
+    return fail(ErrorCode::precondition_failed, "Invalid package domain: '", type.substr(0, kShownMax),
+                "' (the type: use function, source or sink)");
 }
 
 Result<PackageName> package_name_of(std::string_view type, std::string_view tenant, std::string_view ns,
@@ -155,7 +161,7 @@ Result<> PackageNames::write(const std::string& name, NamedPackage package) {
     }
     WEFT_TRY(const std::string text, to_text(name, package));
     if (text.size() > options_.record_bytes_max) {
-        return fail(ErrorCode::too_large, "What is said of the package has ", text.size(), " bytes, at most ",
+        return fail(ErrorCode::too_large, "The package's metadata has ", text.size(), " bytes, at most ",
                     options_.record_bytes_max, " are taken");
     }
     WEFT_TRY_VOID(write_file(file_of(name), text));
@@ -179,7 +185,7 @@ Result<> PackageNames::update(const std::string& name, const std::function<void(
     const std::lock_guard lock(mutex_);
     const auto found = packages_.find(name);
     if (found == packages_.end())
-        return fail(ErrorCode::not_found, "Package '", name, "' metadata does not exist");
+        return fail(ErrorCode::not_found, "Package '", name, "' metadata does not exist (upload it first)");
     NamedPackage changed = found->second;
     change(changed);
     return write(name, std::move(changed));
@@ -188,7 +194,8 @@ Result<> PackageNames::update(const std::string& name, const std::function<void(
 Result<> PackageNames::remove(const std::string& name) {
     const std::lock_guard lock(mutex_);
     const auto found = packages_.find(name);
-    if (found == packages_.end()) return fail(ErrorCode::not_found, "Package '", name, "' does not exist");
+    if (found == packages_.end())
+        return fail(ErrorCode::not_found, "Package '", name, "' does not exist (upload it first)");
     WEFT_TRY_VOID(remove_file(file_of(name)));
     packages_.erase(found);
     return {};

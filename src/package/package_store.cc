@@ -126,10 +126,11 @@ Result<PackageStore::Pin> PackageStore::put(std::string_view bytes) {
 
 Result<std::string> PackageStore::read(std::string_view digest) const {
     if (!is_digest(digest))
-        return fail(ErrorCode::invalid_argument, "'", digest, "' is not a package's digest");
+        return fail(ErrorCode::invalid_argument, "'", digest.substr(0, 200),
+                    "' is not a package's digest: it has 64 hexadecimal digits");
     const fs::path source = options_.directory / digest;
     if (::access(source.c_str(), F_OK) != 0)
-        return fail(ErrorCode::not_found, "There is no package ", digest);
+        return fail(ErrorCode::not_found, "There is no package ", digest, ": upload it first");
     WEFT_TRY(std::string bytes, read_file(source));
     if (sha256_hex(bytes) != digest) {
         return fail(ErrorCode::corrupt, "The package ", source.string(),

@@ -48,6 +48,7 @@ class Inspector {
     };
     Result<> list();
     Result<std::optional<Listed>> header_of(std::uint64_t sequence);
+    Result<Inspection> look_at_unwritten();
     Result<> look_at_snapshot();
     Result<> look_at_segment(std::size_t i);
     Result<std::string> read_backwards(std::uint64_t sequence);
@@ -60,6 +61,7 @@ class Inspector {
     Inspection found_;
     std::vector<Listed> segments_;  // ascending
     std::vector<std::uint64_t> indexes_;
+    bool locked_once_ = false;  // a store was opened here
     LogPosition snapshot_;
     std::map<LedgerId, EntryId> next_;      // the entry that must come next in a ledger, as far as seen
     std::uint64_t unreadable_segment_ = 0;  // the last one with bytes that nobody can read
@@ -69,11 +71,18 @@ Result<Inspection> Inspector::run() {
     // The snapshot first: what it covers is what the segments listed later go on from.
     WEFT_TRY_VOID(look_at_snapshot());
     WEFT_TRY_VOID(list());
-    if (segments_.empty() && found_.bytes == 0)
-        return fail(ErrorCode::not_found, "there is no store in ", directory_.path());
+    if (segments_.empty() && found_.bytes == 0) return look_at_unwritten();
     if (found_.bytes == 0 && segments_.front().header.sequence != 1)
         found_.damaged_files.push_back(str_cat(kSnapshotName, ": missing"));
     for (std::size_t i = 0; i < segments_.size(); ++i) WEFT_TRY_VOID(look_at_segment(i));
+    return std::move(found_);
+}
+
+// A store that is open and has not written anything yet, or never did. Its lock stands for it, also in a
+// copy.
+Result<Inspection> Inspector::look_at_unwritten() {
+    if (!locked_once_) return fail(ErrorCode::not_found, "there is no store in ", directory_.path());
+    WEFT_TRY_VOID(visit_({.name = kLockName, .content = {}}));
     return std::move(found_);
 }
 
@@ -98,6 +107,7 @@ Result<> Inspector::list() {
     std::ranges::sort(names);
     std::vector<std::uint64_t> headless;
     for (const std::string& name : names) {
+        if (name == kLockName) locked_once_ = true;
         if (const auto index = index_of(name)) indexes_.push_back(*index);
         const auto sequence = segment_of(name);
         if (!sequence) continue;

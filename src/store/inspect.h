@@ -34,7 +34,7 @@ using FileVisitor = std::function<Result<>(const InspectedFile&)>;
 /// Reads everything; `visit` gets the snapshot and the segments, in this order, of which the store's state
 /// can be made again: all that was confirmed when the call began, and maybe more. `conflict`: the store has
 /// let go of a segment meanwhile; then it is to be tried again. `corrupt`: a newer format; `not_found`: no
-/// store.
+/// store. Of a store that has written nothing yet `visit` gets the lock, without content.
 Result<Inspection> inspect(FileSystem& files, const std::string& directory, const FileVisitor& visit);
 
 }  // namespace weft::store

@@ -14,6 +14,14 @@ const observe::Logger kLog("store");
 
 constexpr std::uint64_t kSideFileBytesMax = 4ULL << 30;
 
+// No writer counts down: such a record has no place in the ledger, whatever its checks say. (What was not
+// confirmed in one segment may stand in the next again.)
+bool counts_down(const Ledger& ledger, LogPosition at, EntryId entry) {
+    if (ledger.extents.empty()) return false;
+    const Extent& last = ledger.extents.back();
+    return entry < (last.segment == at.segment ? last.end : last.first);
+}
+
 class Recovery {
   public:
     Recovery(Directory& directory, SegmentPool& pool, Recovered& state)
@@ -184,9 +192,7 @@ void Recovery::apply(std::uint64_t segment, const ScannedRecord& record) {
     switch (header.kind) {
         case RecordKind::entry: {
             Ledger* const ledger = news ? &table.create(header.ledger) : table.find(header.ledger);
-            // No writer counts down: such a record has no place in the ledger, whatever its checks say.
-            if (ledger != nullptr && !ledger->extents.empty() && header.entry < ledger->extents.back().first)
-                break;
+            if (ledger != nullptr && counts_down(*ledger, at, header.entry)) break;
             if (ledger != nullptr && unreadable_segment_ == segment) note_gap(at, header);
             if (ledger != nullptr)
                 table.add_entry(*ledger, header.ledger, header.entry, at, header.body_size);

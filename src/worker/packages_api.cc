@@ -1,7 +1,9 @@
 #include "worker/packages_api.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/utf8.h"
 #include "observe/log.h"
 #include "worker/answers.h"
 #include "worker/function_runner.h"
@@ -15,10 +17,12 @@ using package::PackageName;
 
 const observe::Logger kLog("worker");
 constexpr std::string_view kNoMetadata =
-    "Unknown error, metadata is null when processing update package metadata request";
+    "Unknown error, metadata is null when processing update package metadata request (metadata = null: send "
+    "it as JSON with description, contact, properties)";
 constexpr std::string_view kPathScheme =
     "path:";  // what `functions upload --path` names, unlike a package's name
 constexpr std::size_t kPathBytesMax = 1000;
+constexpr int kLevelsMax = 8;  // of a package's metadata, which has two
 
 std::unexpected<Error> bad_request(auto&&... parts) { return fail(ErrorCode::invalid_argument, parts...); }
 
@@ -28,32 +32,65 @@ Result<PackageName> name_in(const http::Request& request) {
                                     request.param("version"));
 }
 
-Result<std::optional<std::string>> text_member(const json& object, const char* member) {
-    if (!object.contains(member) || object[member].is_null()) return std::nullopt;
-    if (object[member].is_string()) return object[member].get<std::string>();
-    return bad_request("The package's metadata: ", member, " = ", object[member].dump(), " is not a text");
+std::string shown(const json& value) {
+    return value.dump(-1, ' ', true, json::error_handler_t::replace).substr(0, 200);
+}
+
+/// The object's member `key`, called `field` in messages.
+Result<std::optional<std::string>> text_member(const json& object, const std::string& key,
+                                               const std::string& field) {
+    if (!object.contains(key) || object[key].is_null()) return std::nullopt;
+    if (object[key].is_string()) return object[key].get<std::string>();
+    return bad_request("The package's metadata: ", field.substr(0, 200), " = ", shown(object[key]),
+                       " is not a text");
+}
+
+/// Nothing (discarded) for what isn't JSON or nests deeper than metadata does.
+json parse_metadata(std::string_view text) {
+    bool too_deep = false;
+    json parsed = json::parse(
+        text,
+        [&](int depth, json::parse_event_t, json&) {
+            too_deep = too_deep || depth > kLevelsMax;
+            return !too_deep;
+        },
+        false);
+    return too_deep ? json(json::value_t::discarded) : parsed;
+}
+
+/// What a path may be: it comes back in lists, logs and answers.
+Result<> check_path(std::string_view path) {
+    if (path.size() > kPathBytesMax)
+        return bad_request("path has ", path.size(), " bytes: at most ", kPathBytesMax, " are taken");
+    if (!is_utf8(path)) return bad_request("path = ", path, " is invalid: it must be UTF-8");
+    const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == '\x7f'; };
+    if (std::ranges::any_of(path, is_control))
+        return bad_request("path = ", path, " is invalid: write it without control characters");
+    return {};
 }
 
 /// The members that a client may say, of JSON as Pulsar's clients write it.
 Result<NamedPackage> metadata_from(std::string_view text) {
     if (text.find_first_not_of(" \t\r\n") == text.npos) return bad_request(kNoMetadata);
-    const json object = json::parse(text, nullptr, false);
+    const json object = parse_metadata(text);
     if (object.is_null()) return bad_request(kNoMetadata);
     if (!object.is_object()) {
-        return bad_request("The package's metadata is not a JSON object (description, contact, properties): ",
-                           text.substr(0, 100));
+        return bad_request(
+            "The package's metadata is not a JSON object (description, contact, properties) of at "
+            "most ",
+            kLevelsMax, " levels: ", text.substr(0, 100));
     }
     NamedPackage package;
-    WEFT_TRY(package.description, text_member(object, "description"));
-    WEFT_TRY(package.contact, text_member(object, "contact"));
+    WEFT_TRY(package.description, text_member(object, "description", "description"));
+    WEFT_TRY(package.contact, text_member(object, "contact", "contact"));
     if (!object.contains("properties") || object["properties"].is_null()) return package;
     const json& properties = object["properties"];
     if (!properties.is_object())
-        return bad_request("The package's metadata: properties = ", properties.dump(),
+        return bad_request("The package's metadata: properties = ", shown(properties),
                            " is not a map of texts");
     package.properties.emplace();
     for (const auto& [key, value] : properties.items()) {
-        WEFT_TRY(auto text_value, text_member(properties, key.c_str()));
+        WEFT_TRY(auto text_value, text_member(properties, key, str_cat("properties.", key)));
         if (text_value) package.properties->emplace(key, std::move(*text_value));
     }
     return package;
@@ -89,6 +126,16 @@ std::string file_name_of(const http::Part& part) {
     return package::check_file_name(part.filename) ? part.filename : "";  // only a hint
 }
 
+/// Stores the bytes and has them named; gives their digest. Nothing holds them any more when it returns.
+template <class Name>
+Result<std::string> keep(package::Packages& packages, std::string_view content, NamedPackage named,
+                         Name name) {
+    WEFT_TRY(const auto pin, packages.store->put(content));
+    named.digest = pin.digest();
+    WEFT_TRY_VOID(name(std::move(named)));
+    return pin.digest();
+}
+
 }  // namespace
 
 PackagesApi::Answer PackagesApi::list(const http::Request& request) {
@@ -110,7 +157,9 @@ PackagesApi::Answer PackagesApi::list_versions(const http::Request& request) {
 PackagesApi::Answer PackagesApi::get_metadata(const http::Request& request) {
     WEFT_TRY(const auto name, name_in(request));
     const auto found = packages_.names->find(name.full());
-    if (!found) return fail(ErrorCode::not_found, "Package '", name.full(), "' metadata does not exist");
+    if (!found)
+        return fail(ErrorCode::not_found, "Package '", name.full(),
+                    "' metadata does not exist (upload it first)");
     return http::Response::json(metadata_json(*found));
 }
 
@@ -131,23 +180,26 @@ PackagesApi::Answer PackagesApi::upload(const http::Request& request) {
     if (!parts.metadata) return bad_request(kNoMetadata);
     WEFT_TRY(auto named, metadata_from(parts.metadata->content));
     WEFT_TRY(const auto name, name_in(request));
-    if (!parts.file) return bad_request("The package's file is not provided: send it as the part 'file'");
+    if (!parts.file)
+        return bad_request("The package's file is not provided (file = nothing: send it as the part 'file')");
     if (packages_.names->find(name.full()))
         return fail(ErrorCode::already_exists, "Package '", name.full(), "' metadata already exists");
-    WEFT_TRY(const auto pin, packages_.store->put(parts.file->content));
-    named.digest = pin.digest();
     named.file_name = file_name_of(*parts.file);
     named.create_time_ms = named.modification_time_ms = wall_clock_ms();
-    const auto added = packages_.names->add(name.full(), std::move(named));
-    if (!added) return std::unexpected(added.error());
-    kLog.info("package uploaded", {{"package", name.full()}, {"digest", pin.digest()}});
+    const auto kept = keep(packages_, parts.file->content, std::move(named), [&](NamedPackage package) {
+        return packages_.names->add(name.full(), std::move(package));
+    });
+    if (!kept) collect_();  // the bytes, which have no name now
+    WEFT_TRY_VOID(kept);
+    kLog.info("package uploaded", {{"package", name.full()}, {"digest", *kept}});
     return http::Response::no_content();
 }
 
 PackagesApi::Answer PackagesApi::download(const http::Request& request) {
     WEFT_TRY(const auto name, name_in(request));
     const auto found = packages_.names->find(name.full());
-    if (!found) return fail(ErrorCode::not_found, "Package '", name.full(), "' does not exist");
+    if (!found)
+        return fail(ErrorCode::not_found, "Package '", name.full(), "' does not exist (upload it first)");
     return package_answer(packages_, found->digest);
 }
 
@@ -162,9 +214,14 @@ PackagesApi::Answer PackagesApi::remove(const http::Request& request) {
 PackagesApi::Answer PackagesApi::upload_path(const http::Request& request) {
     WEFT_TRY(const auto parts, parts_of(request));
     const std::string_view path = parts.path ? parts.path->content : "";
-    if (!parts.data || path.empty()) return bad_request("Function Package is not provided ", path);
-    if (path.size() > kPathBytesMax)
-        return bad_request("path has ", path.size(), " bytes: at most ", kPathBytesMax, " are taken");
+    WEFT_TRY_VOID(check_path(path));
+    if (!parts.data)
+        return bad_request("Function Package is not provided ", path,
+                           " (data = nothing: send the file as the part data)");
+    if (path.empty())
+        return bad_request(
+            "Function Package is not provided (path = nothing: send as the part path what it is "
+            "to be called)");
     NamedPackage named;
     named.file_name = file_name_of(*parts.data);
     named.create_time_ms = named.modification_time_ms = wall_clock_ms();
@@ -172,12 +229,13 @@ PackagesApi::Answer PackagesApi::upload_path(const http::Request& request) {
     if (package::is_package_url(path)) {
         WEFT_TRY(package, package::parse_package_name(path));
     }
-    WEFT_TRY(const auto pin, packages_.store->put(parts.data->content));
-    named.digest = pin.digest();
-    WEFT_TRY_VOID(package ? packages_.names->add(package->full(), std::move(named))
-                          : packages_.names->set(str_cat(kPathScheme, path), std::move(named)));
-    kLog.info("package uploaded", {{"package", path}, {"digest", pin.digest()}});
-    collect_();  // what stood at that path before
+    const auto kept = keep(packages_, parts.data->content, std::move(named), [&](NamedPackage made) {
+        return package ? packages_.names->add(package->full(), std::move(made))
+                       : packages_.names->set(str_cat(kPathScheme, path), std::move(made));
+    });
+    collect_();  // what stood at that path before, or what has no name now
+    WEFT_TRY_VOID(kept);
+    kLog.info("package uploaded", {{"package", path}, {"digest", *kept}});
     return http::Response::no_content();
 }
 
@@ -186,6 +244,7 @@ PackagesApi::Answer PackagesApi::download_path(const http::Request& request) {
     if (given == request.query.end() || given->second.empty())
         return bad_request("path is not provided: say what to download with ?path=");
     const std::string& path = given->second;
+    WEFT_TRY_VOID(check_path(path));
     if (path.starts_with(kPackageScheme))
         return package_answer(packages_, path.substr(kPackageScheme.size()));
     for (const std::string_view scheme : {"http:", "https:", "file:"}) {
@@ -198,7 +257,7 @@ PackagesApi::Answer PackagesApi::download_path(const http::Request& request) {
         name = package.full();
     }
     const auto found = packages_.names->find(name);
-    if (!found) return fail(ErrorCode::not_found, "Package '", path, "' does not exist");
+    if (!found) return fail(ErrorCode::not_found, "Package '", path, "' does not exist (upload it first)");
     return package_answer(packages_, found->digest);
 }
 

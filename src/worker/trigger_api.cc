@@ -1,5 +1,7 @@
 // The part of FunctionsApi that sends one message through a function and answers with what comes of it.
 
+#include <algorithm>
+
 #include "model/function_details.h"
 #include "wire/proto/Function.pb.h"
 #include "wire/proto/InstanceCommunication.pb.h"
@@ -8,6 +10,8 @@
 
 namespace weft::worker {
 namespace {
+
+constexpr std::size_t kShownMax = 500;
 
 struct TriggerParts {
     std::optional<std::string_view> data;
@@ -27,7 +31,9 @@ Result<TriggerParts> read_trigger(const http::Request& request) {
         if (part.name == "data" || (part.name == "dataStream" && !found.data)) found.data = part.content;
         if (part.name == "topic") found.topic = part.content;
     }
-    if (!found.data) return fail(ErrorCode::invalid_argument, "Trigger Data is not provided");
+    if (!found.data)
+        return fail(ErrorCode::invalid_argument,
+                    "Trigger Data is not provided (data = nothing: send it as the part data or dataStream)");
     return found;
 }
 
@@ -39,13 +45,20 @@ std::string full_name(const std::string& topic) {
 /// The input that the message goes to, as a full name.
 Result<std::string> input_of(const ::proto::FunctionDetails& details, const std::string& topic) {
     const auto& inputs = details.source().inputspecs();
+    std::string names;
+    for (const auto& [input, spec] : inputs) str_append(names, names.empty() ? "" : " or ", input);
+    names.resize(std::min(names.size(), kShownMax));
     if (topic.empty() && inputs.size() != 1) {
-        return fail(ErrorCode::invalid_argument, "Function in trigger function has more than 1 input topics");
+        return fail(ErrorCode::invalid_argument,
+                    "Function in trigger function has more than 1 input topics (topic = nothing: use ", names,
+                    ")");
     }
     for (const auto& [input, spec] : inputs) {
         if (topic.empty() || full_name(input) == full_name(topic)) return full_name(input);
     }
-    return fail(ErrorCode::invalid_argument, "Function in trigger function has unidentified topic");
+    return fail(ErrorCode::invalid_argument,
+                "Function in trigger function has unidentified topic (topic = ", topic.substr(0, kShownMax),
+                ": use ", names, ")");
 }
 
 }  // namespace
@@ -53,6 +66,7 @@ Result<std::string> input_of(const ::proto::FunctionDetails& details, const std:
 FunctionsApi::Answer FunctionsApi::trigger(const http::Request& request) {
     if (options_.trigger == nullptr) return fail(ErrorCode::not_supported, "Triggering a function is off");
     WEFT_TRY(const TriggerParts parts, read_trigger(request));
+    WEFT_TRY_VOID(model::check_name("Function name", request.param("name")));
     WEFT_TRY(const Found found, find_function(request));
     const auto& details = found.meta->functiondetails();
     const auto name = model::name_of(details);
@@ -66,7 +80,9 @@ FunctionsApi::Answer FunctionsApi::trigger(const http::Request& request) {
             runner->status(id, status, deadline.at_most(options_.status_patience));
         ready = ready || status.running();
     }
-    if (!ready) return fail(ErrorCode::invalid_argument, "Function in trigger function is not ready");
+    if (!ready)
+        return fail(ErrorCode::invalid_argument, "Function in trigger function is not ready (", name.full(),
+                    " has no running instance: start it, or try again)");
     TriggerRequest message;
     message.client_name = str_cat(options_.worker_id, "-trigger-", name.full());
     message.input_topic = std::move(input);
@@ -75,8 +91,9 @@ FunctionsApi::Answer FunctionsApi::trigger(const http::Request& request) {
     auto answer = options_.trigger->trigger(message, deadline);
     if (!answer) {
         // Not 503: the message may have been sent, and a client must not think that it may ask again.
-        const bool late = answer.error().code == ErrorCode::deadline_exceeded;
-        return fail(late ? ErrorCode::deadline_exceeded : ErrorCode::internal, answer.error().message);
+        const ErrorCode code = answer.error().code;
+        const bool told = code == ErrorCode::deadline_exceeded || code == ErrorCode::too_large;
+        return fail(told ? code : ErrorCode::internal, answer.error().message);
     }
     return *answer ? http::Response::text(std::move(**answer)) : http::Response::no_content();
 }

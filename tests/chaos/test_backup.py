@@ -99,3 +99,16 @@ def test_what_is_no_data_directory_is_not_verified_or_backed_up(tmp_path: Path) 
     assert weft("verify", tmp_path).returncode == 2
     assert "is not a data directory" in weft("backup", tmp_path, tmp_path / "copy").stderr
     assert "is a URL" in weft("backup", "http://localhost:8080", tmp_path / "copy").stderr
+
+
+def test_a_data_directory_in_which_nothing_was_written_yet(tmp_path: Path) -> None:
+    """As a start leaves it that was cut off before its first record was on the disk."""
+    (tmp_path / "data" / "store").mkdir(parents=True)
+    (tmp_path / "data" / "store" / "lock").touch()
+    for command in (["backup", tmp_path / "data", tmp_path / "copy"], ["verify", tmp_path / "copy"],
+                    ["restore", tmp_path / "copy", tmp_path / "again" / "data"], ["verify", tmp_path / "again" / "data"]):
+        done = weft(*command)
+        assert (done.returncode, done.stderr) == (0, ""), done
+    with WeftStandalone(tmp_path / "again") as broker:
+        backup_at_once = weft("backup", broker.data_directory, tmp_path / "at-once")
+        assert backup_at_once.returncode == 0, backup_at_once.stderr

@@ -1,6 +1,7 @@
 """What builds the environment of a Python package (src/package/build_environment.py), by itself."""
 
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import zipfile
 from importlib.util import module_from_spec, spec_from_file_location
 from io import BytesIO
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from archives import wheel, wheel_name, zip_of
@@ -22,7 +24,7 @@ spec.loader.exec_module(builder)
 LIMITS = {"entries_max": 100, "bytes_max": 10_000_000, "ratio_max": 200}
 
 
-def build(folder: Path, package: bytes, kind: str = "zip", **options: object) -> str:
+def build(folder: Path, package: bytes, kind: str = "zip", index: str | None = None, **options: object) -> str:
     """Builds `folder`/environment; gives what is wrong with the package, or ""."""
     (folder / "package").write_bytes(package)
     order = {
@@ -31,15 +33,16 @@ def build(folder: Path, package: bytes, kind: str = "zip", **options: object) ->
         "shown": f"f.{kind}",
         "target": str(folder / "environment"),
         "python": sys.executable,
-        "index_url": "",
-        "extra_index_url": "",
         **LIMITS,
         **options,
     }
-    try:
-        builder.build(order)
-    except builder.Refused as why:
-        return str(why)
+    # The worker hands no more of its own environment on.
+    environment = {"HOME": str(folder), "PATH": "/usr/bin:/bin"} | ({"PIP_INDEX_URL": index} if index else {})
+    with patch.dict(os.environ, environment, clear=True):
+        try:
+            builder.build(order)
+        except builder.Refused as why:
+            return str(why)
     return ""
 
 
@@ -203,5 +206,5 @@ def test_requirements_from_an_index_where_one_is_given(tmp_path: Path) -> None:
     (index / wheel_name("dep_two")).write_bytes(wheel("dep_two", {"dep_two.py": "X = 9"}))
     (index / "index.html").write_text(f'<a href="{wheel_name("dep_two")}">{wheel_name("dep_two")}</a>')
     url = (tmp_path / "index").as_uri()
-    assert build(tmp_path, zip_of({"f/src/f.py": "", "f/requirements.txt": "dep-two == 1.0\n"}), index_url=url) == ""
+    assert build(tmp_path, zip_of({"f/src/f.py": "", "f/requirements.txt": "dep-two == 1.0\n"}), index=url) == ""
     assert evaluate(tmp_path, "__import__('dep_two').X") == "9"

@@ -37,8 +37,8 @@ def stored(weft: WeftStandalone) -> set[str]:
 
 def test_a_packages_life(weft: WeftStandalone, client: FunctionsClient) -> None:
     """Statuses and texts are those of 4.0.8 (asked with enablePackagesManagement=true)."""
-    no_metadata = "Package 'function://public/default/x@v1' metadata does not exist"
-    no_package = "Package 'function://public/default/x@v1' does not exist"
+    no_metadata = "Package 'function://public/default/x@v1' metadata does not exist (upload it first)"
+    no_package = "Package 'function://public/default/x@v1' does not exist (upload it first)"
     assert client.get(X).body == client.get(f"{PACKAGES}/function/public/default").body == "[]"
     assert (client.get(f"{X}/v1/metadata").status, client.get(f"{X}/v1/metadata").reason) == (404, no_metadata)
     assert (client.get(f"{X}/v1").status, client.get(f"{X}/v1").reason) == (404, no_package)
@@ -138,7 +138,7 @@ NO_METADATA = "Unknown error, metadata is null when processing update package me
         ([Part("metadata", b'{"bad'), Part("file", b"x")], 400, "The package's metadata is not a JSON object"),
         ([metadata(description=[1]), Part("file", b"x")], 400, "The package's metadata: description = [1] is not a text"),
         ([metadata(properties="p"), Part("file", b"x")], 400, 'The package\'s metadata: properties = "p" is not a map'),
-        ([metadata(description="x" * 70_000), Part("file", b"x")], 413, "What is said of the package has"),
+        ([metadata(description="x" * 70_000), Part("file", b"x")], 413, "The package's metadata has"),
         ([metadata()], 400, "The package's file is not provided"),
     ],
 )
@@ -165,13 +165,13 @@ def test_upload_and_download_by_path(weft: WeftStandalone, client: FunctionsClie
     assert send("function://public/default/up@1", b"third").status == 204
     assert client.get(f"{PACKAGES}/function/public/default/up/1").body == fetch("function://public/default/up@1").body == "third"
     assert send("function://public/default/up@1", b"again").status == 409
-    assert send("function://bad", b"x").reason == "Invalid package name 'function://bad'"
-    assert (fetch("none").status, fetch("none").reason) == (404, "Package 'none' does not exist")
+    assert send("function://bad", b"x").reason.startswith("Invalid package name 'function://bad' (")
+    assert (fetch("none").status, fetch("none").reason) == (404, "Package 'none' does not exist (upload it first)")
     assert fetch("file:///etc/passwd").reason.startswith("Invalid package url: file:///etc/passwd")
     assert fetch("weft-package://../../etc/passwd").status == 400
     assert client.get("/admin/v3/functions/download").reason.startswith("path is not provided")
     missing = client.upload("POST", "/admin/v3/functions/upload", [Part("path", b"p", "text/plain")])
-    assert (missing.status, missing.reason) == (400, "Function Package is not provided p")
+    assert (missing.status, missing.reason) == (400, "Function Package is not provided p (data = nothing: send the file as the part data)")
 
 
 def from_url(client: FunctionsClient, method: str, name: str, url: str, **config: Any) -> Answer:

@@ -37,7 +37,7 @@ def test_by_rest(functions: FunctionsClient, function: str) -> None:
     by_file = trigger(functions, function, Part("dataStream", b"file", file_name="f"), Part("topic", b"trigger-in"))
     assert by_file == Answer(200, "file!")
     wrong = trigger(functions, function, Part("data", b"x"), Part("topic", b"other"))
-    assert (wrong.status, wrong.reason) == (400, "Function in trigger function has unidentified topic")
+    assert wrong.status == 400 and wrong.reason.startswith("Function in trigger function has unidentified topic (")
     late = trigger(functions, function, Part("data", b"nothing"))
     assert (late.status, late.reason) == (408, "Request Timed Out")
 
@@ -71,7 +71,7 @@ def test_partitioned_topics_and_no_output(weft: WeftStandalone, functions: Funct
     assert functions.call("POST", "parts/stop").status == 204
     functions.wait_until_running("parts", 0)
     stopped = trigger(functions, "parts", Part("data", b"x"))
-    assert (stopped.status, stopped.reason) == (400, "Function in trigger function is not ready")
+    assert stopped.status == 400 and stopped.reason.startswith("Function in trigger function is not ready (")
     for name in ("parts", "silent"):
         assert functions.call("DELETE", name).status == 204
 

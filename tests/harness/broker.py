@@ -17,11 +17,19 @@ class Address:
 
     @property
     def service_url(self) -> str:
-        return f"pulsar://{self.host}:{self.broker_port}"
+        return f"pulsar://{self._host_in_url}:{self.broker_port}"
 
     @property
     def admin_url(self) -> str:
-        return f"http://{self.host}:{self.web_port}"
+        return f"http://{self._host_in_url}:{self.web_port}"
+
+    def on(self, host: str) -> "Address":
+        """The same ports there."""
+        return Address(self.broker_port, self.web_port, host)
+
+    @property
+    def _host_in_url(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
 
 
 class Broker(Protocol):

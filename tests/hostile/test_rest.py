@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import package_cases
+import rest_cases
 from raw_http import ask, request
-from rest_cases import CASES, EXISTING, FUNCTIONS, THERE, Case, config, upload
+from rest_cases import EXISTING, FUNCTIONS, THERE, Case, config, upload
 
 from harness.weft_standalone import WeftStandalone
 
-CASES_MIN = 60
+CASES_MIN = 120
+CASES = rest_cases.CASES + package_cases.CASES
 
 
 def status_of(weft: WeftStandalone, method: str, path: str) -> int:
@@ -29,11 +32,12 @@ def everything(weft: WeftStandalone) -> dict[str, object]:
         FUNCTIONS,
         THERE,
         "/admin/v2/worker/assignments",
+        "/admin/v3/packages/function/public/default",
     ):
         answer = ask(weft.address, request("GET", path))
         assert answer.status == 200, (path, answer)
         seen[path] = json.loads(answer.body)
-    for folder in ("packages", "instances"):
+    for folder in ("packages", "package-names", "instances"):
         root = weft.data_directory / folder
         seen[folder] = sorted(str(file.relative_to(root)) for file in root.rglob("*") if "__pycache__" not in str(file))
     return seen

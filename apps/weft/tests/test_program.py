@@ -1,12 +1,15 @@
 """The weft program from outside: what it prints, its exit codes, how it starts and stops. WEFT_BIN names the program."""
 
 import os
+import pty
 import re
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 
 WEFT = os.environ["WEFT_BIN"]
@@ -39,6 +42,52 @@ class Standalone:
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate()
+
+
+class Terminal:
+    """A program with a terminal for its standard error, and, if wanted, for the rest."""
+
+    def __init__(self, words, all_of_it=False, **options):
+        self.ours, theirs = pty.openpty()
+        rest = {"stdin": theirs, "stdout": theirs} if all_of_it else {"stdout": subprocess.PIPE}
+        self.process = subprocess.Popen(words, stderr=theirs, **rest, **options)
+        os.close(theirs)
+        self.shown = ""
+
+    def type(self, text):
+        os.write(self.ours, text.encode())
+
+    def read(self, deadline):
+        """Takes what the terminal shows; False when nothing comes any more."""
+        if not select.select([self.ours], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            raise TimeoutError(f"nothing more comes behind {self.shown!r}")
+        try:
+            some = os.read(self.ours, 65536)
+        except OSError:  # the other side is closed
+            some = b""
+        self.shown += some.decode(errors="replace")
+        return some != b""
+
+    def wait_for(self, text, seconds=60):
+        deadline = time.monotonic() + seconds
+        while text not in self.shown:
+            if not self.read(deadline):
+                raise EOFError(f"ended without {text!r}: {self.shown!r}")
+
+    def read_to_the_end(self, seconds=60):
+        deadline = time.monotonic() + seconds
+        while self.read(deadline):
+            pass
+        return self.process.communicate(timeout=seconds)[0]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+        os.close(self.ours)
 
 
 class ProgramTest(unittest.TestCase):
@@ -92,6 +141,71 @@ class ProgramTest(unittest.TestCase):
             self.assertEqual(weft.run("produce", "t", "-f", path).returncode, 0)
             got = weft.run("consume", "t", "-s", "s", "-p", "Earliest", "--hex", "-mp")
             self.assertIn("content:6f6e652c0a74776f, event-time:1970-01-01T00:00:00Z, message-id:", got.stdout)
+
+    def test_reads_from_a_place_without_a_subscription(self):
+        with Standalone(self.data_dir, "--no-functions-worker") as weft:
+            self.assertEqual(weft.run("produce", "t", "-m", "a,b,c", "-db").returncode, 0)
+            got = weft.run("read", "t", "-m", "earliest", "-n", "3", "-mp")
+            self.assertEqual(got.returncode, 0, got.stderr)
+            self.assertEqual(re.findall(r"content:(.)", got.stdout), ["a", "b", "c"])
+            self.assertTrue(got.stdout.endswith("\n3 messages successfully read\n"), got.stdout)
+            second = ":".join(re.findall(r"message-id:(\d+):(\d+):", got.stdout)[1])
+            for words, expected in ((["-m", second, "-n", "1"], ["c"]), (["-m", second, "-i", "-n", "2"], ["b", "c"]),
+                                    (["-m", "latest", "-i"], ["c"])):
+                got = weft.run("read", "t", *words)
+                self.assertEqual(re.findall(r"content:(.)", got.stdout), expected, got.stderr)
+            hidden = weft.run("read", "t", "-m", "earliest", "-n", "2", "--hide-content", "-q", "1")
+            self.assertEqual(hidden.stdout, "2 messages successfully read\n")
+            self.assertEqual(weft.run("topics", "subscriptions", "t").stdout, "", "nothing stays at the broker")
+        for words, parts in ((["-m", "first"], ["--start-message-id", "'first'", "earliest"]),
+                             (["-m", "1:"], ["--start-message-id", "'1:'", "<ledgerId>:<entryId>"]),
+                             (["-n", "-1"], ["--num-messages", "-1", "use 0"]),
+                             (["-q", "0"], ["--queue-size", "'0'", "use 1 to"]),
+                             (["-st", "auto_consume"], ["--schema-type", "'auto_consume'", "expected one of [bytes]"]),
+                             (["-r", "5"], ["--rate", "not supported by Weft yet"])):
+            self.assert_refused(run("read", "t", *words), 2, *parts)
+
+    def test_produces_with_a_schema(self):
+        definition = '{"type":"record","name":"r","fields":[{"name":"a","type":"int"}]}'
+        with Standalone(self.data_dir, "--no-functions-worker") as weft:
+            self.assertEqual(weft.run("produce", "text", "-m", "x", "-vs", "string").returncode, 0)
+            self.assertIn('"type": "STRING"', weft.run("schemas", "get", "text").stdout)
+            made = weft.run("produce", "json", "-m", '{"a":1}', "-vs", "json:" + definition)
+            self.assertEqual(made.returncode, 0, made.stderr)
+            kept = weft.run("schemas", "get", "json").stdout
+            self.assertIn('"type": "JSON"', kept)
+            self.assertIn("fields", kept)
+            other = weft.run("produce", "json", "-m", "x", "-vs", "string")
+            self.assert_refused(other, 1, "Error while producing messages")
+            for words, parts in ((["-vs", "avro:" + definition], ["--value-schema", "avro:", "use json:"]),
+                                 (["-vs", "text"], ["--value-schema", "'text'", "expected one of [bytes, string"]),
+                                 (["-vs", "json:x"], ["--value-schema", "json:x", "as JSON"]),
+                                 (["-vs", "json:{}", "-s", ";"], ["the message", "hello", "correct it"])):
+                self.assert_refused(weft.run("produce", "json", "-m", "hello", *words), 1, *parts)
+
+    def test_long_work_shows_how_far_it_is_on_a_terminal_only(self):
+        with Standalone(self.data_dir, "--no-functions-worker") as weft:
+            at = ["--service-url", weft.service_url]
+            for words, shown, printed in (
+                    (["produce", "t", "-m", "a,b,c"], "\r\x1b[K0 of 3 messages", b"3 messages successfully produced\n"),
+                    (["consume", "t", "-s", "s", "-p", "Earliest", "-n", "2"], "\r\x1b[K1 of 2 messages",
+                     b"2 messages successfully consumed\n"),
+                    (["read", "t", "-m", "earliest", "-n", "0"], "\r\x1b[K1 messages", None)):
+                with Terminal([WEFT, *at, *words]) as terminal:
+                    terminal.wait_for(shown)
+                    if printed is None:  # it goes on for ever
+                        continue
+                    self.assertTrue(terminal.read_to_the_end().endswith(printed))
+                    self.assertTrue(terminal.shown.endswith("\r\x1b[K"), repr(terminal.shown))
+            quiet = weft.run("produce", "t", "-m", "a")
+            self.assertEqual((quiet.returncode, quiet.stderr), (0, ""))
+            with Terminal([WEFT, *at, "consume", "t", "-s", "s", "-n", "1"], all_of_it=True) as terminal:
+                terminal.wait_for("1 messages successfully consumed")
+                self.assertNotIn("\x1b", terminal.shown, "the messages themselves are on that terminal")
+        backup = [WEFT, "backup", self.data_dir, os.path.join(self.directory.name, "copy")]
+        with Terminal(backup) as terminal:
+            self.assertIn(b"backed up", terminal.read_to_the_end())
+            self.assertIn(" MB  store/segment-", terminal.shown)
 
     def test_functions_are_created_listed_and_deleted(self):
         path = os.path.join(self.directory.name, "f.py")
@@ -189,11 +303,25 @@ class ProgramTest(unittest.TestCase):
     def test_the_zsh_script_is_whole(self):
         script = run("completion", "zsh").stdout
         self.assertTrue(script.startswith("#compdef weft\n"), script)
-        if shutil.which("zsh"):
-            subprocess.run(["zsh", "-n"], input=script, text=True, check=True, timeout=60)
         described = run("complete", "zsh", "functions", "sta").stdout.splitlines()
         self.assertEqual(described[0], "start:Starts a stopped function instance")
         self.assert_refused(run("completion", "fish"), 2, "expected one of [bash, zsh] but was 'fish'")
+
+    def test_a_real_zsh_completes(self):
+        self.assertIsNotNone(shutil.which("zsh"), "tools/packages.txt names it")
+        path = os.path.dirname(WEFT) + os.pathsep + os.environ["PATH"]
+        environment = {"PATH": path, "TERM": "dumb", "HOME": self.directory.name, "LC_ALL": "C.UTF-8"}
+        with Terminal(["zsh", "-f", "-i"], all_of_it=True, env=environment, cwd=self.directory.name,
+                      start_new_session=True) as zsh:
+            zsh.type("PS1='>'; autoload -Uz compinit; compinit -u -D\n")
+            zsh.type("source <(weft completion zsh); print so''urced\n")
+            zsh.wait_for("sourced")
+            zsh.type("weft stand\t")
+            zsh.wait_for("standalone")
+            zsh.type("\x15weft functions star\t--ten\tx\x01print -r -- '\x05'\n")
+            zsh.wait_for("weft functions start --tenant x\r\n")
+            zsh.type("weft functions sta\t\t")
+            zsh.wait_for("Starts a stopped function instance")
 
     def test_manual_pages_are_sound(self):
         pages = os.path.join(self.directory.name, "man")

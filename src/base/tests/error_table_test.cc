@@ -1,12 +1,10 @@
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <map>
 
 #include "base/result.h"
 #include "base/str_cat.h"
+#include "base/testing/document.h"
 
 namespace weft {
 namespace {
@@ -28,21 +26,9 @@ std::string table_as_markdown() {
 }
 
 TEST(ErrorTable, docs_show_it) {
-    const std::string path = WEFT_SOURCE_DIR "/docs/errors.md";
-    std::ifstream file(path);
-    const std::string document{std::istreambuf_iterator<char>(file), {}};
-    const std::string begin = "<!-- errors: generated from src/base/error_codes.def -->\n",
-                      end = "<!-- /errors -->";
-    const auto from = document.find(begin);
-    const auto to = document.find(end);
-    ASSERT_TRUE(from != std::string::npos && to != std::string::npos) << path << " lost its marks";
-    const std::string shown = document.substr(from + begin.size(), to - from - begin.size());
-    if (shown != table_as_markdown() && std::getenv("WEFT_UPDATE_DOCS")) {
-        std::ofstream(path) << document.substr(0, from + begin.size()) << table_as_markdown()
-                            << document.substr(to);
-        return;
-    }
-    EXPECT_EQ(shown, table_as_markdown()) << "run weft_base_test with WEFT_UPDATE_DOCS=1";
+    expect_table_in(WEFT_SOURCE_DIR "/docs/errors.md",
+                    "<!-- errors: generated from src/base/error_codes.def -->\n", "<!-- /errors -->",
+                    table_as_markdown(), "weft_base_test");
 }
 
 }  // namespace

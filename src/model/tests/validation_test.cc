@@ -3,10 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
 #include <set>
 
+#include "base/testing/document.h"
 #include "model/field_table.h"
 #include "model/function_update.h"
 
@@ -225,21 +224,9 @@ TEST(Support, the_table_the_checks_and_these_cases_name_the_same_fields) {
 }
 
 TEST(Support, docs_show_the_table) {
-    const std::string path = WEFT_SOURCE_DIR "/docs/compatibility.md";
-    std::ifstream file(path);
-    const std::string document{std::istreambuf_iterator<char>(file), {}};
-    const std::string begin = "<!-- fields: generated from src/model/fields.def -->\n",
-                      end = "<!-- /fields -->";
-    const auto from = document.find(begin);
-    const auto to = document.find(end);
-    ASSERT_TRUE(from != std::string::npos && to != std::string::npos) << path << " lost its marks";
-    const std::string shown = document.substr(from + begin.size(), to - from - begin.size());
-    if (shown != fields_as_markdown() && std::getenv("WEFT_UPDATE_DOCS")) {
-        std::ofstream(path) << document.substr(0, from + begin.size()) << fields_as_markdown()
-                            << document.substr(to);
-        return;
-    }
-    EXPECT_EQ(shown, fields_as_markdown()) << "run weft_model_test with WEFT_UPDATE_DOCS=1";
+    expect_table_in(WEFT_SOURCE_DIR "/docs/compatibility.md",
+                    "<!-- fields: generated from src/model/fields.def -->\n", "<!-- /fields -->",
+                    fields_as_markdown(), "weft_model_test");
 }
 
 TEST(Inference, fills_what_pulsar_fills) {

@@ -17,7 +17,9 @@ namespace weft::package {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class EnvironmentStoreTest : public ::testing::Test {
   protected:
@@ -38,12 +40,14 @@ class EnvironmentStoreTest : public ::testing::Test {
         const timespec times[2] = {{1, 0}, {1, 0}};  // the same interpreter, whatever it does
         ::utimensat(AT_FDCWD, (folder_ / "python").c_str(), times, 0);
     }
-    void reopen(std::uint64_t total_max = 1 << 20) {
+    void reopen(std::uint64_t total_max = 1 << 20, std::string index_url = {}) {
         store_.reset();
         EnvironmentStoreOptions options;
         options.directory = folder_ / "environments";
         options.python = (folder_ / "python").string();
         options.total_bytes_max = total_max;
+        options.index_url = index_url;
+        options.extra_index_url = std::move(index_url);
         auto opened = EnvironmentStore::open(std::move(options), *packages_);
         ASSERT_TRUE(opened) << opened.error().message;
         store_ = std::move(*opened);
@@ -73,6 +77,22 @@ TEST_F(EnvironmentStoreTest, kinds_are_told_by_the_name) {
     EXPECT_EQ(python_package_of("f.zip"), PythonPackage::zip);
     EXPECT_EQ(python_package_of("f-1-py3-none-any.whl"), PythonPackage::wheel);
     EXPECT_EQ(python_package_of("f.tar.gz"), std::nullopt);
+}
+
+TEST_F(EnvironmentStoreTest, a_password_of_the_index_stands_on_no_command_line) {
+    interpreter(
+        "mkdir -p environment/code; tr '\\0' ' ' < /proc/$$/cmdline > ../../words; "
+        "echo \"$PIP_INDEX_URL $PIP_EXTRA_INDEX_URL\" > ../../index");
+    reopen(1 << 20, "https://user:secret@index.invalid/simple");
+    const auto built = prepare();
+    ASSERT_TRUE(built) << built.error().message;
+    const auto content = [this](const char* name) {
+        std::ifstream file(folder_ / name);
+        return std::string(std::istreambuf_iterator<char>(file), {});
+    };
+    EXPECT_THAT(content("words"), AllOf(HasSubstr("f.zip"), Not(HasSubstr("secret"))));
+    EXPECT_EQ(content("index"),
+              "https://user:secret@index.invalid/simple https://user:secret@index.invalid/simple\n");
 }
 
 TEST_F(EnvironmentStoreTest, is_built_once_and_outlives_the_store) {

@@ -26,9 +26,11 @@ TEST(PackageName, is_put_together_and_taken_apart) {
 
 TEST(PackageName, others_are_refused_in_pulsars_words) {
     EXPECT_EQ(parse_package_name("jar://t/n/p@1").error(),
-              (Error{ErrorCode::precondition_failed, "Invalid package domain: 'jar'"}));
+              (Error{ErrorCode::precondition_failed,
+                     "Invalid package domain: 'jar' (the type: use function, source or sink)"}));
     for (const char* bad : {"function:/t/n/p", "function://t/n", "function://t/n/", "function:///n/p",
-                            "function://t/n/p@1@2", "function://t/n/p/q@1", "function://t/n/p@\x01"}) {
+                            "function://t/n/p@1@2", "function://t/n/p/q@1", "function://t/n/p@\x01",
+                            "function://t/../p@1", "function://t/n/.@1", "function://t/n/\xff@1"}) {
         EXPECT_EQ(parse_package_name(bad).error().message.substr(0, 20), "Invalid package name") << bad;
     }
     EXPECT_FALSE(package_name_of("function", "t", "n", std::string(1000, 'x'), "1"));

@@ -1,6 +1,7 @@
 #include "pulsar/detail/client_core.h"
 
 #include "observe/log.h"
+#include "pulsar/one_broker.h"
 #include "wire/proto/PulsarApi.pb.h"
 
 namespace weft::pulsar::detail {
@@ -120,6 +121,7 @@ void ClientCore::on_owner(std::shared_ptr<Lookup> lookup, Connection& asked, con
         return lookup->done(std::unexpected(
             from_server(answer.error(), answer.message(), "lookup of topic " + lookup->topic)));
     }
+    if (options_.service_url.ends_with(kOneBroker)) return lookup->done(&asked);
     auto address = parse_service_url(answer.brokerserviceurl());
     if (!address) {
         return lookup->done(failure(Retry::on_reconnect, address.error().code, "lookup of topic ",

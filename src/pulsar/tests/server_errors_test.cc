@@ -2,11 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
-
 #include "base/str_cat.h"
+#include "base/testing/document.h"
 #include "pulsar/detail/failure.h"
 #include "wire/proto/PulsarApi.pb.h"
 
@@ -32,21 +29,9 @@ std::string table_as_markdown() {
 }
 
 TEST(ServerErrors, docs_show_what_they_become) {
-    const std::string path = WEFT_SOURCE_DIR "/docs/errors.md";
-    std::ifstream file(path);
-    const std::string document{std::istreambuf_iterator<char>(file), {}};
-    const std::string begin = "<!-- server errors: generated from src/pulsar/detail/failure.cc -->\n",
-                      end = "<!-- /server errors -->";
-    const auto from = document.find(begin);
-    const auto to = document.find(end);
-    ASSERT_TRUE(from != std::string::npos && to != std::string::npos) << path << " lost its marks";
-    const std::string shown = document.substr(from + begin.size(), to - from - begin.size());
-    if (shown != table_as_markdown() && std::getenv("WEFT_UPDATE_DOCS")) {
-        std::ofstream(path) << document.substr(0, from + begin.size()) << table_as_markdown()
-                            << document.substr(to);
-        return;
-    }
-    EXPECT_EQ(shown, table_as_markdown()) << "run weft_pulsar_test with WEFT_UPDATE_DOCS=1";
+    expect_table_in(WEFT_SOURCE_DIR "/docs/errors.md",
+                    "<!-- server errors: generated from src/pulsar/detail/failure.cc -->\n",
+                    "<!-- /server errors -->", table_as_markdown(), "weft_pulsar_test");
 }
 
 }  // namespace

@@ -226,6 +226,44 @@ TEST(Damage, entries_whose_records_nobody_can_read_are_named_by_the_gap) {
                 testing::AllOf(testing::HasSubstr("entry=1:5 "), testing::HasSubstr("entry=1:6 ")));
 }
 
+// Its checks are right and its id is one that no writer gives there.
+TEST(Damage, a_record_that_counts_down_in_its_ledger_is_passed_over) {
+    SimFileSystem pristine;
+    {
+        StoreOnLoop opened(pristine, kOptions);
+        ASSERT_EQ(opened.create_ledger(), 1U);
+        while (opened.stats().segments < 2) ASSERT_TRUE(opened.append(1, std::string(400, 'x')));
+        for (int more = 0; more < 8; ++more) ASSERT_TRUE(opened.append(1, std::string(400, 'x')));
+    }
+    const std::string segment = pristine.content(segment_path(2));
+    const auto tag = (*decode_segment_header(std::string_view(segment).substr(0, kSegmentHeaderBytes)))->tag;
+    const auto offsets = record_offsets(segment);
+    const auto header_at = [&](std::size_t i) { return *decode_record_header(&segment[offsets[i]], tag); };
+    const std::size_t last = offsets.size() - 3;  // behind it stands the mark of the clean end
+    const EntryId end = header_at(last).entry + 1;
+    for (const std::size_t at : {last, last - 2}) {
+        for (const EntryId id : {EntryId{0}, end - 5}) {  // of the segment before, and of this one
+            SCOPED_TRACE(str_cat("record ", at, " has id ", id));
+            RecordHeader header = header_at(at);
+            ASSERT_EQ(header.kind, RecordKind::entry);
+            const EntryId lost = std::exchange(header.entry, id);
+            char bytes[kRecordHeaderBytes];
+            encode_record_header(header, tag, bytes);
+            const auto files = pristine.after_kill();
+            files->set_bytes(segment_path(2), offsets[at], std::string_view(bytes, sizeof bytes));
+            StoreOnLoop opened(*files, kOptions);
+            ASSERT_TRUE(opened.is_open()) << opened.error().message;
+            std::vector<EntryId> ids, expected;
+            for (const StoredEntry& entry : opened.read_all(1)) ids.push_back(entry.id);
+            for (EntryId each = 0; each < end; ++each) {
+                if (each != lost) expected.push_back(each);
+            }
+            EXPECT_EQ(ids, expected);
+            EXPECT_GE(opened.append(1, "next").value(), end - 1) << "no id is given twice";
+        }
+    }
+}
+
 TEST(Damage, an_index_that_is_damaged_or_gone_is_made_anew) {
     SimFileSystem files;
     fill(files, 300);

@@ -460,18 +460,24 @@ TEST_F(WorkerTest, a_trigger_sends_one_message_and_answers_with_its_output) {
     EXPECT_EQ(answer.status, 200);
     EXPECT_EQ(answer.body, "persistent://public/default/in x persistent://public/default/out");
     EXPECT_EQ(trigger("f", {{"dataStream", "y"}, {"topic", "in"}}).status, 200);
-    EXPECT_EQ(reason(trigger("f", {{"topic", "in"}})), "400 Trigger Data is not provided");
+    EXPECT_EQ(reason(trigger("f", {{"topic", "in"}})),
+              "400 Trigger Data is not provided (data = nothing: send it as the part data or dataStream)");
     EXPECT_EQ(reason(trigger("f", {{"data", "x"}, {"topic", "other"}})),
-              "400 Function in trigger function has unidentified topic");
-    EXPECT_EQ(reason(trigger("two", {{"data", "x"}})),
-              "400 Function in trigger function has more than 1 input topics");
+              "400 Function in trigger function has unidentified topic (topic = other: use in)");
+    EXPECT_THAT(
+        reason(trigger("two", {{"data", "x"}})),
+        ::testing::StartsWith("400 Function in trigger function has more than 1 input topics (topic = "
+                              "nothing: use "));
     EXPECT_EQ(trigger("two", {{"data", "x"}, {"topic", "persistent://public/default/b"}}).status, 204);
     EXPECT_EQ(reason(trigger("f", {{"data", "late"}})), "408 Request Timed Out");
     EXPECT_EQ(reason(trigger("f", {{"data", "lost"}})), "500 no receipt") << "not to be sent again";
     EXPECT_EQ(reason(trigger("nobody", {{"data", "x"}})), "404 Function nobody doesn't exist");
     ASSERT_EQ(call("POST", kPath + "f/stop").status, 204);
     ASSERT_TRUE(life->settled("f"));
-    EXPECT_EQ(reason(trigger("f", {{"data", "x"}})), "400 Function in trigger function is not ready");
+    EXPECT_EQ(
+        reason(trigger("f", {{"data", "x"}})),
+        "400 Function in trigger function is not ready (public/default/f has no running instance: start "
+        "it, or try again)");
 }
 
 TEST_F(WorkerTest, tenant_and_namespace_must_exist) {

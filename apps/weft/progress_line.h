@@ -1,0 +1,43 @@
+#pragma once
+// How far long work is, on one line of standard error that is written over; nothing unless that is a
+// terminal.
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+
+#include "base/clock.h"
+
+namespace weft::app {
+
+class ProgressLine {
+  public:
+    /// `shared`: messages go to standard output meanwhile. On the same terminal they say enough.
+    enum class Output : std::uint8_t { quiet, shared };
+    explicit ProgressLine(Output output = Output::quiet)
+        : on_(::isatty(STDERR_FILENO) == 1 && (output == Output::quiet || ::isatty(STDOUT_FILENO) == 0)) {}
+    ~ProgressLine() { clear(); }
+    ProgressLine(const ProgressLine&) = delete;
+    ProgressLine& operator=(const ProgressLine&) = delete;
+
+    /// Ten times a second at most; the first at once.
+    void show(const std::string& text) {
+        if (!on_ || (shown_ && steady_now() - last_ < kEvery)) return;
+        last_ = steady_now();
+        shown_ = true;
+        std::fprintf(stderr, "\r\033[K%s", text.c_str());
+    }
+    void clear() {
+        if (shown_) std::fputs("\r\033[K", stderr);
+        shown_ = false;
+    }
+
+  private:
+    static constexpr auto kEvery = 100ms;
+    const bool on_;
+    bool shown_ = false;
+    SteadyTime last_;
+};
+
+}  // namespace weft::app

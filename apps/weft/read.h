@@ -1,0 +1,10 @@
+#pragma once
+// weft read.
+
+#include "command.h"
+
+namespace weft::app {
+
+Entry read_command();
+
+}  // namespace weft::app

@@ -10,6 +10,7 @@
 #include "pulsar/admin.h"
 #include "pulsar/client.h"
 #include "pulsar/reader.h"
+#include "pulsar/table_view.h"
 
 namespace weft::client_cases {
 
@@ -72,6 +73,7 @@ Result<> cut_connections(const std::string& service_url);
 std::vector<Case> content_cases();
 std::vector<Case> subscription_cases();
 std::vector<Case> ack_cases();
+std::vector<Case> producer_cases();
 std::vector<Case> reader_cases();
 std::vector<Case> trouble_cases();
 

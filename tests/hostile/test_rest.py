@@ -10,7 +10,7 @@ from rest_cases import CASES, EXISTING, FUNCTIONS, THERE, Case, config, upload
 
 from harness.weft_standalone import WeftStandalone
 
-CASES_MIN = 60
+CASES_MIN = 150
 
 
 def status_of(weft: WeftStandalone, method: str, path: str) -> int:

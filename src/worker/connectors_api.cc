@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "model/details_json.h"
+#include "wire/proto/Function.pb.h"
 #include "worker/detail/requests.h"
 #include "worker/detail/upload.h"
 #include "worker/functions_api.h"

@@ -37,6 +37,9 @@ class Reading {
         WEFT_TRY_VOID(take_broker());
         WEFT_TRY_VOID(take_topics());
         WEFT_TRY_VOID(take_runtime());
+        auto& urls = start_.options.package_urls;
+        take_package_urls("functionsDirectory", "enableReferencingFunctionsDirectoryFiles", urls.functions);
+        take_package_urls("connectorsDirectory", "enableReferencingConnectorDirectoryFiles", urls.connectors);
         return std::move(start_);
     }
 
@@ -143,6 +146,14 @@ class Reading {
         }
         start_.options.function_runtime = worker::FunctionRuntime::thread;
         return {};
+    }
+
+    void take_package_urls(std::string_view folder, std::string_view enabled,
+                           worker::PackageUrlRules& rules) {
+        const std::string shipped = folder == "functionsDirectory" ? "./functions" : "./connectors";
+        if (settings_.boolean(enabled).value_or(true))
+            rules.folder = settings_.text(folder).value_or(shipped);
+        rules.patterns = settings_.list(rules.patterns_key);
     }
 
     const config::SettingsView settings_;

@@ -1,52 +1,16 @@
 // /metrics in Prometheus' text format; names are Pulsar's where Pulsar has one.
 
 #include "broker/admin.h"
+#include "observe/metrics_page.h"
 
 namespace weft::broker {
 namespace {
 
-// A label's value, escaped.
-std::string escaped(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        if (c == '\\' || c == '"') out.push_back('\\');
-        if (c == '\n') {
-            out += "\\n";
-        } else {
-            out.push_back(c);
-        }
-    }
-    return out;
-}
+using observe::MetricsPage;
 
-// Collects the lines of each metric together, as the format wants it.
-class Page {
-  public:
-    template <class Number>
-    void gauge(const char* name, const std::string& labels, Number value) {
-        add(name, "gauge", labels, value);
-    }
-    template <class Number>
-    void counter(const char* name, const std::string& labels, Number value) {
-        add(name, "counter", labels, value);
-    }
-    std::string text() const {
-        std::string all;
-        for (const auto& [name, lines] : metrics_) all += lines;
-        return all;
-    }
+std::string escaped(std::string_view text) { return observe::escaped_label(text); }
 
-  private:
-    template <class Number>
-    void add(const char* name, const char* type, const std::string& labels, Number value) {
-        auto& lines = metrics_[name];
-        if (lines.empty()) str_append(lines, "# TYPE ", name, " ", type, "\n");
-        str_append(lines, name, "{", labels, "} ", value, "\n");
-    }
-    std::map<std::string, std::string> metrics_;
-};
-
-void add_subscription(Page& page, const std::string& topic_labels, Subscription& subscription) {
+void add_subscription(MetricsPage& page, const std::string& topic_labels, Subscription& subscription) {
     const auto labels = str_cat(topic_labels, ",subscription=\"", escaped(subscription.name()), "\"");
     double rate_out = 0;
     double bytes_out = 0;
@@ -65,7 +29,7 @@ void add_subscription(Page& page, const std::string& topic_labels, Subscription&
     page.gauge("pulsar_subscription_consumers_count", labels, subscription.consumers().size());
 }
 
-void add_topic(Page& page, const std::string& cluster, Topic& topic) {
+void add_topic(MetricsPage& page, const std::string& cluster, Topic& topic) {
     const auto labels = str_cat(cluster, ",namespace=\"", topic.name().namespace_full(), "\",topic=\"",
                                 escaped(topic.name().full()), "\"");
     std::uint64_t consumers = 0;
@@ -84,7 +48,7 @@ void add_topic(Page& page, const std::string& cluster, Topic& topic) {
 }
 
 void get_metrics(Engine& engine, const http::Request&, Reply reply) {
-    Page page;
+    MetricsPage page;
     const auto cluster = str_cat("cluster=\"", escaped(engine.options().cluster), "\"");
     for (const auto& [name, topic] : engine.open_topics()) add_topic(page, cluster, *topic);
     page.gauge("pulsar_broker_topics_count", cluster, engine.open_topics().size());

@@ -148,6 +148,12 @@ std::optional<std::string> SettingsView::text(std::string_view name) const {
     return setting->text();
 }
 
+std::vector<std::string> SettingsView::list(std::string_view name) const {
+    const Setting* const setting = find(name);
+    if (setting == nullptr || setting->null || setting->text().empty()) return {};
+    return setting->values;
+}
+
 std::optional<std::int64_t> SettingsView::integer(std::string_view name) const {
     const auto value = text(name);
     return value ? number_of<std::int64_t>(*value) : std::nullopt;

@@ -57,6 +57,7 @@ class SettingsView {
     SettingsView(KeyTable table, const Settings& settings) : table_(table), settings_(settings) {}
     /// What was set; nothing where the key is missing, null or empty.
     std::optional<std::string> text(std::string_view name) const;
+    std::vector<std::string> list(std::string_view name) const;
     std::optional<std::int64_t> integer(std::string_view name) const;
     std::optional<bool> boolean(std::string_view name) const;
     bool is_null(std::string_view name) const;

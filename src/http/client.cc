@@ -23,8 +23,6 @@ using beast::error_code;
 
 namespace {
 
-constexpr std::uint64_t kAnswerBytesMax = 512U << 20;
-
 // One exchange over a connection of its own. Each step starts an operation and runs the context until it is
 // done.
 class Exchange {
@@ -81,10 +79,14 @@ class Exchange {
         const error_code unsent = error;
         beast::flat_buffer buffer;
         bhttp::response_parser<bhttp::string_body> parser;
-        parser.body_limit(kAnswerBytesMax);
+        parser.body_limit(request.answer_bytes_max);
         if (request.method == "HEAD") parser.skip(true);
         bhttp::async_read(stream_, buffer, parser, [&](const error_code& e, std::size_t) { error = e; });
         run();
+        if (error == bhttp::error::body_limit) {
+            return fail(ErrorCode::too_large, "the answer of ", authority_, " to ", request.method, ' ',
+                        url_.target, " has more than ", request.answer_bytes_max, " bytes");
+        }
         if (error) {
             return fail(ErrorCode::unknown_outcome, "no answer from ", authority_, " to ", request.method,
                         ' ', url_.target, ": ", unsent ? unsent.message() : error.message());

@@ -1,7 +1,9 @@
 #pragma once
 // HTTP/1.1 client: one request, one answer, blocking, bounded by a deadline.
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,7 +18,8 @@ struct ClientRequest {
     std::string url;  // http://host:port/path?query
     std::map<std::string, std::string> headers = {};
     std::string body = {};
-    int redirects_max = 5;  // 307 and 308 are followed with the same method and body
+    int redirects_max = 5;                        // 307 and 308 are followed with the same method and body
+    std::uint64_t answer_bytes_max = 512U << 20;  // of its body; over it: too_large
 };
 
 struct ClientResponse {
@@ -46,5 +49,7 @@ class MultipartBuilder {
 
 /// Percent-encodes one path segment or query value.
 std::string url_encode(std::string_view text);
+/// Undoes it; nothing when an escape is malformed or stands for a NUL.
+std::optional<std::string> url_decode(std::string_view text);
 
 }  // namespace weft::http

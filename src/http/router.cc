@@ -28,7 +28,7 @@ struct Router::Route {
         Kind kind;
         std::string text;  // the literal, or the parameter's name
     };
-    std::string method;
+    std::string method, pattern;
     std::vector<Segment> segments;
     Handler handler;
 
@@ -59,6 +59,7 @@ struct Router::Route {
 void Router::add(std::string_view method, std::string_view pattern, Handler handler) {
     auto route = std::make_shared<Route>();
     route->method = method;
+    route->pattern = pattern;
     route->handler = std::move(handler);
     for (const std::string_view segment : split_path(pattern)) {
         WEFT_CHECK(route->segments.empty() || route->segments.back().kind != Kind::rest,
@@ -73,6 +74,23 @@ void Router::add(std::string_view method, std::string_view pattern, Handler hand
         route->segments.push_back({rest ? Kind::rest : Kind::parameter, std::string(name)});
     }
     routes_.push_back(std::move(route));
+}
+
+Handler Router::take(std::string_view method, std::string_view pattern) {
+    const auto is_it = [&](const auto& route) {
+        return route->method == method && route->pattern == pattern;
+    };
+    const auto found = std::ranges::find_if(routes_, is_it);
+    if (found == routes_.end()) return {};
+    Handler handler = (*found)->handler;
+    routes_.erase(found);
+    return handler;
+}
+
+std::vector<std::string> Router::routes() const {
+    std::vector<std::string> all;
+    for (const auto& route : routes_) all.push_back(str_cat(route->method, ' ', route->pattern));
+    return all;
 }
 
 Response Router::handle(Request& request) const {

@@ -66,6 +66,10 @@ using Handler = std::function<Response(const Request&)>;
 class Router {
   public:
     void add(std::string_view method, std::string_view pattern, Handler handler);
+    /// Takes that route out, for somebody who puts another around it; empty if there is none.
+    Handler take(std::string_view method, std::string_view pattern);
+    /// "GET /a/{b}" of every route.
+    std::vector<std::string> routes() const;
     /// The answer: 404 {"reason"} for an unknown path, 405 for an unknown method on a known one; what a
     /// handler throws is a 500.
     Response handle(Request& request) const;

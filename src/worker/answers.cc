@@ -13,36 +13,82 @@ using json = nlohmann::ordered_json;
 
 std::string text_of(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
-template <class Exceptions>
-void add_exceptions(json& list, const Exceptions& exceptions) {
+void add_exceptions(json& list, const auto& exceptions) {
     for (const auto& exception : exceptions) {
         list.push_back(
             {{"exceptionString", exception.exceptionstring()}, {"timestampMs", exception.mssinceepoch()}});
     }
 }
 
-json status_data(const InstanceStatus& instance) {
+using Exceptions = google::protobuf::RepeatedPtrField<::proto::FunctionStatus::ExceptionInformation>;
+
+/// Only of an instance that runs: of others nothing is known.
+void add_latest(json& data, const char* member, const InstanceStatus& instance,
+                std::initializer_list<const Exceptions*> lists) {
+    if (instance.worker_id.empty() || !instance.status->running()) return;
+    json& latest = data[member] = json::array();
+    for (const Exceptions* list : lists) add_exceptions(latest, *list);
+}
+
+void add_function_status(json& data, const InstanceStatus& instance) {
     const auto& status = *instance.status;
-    json data;
-    data["running"] = status.running();
-    data["error"] = status.failureexception();
-    data["numRestarts"] = status.numrestarts();
     data["numReceived"] = status.numreceived();
     data["numSuccessfullyProcessed"] = status.numsuccessfullyprocessed();
     data["numUserExceptions"] = status.numuserexceptions();
-    if (!instance.worker_id.empty() && status.running()) {
-        add_exceptions(data["latestUserExceptions"] = json::array(), status.latestuserexceptions());
-    }
+    add_latest(data, "latestUserExceptions", instance, {&status.latestuserexceptions()});
     data["numSystemExceptions"] =
         status.numsystemexceptions() + status.numsourceexceptions() + status.numsinkexceptions();
-    if (!instance.worker_id.empty() && status.running()) {
-        json& system = data["latestSystemExceptions"] = json::array();
-        add_exceptions(system, status.latestsystemexceptions());
-        add_exceptions(system, status.latestsourceexceptions());
-        add_exceptions(system, status.latestsinkexceptions());
-    }
+    add_latest(
+        data, "latestSystemExceptions", instance,
+        {&status.latestsystemexceptions(), &status.latestsourceexceptions(), &status.latestsinkexceptions()});
     data["averageLatency"] = std::isfinite(status.averagelatency()) ? status.averagelatency() : 0.0;
     data["lastInvocationTime"] = status.lastinvocationtime();
+}
+
+void add_source_status(json& data, const InstanceStatus& instance) {
+    const auto& status = *instance.status;
+    data["numReceivedFromSource"] = status.numreceived();
+    data["numSystemExceptions"] =
+        status.numsystemexceptions() + status.numuserexceptions() + status.numsinkexceptions();
+    add_latest(
+        data, "latestSystemExceptions", instance,
+        {&status.latestuserexceptions(), &status.latestsystemexceptions(), &status.latestsinkexceptions()});
+    data["numSourceExceptions"] = status.numsourceexceptions();
+    add_latest(data, "latestSourceExceptions", instance, {&status.latestsourceexceptions()});
+    data["numWritten"] = status.numsuccessfullyprocessed();
+    data["lastReceivedTime"] = status.lastinvocationtime();
+}
+
+void add_sink_status(json& data, const InstanceStatus& instance) {
+    const auto& status = *instance.status;
+    data["numReadFromPulsar"] = status.numreceived();
+    data["numSystemExceptions"] =
+        status.numsystemexceptions() + status.numuserexceptions() + status.numsourceexceptions();
+    add_latest(
+        data, "latestSystemExceptions", instance,
+        {&status.latestuserexceptions(), &status.latestsystemexceptions(), &status.latestsourceexceptions()});
+    data["numSinkExceptions"] = status.numsinkexceptions();
+    add_latest(data, "latestSinkExceptions", instance, {&status.latestsinkexceptions()});
+    data["numWrittenToSink"] = status.numsuccessfullyprocessed();
+    data["lastReceivedTime"] = status.lastinvocationtime();
+}
+
+json status_data(const InstanceStatus& instance, model::ComponentType type) {
+    json data;
+    data["running"] = instance.status->running();
+    data["error"] = instance.status->failureexception();
+    data["numRestarts"] = instance.status->numrestarts();
+    switch (type) {
+        case model::ComponentType::function:
+            add_function_status(data, instance);
+            break;
+        case model::ComponentType::source:
+            add_source_status(data, instance);
+            break;
+        case model::ComponentType::sink:
+            add_sink_status(data, instance);
+            break;
+    }
     if (!instance.worker_id.empty()) data["workerId"] = instance.worker_id;
     if (!instance.package_digest.empty()) data["packageDigest"] = instance.package_digest;  // Weft's own
     return data;
@@ -113,13 +159,15 @@ json stats_data(const ::proto::MetricsData& metrics) {
 
 }  // namespace
 
-std::string instance_status_json(const InstanceStatus& instance) { return text_of(status_data(instance)); }
+std::string instance_status_json(const InstanceStatus& instance, model::ComponentType type) {
+    return text_of(status_data(instance, type));
+}
 
-std::string function_status_json(const std::vector<InstanceStatus>& instances) {
+std::string function_status_json(const std::vector<InstanceStatus>& instances, model::ComponentType type) {
     const auto running = std::ranges::count_if(instances, [](const auto& i) { return i.status->running(); });
     json list = json::array();
     for (const auto& instance : instances) {
-        list.push_back({{"instanceId", instance.instance_id}, {"status", status_data(instance)}});
+        list.push_back({{"instanceId", instance.instance_id}, {"status", status_data(instance, type)}});
     }
     json status;
     status["numInstances"] = instances.size();

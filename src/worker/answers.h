@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "model/function_details.h"
+
 namespace proto {
 class FunctionStatus;
 class MetricsData;
@@ -24,9 +26,11 @@ struct InstanceMetrics {
     const ::proto::MetricsData* metrics = nullptr;
 };
 
-/// FunctionInstanceStatusData: nulls are left out.
-std::string instance_status_json(const InstanceStatus& instance);
-std::string function_status_json(const std::vector<InstanceStatus>& instances);
+/// FunctionInstanceStatusData, or that of a source or a sink: nulls are left out.
+std::string instance_status_json(const InstanceStatus& instance,
+                                 model::ComponentType type = model::ComponentType::function);
+std::string function_status_json(const std::vector<InstanceStatus>& instances,
+                                 model::ComponentType type = model::ComponentType::function);
 /// FunctionInstanceStatsData: nulls are kept; a latency or time of 0 is null.
 std::string instance_stats_json(const ::proto::MetricsData& metrics);
 /// Sums over the instances; the average of the averages; the latest invocation.

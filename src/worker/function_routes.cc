@@ -1,134 +1,268 @@
-// Which path is answered by what.
+// Which path is answered by what: the rows of the route table.
 
+#include "observe/metrics_page.h"
 #include "worker/functions_api.h"
+#include "worker/route_table.h"
 
 namespace weft::worker {
 namespace {
 
 constexpr std::string_view kNotInitialized =
     "Function worker service is not done initializing. Please try again in a little while.";
-constexpr std::string_view kFunctions = "/admin/v3/functions";
-constexpr std::string_view kFunction = "/admin/v3/functions/{tenant}/{namespace}/{name}";
-constexpr std::string_view kInstance = "/admin/v3/functions/{tenant}/{namespace}/{name}/{instanceId}";
+constexpr std::string_view kUpload = "data:file! path:text!";
 
 using Api = std::function<FunctionsApi*()>;
 using Method = FunctionsApi::Answer (FunctionsApi::*)(const http::Request&);
 
-/// Answers by a method of the API once the worker is initialized.
-http::Handler by(const Api& api, Method method) {
-    return [api, method](const http::Request& request) {
+/// Answers by `ask(api, request)` once the worker is initialized.
+template <class Ask>
+http::Handler when_ready(const Api& api, Ask ask) {
+    return [api, ask](const http::Request& request) {
         FunctionsApi* const ready = api();
         if (!ready || !ready->wait_until_initialized()) return http::Response::error(503, kNotInitialized);
-        auto answer = (ready->*method)(request);
+        auto answer = ask(*ready, request);
         return answer ? std::move(*answer) : http::Response::error(answer.error());
     };
+}
+
+http::Handler by(const Api& api, Method method) {
+    return when_ready(api, [method](FunctionsApi& ready, const http::Request& request) {
+        return (ready.*method)(request);
+    });
+}
+
+http::Handler by_packages(const Api& api, PackagesApi::Answer (PackagesApi::*method)(const http::Request&)) {
+    return when_ready(api, [method](FunctionsApi& ready, const http::Request& request) {
+        return (ready.packages().*method)(request);
+    });
 }
 
 http::Handler always(http::Response response) {
     return [response = std::move(response)](const http::Request&) { return response; };
 }
+http::Handler empty_list() { return always(http::Response::json("[]")); }
 
 http::Handler refuse(std::string what) {
     return always(http::Response::error(501, what + " not supported by Weft yet"));
 }
 
-void refuse_everything(http::Router& router, std::string_view pattern, const std::string& what) {
-    for (const auto method : {"GET", "POST", "PUT", "DELETE"}) router.add(method, pattern, refuse(what));
-}
-
-void add_functions(http::Router& router, const Api& api) {
-    router.add("POST", kFunction, by(api, &FunctionsApi::create));
-    router.add("PUT", kFunction, by(api, &FunctionsApi::update));
-    router.add("DELETE", kFunction, by(api, &FunctionsApi::remove));
-    router.add("GET", kFunction, by(api, &FunctionsApi::get));
-    router.add("GET", str_cat(kFunctions, "/{tenant}/{namespace}"), by(api, &FunctionsApi::list));
-    router.add("GET", str_cat(kFunction, "/status"), by(api, &FunctionsApi::status));
-    router.add("GET", str_cat(kInstance, "/status"), by(api, &FunctionsApi::instance_status));
-    router.add("GET", str_cat(kFunction, "/stats"), by(api, &FunctionsApi::stats));
-    router.add("GET", str_cat(kInstance, "/stats"), by(api, &FunctionsApi::instance_stats));
-    for (const auto whose : {kFunction, kInstance}) {
-        router.add("POST", str_cat(whose, "/start"), by(api, &FunctionsApi::start));
-        router.add("POST", str_cat(whose, "/stop"), by(api, &FunctionsApi::stop));
-        router.add("POST", str_cat(whose, "/restart"), by(api, &FunctionsApi::restart));
+/// What functions, sources and sinks have in common.
+void add_component(RouteTable& table, const Api& api, const std::string& prefix, std::string_view form) {
+    const std::string one = prefix + "/{tenant}/{namespace}/{name}", instance = one + "/{instanceId}";
+    table.add("POST", one, {.summary = "Register", .form = form, .status = 204},
+              by(api, &FunctionsApi::create));
+    table.add("PUT", one, {.summary = "Update", .form = form, .status = 204}, by(api, &FunctionsApi::update));
+    table.add("DELETE", one, {.summary = "Stop and forget", .status = 204}, by(api, &FunctionsApi::remove));
+    table.add("GET", one, {.summary = "The configuration"}, by(api, &FunctionsApi::get));
+    table.add("GET", prefix + "/{tenant}/{namespace}", {.summary = "The names in a namespace"},
+              by(api, &FunctionsApi::list));
+    table.add("GET", one + "/status", {.summary = "The status of all instances"},
+              by(api, &FunctionsApi::status));
+    table.add("GET", instance + "/status", {.summary = "The status of one instance"},
+              by(api, &FunctionsApi::instance_status));
+    for (const auto& whose : {one, instance}) {
+        table.add("POST", whose + "/start", {.summary = "Start what is stopped", .status = 204},
+                  by(api, &FunctionsApi::start));
+        table.add("POST", whose + "/stop", {.summary = "Stop, and stay stopped", .status = 204},
+                  by(api, &FunctionsApi::stop));
+        table.add("POST", whose + "/restart", {.summary = "Stop and start again", .status = 204},
+                  by(api, &FunctionsApi::restart));
     }
-    const auto none = http::Response::json("[]");
-    router.add("GET", str_cat(kFunctions, "/connectors"), always(none));
-    router.add("GET", str_cat(kFunctions, "/builtins"), always(none));
-    router.add("POST", str_cat(kFunctions, "/builtins/reload"), refuse("Built-in functions are"));
-    router.add("POST", str_cat(kFunction, "/trigger"), by(api, &FunctionsApi::trigger));
-    router.add("GET", str_cat(kFunction, "/state/{key}"), refuse("Function state is"));
-    router.add("POST", str_cat(kFunction, "/state/{key}"), refuse("Function state is"));
-    router.add("GET", str_cat(kFunction, "/download"), by(api, &FunctionsApi::download));
-    router.add("PUT", str_cat(kFunctions, "/leader/{rest...}"), refuse("Writing through another worker is"));
 }
 
-void add_connectors(http::Router& router) {
-    const auto none = http::Response::json("[]");
+void add_functions(RouteTable& table, const Api& api) {
+    const std::string all = "/admin/v3/functions", one = all + "/{tenant}/{namespace}/{name}";
+    add_component(table, api, all, "functionConfig:json! data:file url:text updateOptions:json");
+    table.add("GET", one + "/stats", {.summary = "What all instances have counted"},
+              by(api, &FunctionsApi::stats));
+    table.add("GET", one + "/{instanceId}/stats", {.summary = "What one instance has counted"},
+              by(api, &FunctionsApi::instance_stats));
+    table.add("POST", one + "/trigger",
+              {.summary = "Send one message through the function",
+               .form = "data:text dataStream:file topic:text",
+               .answer = "text/plain"},
+              by(api, &FunctionsApi::trigger));
+    table.add("GET", one + "/download",
+              {.summary = "The package", .query = "transform-function", .answer = "application/octet-stream"},
+              by(api, &FunctionsApi::download));
+    table.add("GET", one + "/state/{key}", {.summary = "A value of the state"}, refuse("Function state is"));
+    table.add("POST", one + "/state/{key}",
+              {.summary = "Set a value of the state", .form = "state:json!", .status = 204},
+              refuse("Function state is"));
+    table.add("GET", all + "/connectors", {.summary = "Built-in connectors: none"}, empty_list());
+    table.add("GET", all + "/builtins", {.summary = "Built-in functions: none"}, empty_list());
+    table.add("POST", all + "/builtins/reload",
+              {.summary = "Look for built-in functions again: there are none", .status = 204},
+              always(http::Response::no_content()));
+    table.add("PUT", all + "/leader/{tenant}/{namespace}/{name}",
+              {.summary = "Between workers: a write for the leader",
+               .form = "functionMetaData:file! delete:text!",
+               .status = 204},
+              refuse("Writing through another worker is"));
+    table.add("POST", all + "/upload", {.summary = "Keep a package", .form = kUpload, .status = 204},
+              by_packages(api, &PackagesApi::upload_path));
+    table.add(
+        "GET", all + "/download",
+        {.summary = "A package that was uploaded", .query = "path!", .answer = "application/octet-stream"},
+        by_packages(api, &PackagesApi::download_path));
+}
+
+void add_connectors(RouteTable& table, const Api& api) {
     for (const std::string what : {"source", "sink"}) {
-        const std::string text = what == "source" ? "Sources are" : "Sinks are";
-        for (const auto& path : {str_cat("/admin/v3/", what, "s"), str_cat("/admin/v3/", what)}) {
-            router.add("GET", str_cat(path, "/{tenant}/{namespace}"), always(none));
-            router.add("GET", str_cat(path, "/builtin", what, "s"), always(none));
-            refuse_everything(router, str_cat(path, "/{rest...}"), text);
+        for (const auto& prefix : {"/admin/v3/" + what + "s", "/admin/v3/" + what}) {
+            add_component(table, api, prefix,
+                          what == "source" ? "sourceConfig:json! data:file url:text updateOptions:json"
+                                           : "sinkConfig:json! data:file url:text updateOptions:json");
+            const std::string builtin = prefix + "/builtin" + what + "s";
+            table.add("GET", builtin, {.summary = "Built-in connectors: none"}, empty_list());
+            table.add("GET", builtin + "/{name}/configdefinition",
+                      {.summary = "The fields of a built-in connector's configuration"},
+                      always(http::Response::error(404, str_cat("builtin ", what, " does not exist"))));
+            table.add("POST", prefix + (what == "source" ? "/reloadBuiltInSources" : "/reloadBuiltInSinks"),
+                      {.summary = "Look for built-in connectors again: there are none", .status = 204},
+                      always(http::Response::no_content()));
         }
     }
 }
 
-void add_worker(http::Router& router, const Api& api) {
-    const auto too_few = http::Response::error(400, "Too few workers (need at least 2)");
+/// Version 2 of the functions REST: every success is 200.
+http::Handler legacy(http::Handler handler) {
+    return [handler = std::move(handler)](const http::Request& request) {
+        auto response = handler(request);
+        if (response.status == 204) response.status = 200;
+        return response;
+    };
+}
+
+void add_legacy_functions(RouteTable& table, const Api& api) {
+    constexpr std::string_view kForm = "functionDetails:json! data:file url:text";
+    for (const std::string prefix : {"/admin/v2/functions", "/admin/functions"}) {
+        const std::string one = prefix + "/{tenant}/{namespace}/{name}", instance = one + "/{instanceId}";
+        const auto add = [&](std::string_view method, const std::string& pattern, RouteNote note,
+                             Method answer) { table.add(method, pattern, note, legacy(by(api, answer))); };
+        add("POST", one, {.summary = "Register (version 2)", .form = kForm}, &FunctionsApi::create);
+        add("PUT", one, {.summary = "Update (version 2)", .form = kForm}, &FunctionsApi::update);
+        add("DELETE", one, {.summary = "Stop and forget (version 2)"}, &FunctionsApi::remove);
+        add("GET", one, {.summary = "The details (version 2)"}, &FunctionsApi::legacy_get);
+        add("GET", prefix + "/{tenant}/{namespace}", {.summary = "The names in a namespace (version 2)"},
+            &FunctionsApi::list);
+        add("GET", one + "/status", {.summary = "The status of all instances (version 2)"},
+            &FunctionsApi::legacy_status);
+        add("GET", instance + "/status", {.summary = "The status of one instance (version 2)"},
+            &FunctionsApi::legacy_instance_status);
+        add("POST", one + "/trigger",
+            {.summary = "Send one message through the function (version 2)",
+             .form = "data:text dataStream:file topic:text",
+             .answer = "text/plain"},
+            &FunctionsApi::trigger);
+        for (const auto& whose : {one, instance}) {
+            add("POST", whose + "/stop", {.summary = "Stop (version 2)"}, &FunctionsApi::stop);
+            add("POST", whose + "/restart", {.summary = "Stop and start again (version 2)"},
+                &FunctionsApi::restart);
+        }
+        table.add("GET", one + "/state/{key}", {.summary = "A value of the state (version 2)"},
+                  refuse("Function state is"));
+        table.add("GET", prefix + "/connectors", {.summary = "Built-in connectors: none"}, empty_list());
+        table.add("POST", prefix + "/upload", {.summary = "Keep a package (version 2)", .form = kUpload},
+                  legacy(by_packages(api, &PackagesApi::upload_path)));
+        table.add("GET", prefix + "/download",
+                  {.summary = "A package that was uploaded (version 2)",
+                   .query = "path!",
+                   .answer = "application/octet-stream"},
+                  by_packages(api, &PackagesApi::download_path));
+    }
+}
+
+void add_worker(RouteTable& table, const Api& api) {
     for (const std::string prefix : {"/admin/v2", "/admin"}) {
         const std::string worker = prefix + "/worker";
-        router.add("GET", worker + "/cluster", by(api, &FunctionsApi::cluster));
-        router.add("GET", worker + "/cluster/leader", by(api, &FunctionsApi::leader));
-        router.add("GET", worker + "/cluster/leader/ready", by(api, &FunctionsApi::leader_ready));
-        router.add("GET", worker + "/assignments", by(api, &FunctionsApi::assignments));
-        router.add("GET", worker + "/connectors", always(http::Response::json("[]")));
-        for (const auto path : {"/rebalance", "/drain", "/leader/drain"})
-            router.add("PUT", worker + path, always(too_few));
-        router.add("GET", prefix + "/worker-stats/metrics", always(http::Response::json("[]")));
-        router.add("GET", prefix + "/worker-stats/functionsmetrics",
-                   by(api, &FunctionsApi::functions_metrics));
-        refuse_everything(router, prefix + "/functions/{rest...}", "Version 2 of the functions REST API is");
+        table.add("GET", worker + "/cluster", {.summary = "The workers"}, by(api, &FunctionsApi::cluster));
+        table.add("GET", worker + "/cluster/leader", {.summary = "The worker that leads"},
+                  by(api, &FunctionsApi::leader));
+        table.add("GET", worker + "/cluster/leader/ready",
+                  {.summary = "Whether this worker leads and takes writes", .answer = "text/plain"},
+                  by(api, &FunctionsApi::leader_ready));
+        table.add("GET", worker + "/assignments", {.summary = "Which worker has which instances"},
+                  by(api, &FunctionsApi::assignments));
+        table.add("GET", worker + "/connectors", {.summary = "Built-in connectors: none"}, empty_list());
+        table.add("PUT", worker + "/rebalance", {.summary = "Spread the instances anew", .status = 204},
+                  by(api, &FunctionsApi::rebalance));
+        table.add("PUT", worker + "/drain", {.summary = "Move all instances off this worker", .status = 204},
+                  by(api, &FunctionsApi::drain));
+        table.add("PUT", worker + "/leader/drain",
+                  {.summary = "Move all instances off a worker", .query = "workerId", .status = 204},
+                  by(api, &FunctionsApi::drain));
+        table.add("GET", worker + "/drain", {.summary = "How far the draining of this worker is"},
+                  by(api, &FunctionsApi::drain_status));
+        table.add("GET", worker + "/leader/drain",
+                  {.summary = "How far the draining of a worker is", .query = "workerId"},
+                  by(api, &FunctionsApi::drain_status));
+        table.add("GET", prefix + "/worker-stats/metrics", {.summary = "Metrics of the JVM: none"},
+                  empty_list());
+        table.add("GET", prefix + "/worker-stats/functionsmetrics",
+                  {.summary = "What the instances on this worker have counted"},
+                  by(api, &FunctionsApi::functions_metrics));
     }
 }
 
 /// Served once the worker has read its topics: before that it doesn't know which packages are used.
-void add_packages(http::Router& router, const Api& api) {
-    using PackagesMethod = PackagesApi::Answer (PackagesApi::*)(const http::Request&);
-    const auto by_packages = [&api](PackagesMethod method) -> http::Handler {
-        return [api, method](const http::Request& request) {
-            FunctionsApi* const ready = api();
-            if (!ready || !ready->wait_until_initialized())
-                return http::Response::error(503, kNotInitialized);
-            auto answer = (ready->packages().*method)(request);
-            return answer ? std::move(*answer) : http::Response::error(answer.error());
-        };
-    };
+void add_packages(RouteTable& table, const Api& api) {
     const std::string place = "/admin/v3/packages/{type}/{tenant}/{namespace}";
     const std::string package = place + "/{name}", version = package + "/{version}";
-    router.add("GET", place, by_packages(&PackagesApi::list));
-    router.add("GET", package, by_packages(&PackagesApi::list_versions));
-    router.add("GET", version, by_packages(&PackagesApi::download));
-    router.add("POST", version, by_packages(&PackagesApi::upload));
-    router.add("DELETE", version, by_packages(&PackagesApi::remove));
-    router.add("GET", version + "/metadata", by_packages(&PackagesApi::get_metadata));
-    router.add("PUT", version + "/metadata", by_packages(&PackagesApi::update_metadata));
-    router.add("POST", str_cat(kFunctions, "/upload"), by_packages(&PackagesApi::upload_path));
-    router.add("GET", str_cat(kFunctions, "/download"), by_packages(&PackagesApi::download_path));
+    table.add("GET", place, {.summary = "The packages of a namespace"}, by_packages(api, &PackagesApi::list));
+    table.add("GET", package, {.summary = "The versions of a package"},
+              by_packages(api, &PackagesApi::list_versions));
+    table.add("GET", version, {.summary = "A package", .answer = "application/octet-stream"},
+              by_packages(api, &PackagesApi::download));
+    table.add("POST", version, {.summary = "Upload", .form = "metadata:json! file:file!", .status = 204},
+              by_packages(api, &PackagesApi::upload));
+    table.add("DELETE", version, {.summary = "Delete", .status = 204},
+              by_packages(api, &PackagesApi::remove));
+    table.add("GET", version + "/metadata", {.summary = "What is known of a package"},
+              by_packages(api, &PackagesApi::get_metadata));
+    table.add("PUT", version + "/metadata",
+              {.summary = "Change what is known of a package", .json_body = true, .status = 204},
+              by_packages(api, &PackagesApi::update_metadata));
+}
+
+/// The page of the broker in this process, if there is one, with the worker's behind it.
+http::Handler metrics_page(const Api& api, http::Handler of_broker) {
+    return [api, of_broker = std::move(of_broker)](const http::Request& request) {
+        http::Response page{200, std::string(observe::kMetricsContentType), "", {}};
+        if (of_broker) page = of_broker(request);
+        FunctionsApi* const ready = api();
+        if (ready && page.status == 200) page.body += ready->metrics_text(request.deadline);
+        page.content_type = observe::kMetricsContentType;
+        return page;
+    };
+}
+
+void add_root(RouteTable& table, const Api& api, http::Handler broker_metrics) {
+    table.add("GET", "/initialized", {.summary = "Whether the worker serves"}, [api](const http::Request&) {
+        FunctionsApi* const ready = api();
+        return ready && ready->initialized() ? http::Response::json("true") : http::Response{503, "", "", {}};
+    });
+    table.add("GET", "/version", {.summary = "The version of Weft"},
+              always(http::Response::json(R"({"version":")" WEFT_VERSION R"("})")));
+    table.add("GET", "/metrics", {.summary = "Metrics for Prometheus", .answer = "text/plain"},
+              metrics_page(api, std::move(broker_metrics)));
 }
 
 }  // namespace
 
 void add_function_routes(http::Router& router, std::function<FunctionsApi*()> api) {
-    add_functions(router, api);
-    add_packages(router, api);
-    add_connectors(router);
-    add_worker(router, api);
-    router.add("GET", "/initialized", [api](const http::Request&) {
-        FunctionsApi* const ready = api();
-        return ready && ready->initialized() ? http::Response::json("true") : http::Response{503, "", "", {}};
-    });
-    router.add("GET", "/version", always(http::Response::json(R"({"version":")" WEFT_VERSION R"("})")));
+    RouteTable table;
+    add_functions(table, api);
+    add_packages(table, api);
+    add_connectors(table, api);
+    add_legacy_functions(table, api);
+    add_worker(table, api);
+    add_root(table, api, router.take("GET", "/metrics"));
+    const auto document = std::make_shared<std::string>();
+    table.add("GET", "/admin/openapi.json", {.summary = "This document"},
+              [document](const http::Request&) { return http::Response::json(*document); });
+    *document = openapi_json(table.rows(), WEFT_VERSION);
+    for (const auto& row : table.rows()) router.add(row.method, row.pattern, row.handler);
 }
 
 }  // namespace weft::worker

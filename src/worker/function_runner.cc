@@ -1,13 +1,13 @@
 #include "worker/function_runner.h"
 
 #include <algorithm>
-#include <atomic>
 #include <thread>
 
 #include "model/function_details.h"
 #include "observe/log.h"
 #include "wire/proto/Function.pb.h"
 #include "wire/proto/InstanceCommunication.pb.h"
+#include "worker/detail/gather.h"
 #include "worker/function_tables.h"
 
 namespace weft::worker {
@@ -15,22 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kStopsAtOnce = 16;
 constexpr int kCleanUpAttempts = 10;
 constexpr Duration kAdminPatience = 5s;
-
-/// Calls `act` for each id, on at most kStopsAtOnce threads, and waits for all.
-template <class Act>
-void for_each_in_parallel(const std::vector<std::int32_t>& ids, Act act) {
-    if (ids.size() == 1) return act(ids.front());
-    std::atomic<std::size_t> next{0};
-    std::vector<std::jthread> threads;
-    for (std::size_t i = 0; i < std::min(ids.size(), kStopsAtOnce); ++i) {
-        threads.emplace_back([&] {
-            for (std::size_t at = next++; at < ids.size(); at = next++) act(ids[at]);
-        });
-    }
-}
 
 Duration next_backoff(Duration now, const RunnerContext& context) {
     return now == Duration::zero() ? context.retry_min : std::min(now * 2, context.retry_max);
@@ -227,7 +213,8 @@ void FunctionRunner::step() {
 
 void FunctionRunner::stop_instances(const std::vector<std::int32_t>& ids, Deadline deadline) {
     const observe::Logger log("worker", name_.full());
-    for_each_in_parallel(ids, [&](std::int32_t id) {
+    gather(ids.size(), [&](std::size_t at) {
+        const std::int32_t id = ids[at];
         std::shared_ptr<runtime::Supervisor> supervisor;
         {
             const std::lock_guard lock(mutex_);
@@ -235,6 +222,8 @@ void FunctionRunner::stop_instances(const std::vector<std::int32_t>& ids, Deadli
             if (found != slots_.end()) supervisor = found->second.supervisor;
         }
         if (supervisor) {
+            const observe::Timed timed(context_.metrics ? &context_.metrics->stop_instance_process_time_ms
+                                                        : nullptr);
             log.info("stopping instance", {{"instance", id}});
             if (const auto stopped = supervisor->stop(deadline); !stopped) {
                 log.warn("instance didn't stop in order",
@@ -304,7 +293,11 @@ Result<FunctionRunner::Slot> FunctionRunner::launch(std::int32_t id, const ::pro
 void FunctionRunner::start_instance(std::int32_t id, const ::proto::FunctionMetaData& meta,
                                     const std::string& fingerprint) {
     const observe::Logger log("worker", name_.full());
-    auto launched = launch(id, meta);
+    auto launched = [&] {
+        const observe::Timed timed(context_.metrics ? &context_.metrics->start_instance_process_time_ms
+                                                    : nullptr);
+        return launch(id, meta);
+    }();
     const std::lock_guard lock(mutex_);
     if (shut_down_) return;  // what was started ends with its last owner
     Slot& slot = slots_[id];

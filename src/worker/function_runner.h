@@ -20,6 +20,7 @@
 #include "worker/deps.h"
 #include "worker/internal_topics.h"
 #include "worker/job_pool.h"
+#include "worker/worker_metrics.h"
 
 namespace proto {
 class FunctionStatus;
@@ -37,6 +38,7 @@ struct RunnerContext {
     std::filesystem::path instances_dir;
     std::string worker_id, cluster_name, python;
     std::string service_url, web_url;
+    WorkerMetrics* metrics = nullptr;             // null: nothing is counted
     Duration stop_grace = 10s;                    // an instance's time to drain
     Duration retry_min = 250ms, retry_max = 30s;  // between attempts to start an instance or to clean up
 };

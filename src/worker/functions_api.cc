@@ -5,6 +5,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "model/details_json.h"
 #include "model/function_config.h"
 #include "model/function_details.h"
 #include "model/function_update.h"
@@ -12,6 +13,8 @@
 #include "observe/log.h"
 #include "wire/proto/Function.pb.h"
 #include "worker/answers.h"
+#include "worker/detail/requests.h"
+#include "worker/detail/upload.h"
 #include "worker/packages_api.h"
 #include "worker/program_check.h"
 
@@ -21,20 +24,17 @@ namespace {
 const observe::Logger kLog("worker");
 constexpr std::string_view kDigestHeader = "Weft-Package-Digest";  // of answers to create and update
 
-model::FunctionName name_in(const http::Request& request) {
-    return {request.param("tenant"), request.param("namespace"), request.param("name")};
-}
-
 std::unexpected<Error> bad_request(auto&&... parts) { return fail(ErrorCode::invalid_argument, parts...); }
 
-/// A part of a request as it may stand in a message.
-std::string_view shown(std::string_view text) { return text.substr(0, 200); }
-
-std::unexpected<Error> unknown_function(const std::string& name, ErrorCode code = ErrorCode::not_found) {
-    return fail(code, "Function ", name, " doesn't exist");
+/// "Function f doesn't exist".
+std::unexpected<Error> unknown(const http::Request& request, ErrorCode code = ErrorCode::not_found) {
+    return fail(code, kind_in(request), " ", request.param("name"), " doesn't exist");
 }
 
-bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == text.npos; }
+Result<model::FunctionConfig> read_config(const http::Request& request, std::string_view text) {
+    return is_legacy(request) ? model::function_config_from_details_json(text)
+                              : model::function_config_from_json(text);
+}
 
 /// 204, and what runs now.
 http::Response done_with(const std::string& digest) {
@@ -63,16 +63,6 @@ class Latch {
 };
 
 }  // namespace
-
-/// The parts of a create or an update.
-struct FunctionsApi::Upload {
-    std::string_view config;
-    bool has_data = false;
-    std::string_view data;
-    std::string file_name;
-    std::string url;
-    std::string named;  // the bytes of the package that `url` names; empty: data has them
-};
 
 /// Holds a name while a function of that name is made: two requests at once, maybe for different planes,
 /// can't both succeed.
@@ -140,10 +130,9 @@ FunctionsApi::Found FunctionsApi::look_up(const model::FunctionName& name) const
 }
 
 Result<FunctionsApi::Found> FunctionsApi::find_function(const http::Request& request) const {
-    const auto name = name_in(request);
-    Found found = look_up(name);
-    if (!found.meta || model::component_of(found.meta->functiondetails()) != model::ComponentType::function) {
-        return unknown_function(name.name);
+    Found found = look_up(name_in(request));
+    if (!found.meta || model::component_of(found.meta->functiondetails()) != component_in(request)) {
+        return unknown(request);
     }
     return found;
 }
@@ -151,19 +140,19 @@ Result<FunctionsApi::Found> FunctionsApi::find_function(const http::Request& req
 // Create and update.
 
 Result<FunctionsApi::Upload> FunctionsApi::read_upload(const http::Request& request) const {
+    const std::string_view config_part = config_part_in(request);
     const auto type = request.headers.find("content-type");
     if (type == request.headers.end() || !type->second.starts_with("multipart/form-data")) {
-        return bad_request(
-            "The request must be multipart/form-data with the parts functionConfig and data, it is ",
-            type == request.headers.end() ? "of no type" : type->second);
+        return bad_request("The request must be multipart/form-data with the parts ", config_part,
+                           " and data, it is ", type == request.headers.end() ? "of no type" : type->second);
     }
     WEFT_TRY(const auto parts, http::parse_multipart(request));
     Upload upload;
     bool has_config = false;
     for (const auto& part : parts) {
-        if (part.name == "functionConfig" ? has_config : part.name == "data" && upload.has_data)
+        if (part.name == config_part ? has_config : part.name == "data" && upload.has_data)
             return bad_request("The part ", part.name, " stands in the request twice: send it once");
-        if (part.name == "functionConfig") {
+        if (part.name == config_part) {
             upload.config = part.content;
             has_config = true;
         } else if (part.name == "data") {
@@ -175,20 +164,26 @@ Result<FunctionsApi::Upload> FunctionsApi::read_upload(const http::Request& requ
         }
     }
     if (!has_config || is_blank(upload.config)) {
-        return bad_request(
-            "Function config is not provided (part functionConfig = nothing: send it as JSON)");
+        return bad_request(kind_in(request), " config is not provided (part ", config_part,
+                           " = nothing: send it as JSON)");
     }
-    if (!is_blank(upload.url)) WEFT_TRY_VOID(read_named_package(upload));
+    if (!is_blank(upload.url)) WEFT_TRY_VOID(read_package_url(request, upload));
     return upload;
 }
 
-/// Takes the package that the url names now: the function keeps it, whatever the name stands for later.
+/// Takes what the url names now: the function keeps it, whatever the url stands for later.
+Result<> FunctionsApi::read_package_url(const http::Request& request, Upload& upload) const {
+    if (package::is_package_url(upload.url)) return read_named_package(upload);
+    const bool is_function = component_in(request) == model::ComponentType::function;
+    const auto& rules = is_function ? options_.package_urls.functions : options_.package_urls.connectors;
+    WEFT_TRY(PackageBytes package, read_package_url_bytes(upload.url, rules, request.deadline));
+    upload.named = std::move(package.bytes);
+    upload.has_data = true;
+    upload.file_name = std::move(package.file_name);
+    return {};
+}
+
 Result<> FunctionsApi::read_named_package(Upload& upload) const {
-    if (!package::is_package_url(upload.url)) {
-        return bad_request("url = ", shown(upload.url),
-                           " is not supported by Weft yet: upload the package itself, or store "
-                           "it with 'packages upload' and name it function://tenant/namespace/name@version");
-    }
     const auto name = package::parse_package_name(upload.url);
     if (!name) return bad_request("url = ", shown(upload.url), ": ", name.error().message);
     const auto found = packages_.names->find(name->full());
@@ -222,7 +217,7 @@ Result<std::optional<package::PackageStore::Pin>> FunctionsApi::store_package(co
                                                                               ::proto::FunctionMetaData& meta,
                                                                               Deadline deadline) {
     if (!upload.has_data) return std::nullopt;
-    const std::string_view data = upload.named.empty() ? upload.data : upload.named;
+    const std::string_view data = upload.program();
     std::string file_name = upload.file_name;
     if (file_name.empty()) file_name = runtime == model::Runtime::python ? "function.py" : "function.so";
     WEFT_TRY_VOID(package::check_file_name(file_name));
@@ -246,12 +241,13 @@ Result<std::optional<package::PackageStore::Pin>> FunctionsApi::store_package(co
 }
 
 FunctionsApi::Answer FunctionsApi::create(const http::Request& request) {
+    if (component_in(request) != model::ComponentType::function) return create_connector(request);
     const auto name = name_in(request);
     WEFT_TRY_VOID(model::check_name("Tenant", name.tenant));
     WEFT_TRY_VOID(model::check_name("Namespace", name.ns));
     WEFT_TRY_VOID(model::check_name("Function name", name.name));
     WEFT_TRY(const Upload upload, read_upload(request));
-    WEFT_TRY(auto config, model::function_config_from_json(upload.config));
+    WEFT_TRY(auto config, read_config(request, upload.config));
     WEFT_TRY_VOID(check_namespace(name, request.deadline));
     const Reservation reservation(*this, name);
     if (!reservation.held() || look_up(name).meta)
@@ -279,14 +275,14 @@ FunctionsApi::Answer FunctionsApi::create(const http::Request& request) {
 }
 
 FunctionsApi::Answer FunctionsApi::update(const http::Request& request) {
+    if (component_in(request) != model::ComponentType::function) return update_connector(request);
     const auto name = name_in(request);
     WEFT_TRY(const Upload upload, read_upload(request));
-    WEFT_TRY(auto config, model::function_config_from_json(upload.config));
+    WEFT_TRY(auto config, read_config(request, upload.config));
     const Found found = look_up(name);
-    if (!found.meta) return unknown_function(name.name, ErrorCode::invalid_argument);
-    if (model::component_of(found.meta->functiondetails()) != model::ComponentType::function) {
-        return unknown_function(name.name);
-    }
+    if (!found.meta) return unknown(request, ErrorCode::invalid_argument);
+    if (model::component_of(found.meta->functiondetails()) != model::ComponentType::function)
+        return unknown(request);
     config.tenant = name.tenant;
     config.ns = name.ns;
     config.name = name.name;
@@ -326,15 +322,18 @@ FunctionsApi::Answer FunctionsApi::remove(const http::Request& request) {
             gone->open();
         },
         request.deadline));
-    kLog.info("function deleted", {{"function", name_in(request).full()}});
+    kLog.info("deleted", {{"what", component_word(request)}, {"name", name_in(request).full()}});
     gone->wait(request.deadline.at_most(options_.delete_patience));
     return http::Response::no_content();
 }
 
 FunctionsApi::Answer FunctionsApi::get(const http::Request& request) {
     WEFT_TRY(const Found found, find_function(request));
-    auto shown = nlohmann::ordered_json::parse(
-        model::to_json(model::from_details(found.meta->functiondetails())), nullptr, false);
+    const auto& details = found.meta->functiondetails();
+    auto shown = nlohmann::ordered_json::parse(component_in(request) == model::ComponentType::function
+                                                   ? model::to_json(model::from_details(details))
+                                                   : model::connector_config_json(details),
+                                               nullptr, false);
     const std::string digest(digest_of(*found.meta));
     if (!digest.empty()) shown["packageDigest"] = digest;  // Weft's own
     return http::Response::json(shown.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
@@ -358,8 +357,7 @@ FunctionsApi::Answer FunctionsApi::list(const http::Request& request) {
     for (const ControlPlane* plane : {&java_plane_, &native_plane_}) {
         for (const auto& meta : plane->functions_of(request.param("tenant"), request.param("namespace"))) {
             const auto& details = meta->functiondetails();
-            if (model::component_of(details) == model::ComponentType::function)
-                names.push_back(details.name());
+            if (model::component_of(details) == component_in(request)) names.push_back(details.name());
         }
     }
     std::ranges::sort(names);
@@ -373,7 +371,7 @@ FunctionsApi::Answer FunctionsApi::change_state(const http::Request& request, mo
         WEFT_TRY(id, instance_of(request, found));
     }
     if (!model::can_change_state(*found.meta, id, change)) {
-        return bad_request("Operation not permitted (function ", request.param("name"),
+        return bad_request("Operation not permitted (", component_word(request), " ", request.param("name"),
                            change == model::StateChange::start ? " runs already: stop it before you start it)"
                                                                : " is stopped already: start it first)");
     }
@@ -397,9 +395,9 @@ Result<std::int32_t> FunctionsApi::instance_of(const http::Request& request, con
     const char* const end = text.data() + text.size();
     const bool is_number = std::from_chars(text.data(), end, id) == std::from_chars_result{end, std::errc{}};
     if (!is_number || id < 0 || id >= model::instances_of(found.meta->functiondetails())) {
-        return bad_request("Function ", request.param("name"), " doesn't have instance with id ", shown(text),
-                           " (instanceId: use 0 to ", model::instances_of(found.meta->functiondetails()) - 1,
-                           ")");
+        return bad_request(kind_in(request), " ", request.param("name"), " doesn't have instance with id ",
+                           shown(text), " (instanceId: use 0 to ",
+                           model::instances_of(found.meta->functiondetails()) - 1, ")");
     }
     return id;
 }

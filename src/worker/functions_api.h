@@ -6,12 +6,15 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "http/server.h"
 #include "model/function_details.h"
 #include "package/packages.h"
 #include "worker/control_plane.h"
+#include "worker/package_source.h"
 #include "worker/packages_api.h"
+#include "worker/worker_metrics.h"
 
 namespace weft::worker {
 
@@ -23,6 +26,9 @@ struct ApiOptions {
     Duration start_patience = 1s;   // how long a request waits for a worker that has just started
     Duration trigger_patience = 10s;     // how long a trigger waits for the function's output
     FunctionTrigger* trigger = nullptr;  // outlives the API; null: refused
+    std::string cluster_name = "standalone";
+    const WorkerMetrics* metrics = nullptr;  // outlives the API
+    PackageUrlPolicy package_urls = {};
 };
 
 /// Handlers run on the HTTP server's threads, several at once.
@@ -61,7 +67,16 @@ class FunctionsApi final {
     Answer leader(const http::Request& request);
     Answer leader_ready(const http::Request& request);
     Answer assignments(const http::Request& request);
+    Answer rebalance(const http::Request& request);
+    Answer drain(const http::Request& request);
+    Answer drain_status(const http::Request& request);
     Answer functions_metrics(const http::Request& request);
+    // Functions V2: protobuf's JSON.
+    Answer legacy_get(const http::Request& request);
+    Answer legacy_status(const http::Request& request);
+    Answer legacy_instance_status(const http::Request& request);
+    /// Of the worker and of the instances on it, in Prometheus' text format.
+    std::string metrics_text(Deadline deadline) const;
 
   private:
     struct Found {
@@ -71,9 +86,14 @@ class FunctionsApi final {
     struct Upload;
     class Reservation;
     Result<Upload> read_upload(const http::Request& request) const;
+    Result<> read_package_url(const http::Request& request, Upload& upload) const;
     Result<> read_named_package(Upload& upload) const;
+    Answer create_connector(const http::Request& request);
+    Answer update_connector(const http::Request& request);
     Found look_up(const model::FunctionName& name) const;
     Result<Found> find_function(const http::Request& request) const;
+    /// Of every instance that is assigned, in the order of their ids.
+    std::vector<::proto::FunctionStatus> statuses_of(const Found& found, Deadline deadline) const;
     Result<std::int32_t> instance_of(const http::Request& request, const Found& found) const;
     Result<> check_namespace(const model::FunctionName& name, Deadline deadline);
     Result<std::optional<package::PackageStore::Pin>> store_package(const Upload& upload,
@@ -94,6 +114,10 @@ class FunctionsApi final {
     std::mutex mutex_;                      // guards what follows
     std::set<model::FunctionName> making_;  // by requests that are under way
 };
+
+/// What an instance that doesn't run has counted is not known: all zero.
+void ask_metrics(const FunctionRunners& runners, const model::FunctionName& name, std::int32_t id,
+                 ::proto::MetricsData& metrics, Deadline deadline);
 
 /// Adds all routes. `api` gives the API, or null as long as the worker isn't ready (answered 503 with
 /// Pulsar's text).

@@ -8,12 +8,14 @@
 #include "wire/proto/Function.pb.h"
 #include "wire/proto/InstanceCommunication.pb.h"
 #include "worker/answers.h"
+#include "worker/detail/gather.h"
+#include "worker/detail/requests.h"
 #include "worker/functions_api.h"
 
 namespace weft::worker {
 namespace {
 
-constexpr std::string_view kNotScheduled = "Function has not been scheduled";
+constexpr std::string_view kTooFewWorkers = "Too few workers (need at least 2)";
 
 void ask_status(const FunctionRunners& runners, const model::FunctionName& name, std::int32_t id,
                 ::proto::FunctionStatus& status, Deadline deadline) {
@@ -23,13 +25,6 @@ void ask_status(const FunctionRunners& runners, const model::FunctionName& name,
 std::string digest_running(const FunctionRunners& runners, const model::FunctionName& name, std::int32_t id) {
     const auto runner = runners.find(name);
     return runner ? runner->package_digest(id) : "";
-}
-
-/// What an instance that doesn't run has counted is not known: all zero.
-void ask_metrics(const FunctionRunners& runners, const model::FunctionName& name, std::int32_t id,
-                 ::proto::MetricsData& metrics, Deadline deadline) {
-    const auto runner = runners.find(name);
-    if (runner && !runner->metrics(id, metrics, deadline)) metrics.Clear();
 }
 
 }  // namespace
@@ -54,19 +49,36 @@ FunctionsApi::Answer FunctionsApi::restart(const http::Request& request) {
     return http::Response::no_content();
 }
 
+/// Asked all at once: one that doesn't answer costs its own answer only.
+std::vector<::proto::FunctionStatus> FunctionsApi::statuses_of(const Found& found, Deadline deadline) const {
+    const auto name = model::name_of(found.meta->functiondetails());
+    std::vector<::proto::FunctionStatus> statuses;
+    std::vector<std::int32_t> ids;
+    for (const auto& [id, instance] : found.plane->assignments_of(name)) {
+        auto& status = statuses.emplace_back();
+        status.set_workerid(instance.worker_id);
+        ids.push_back(id);
+    }
+    deadline = deadline.at_most(options_.status_patience);
+    gather(ids.size(), [&](std::size_t i) {
+        const std::string worker = statuses[i].workerid();
+        ask_status(runners_, name, ids[i], statuses[i], deadline);
+        statuses[i].set_workerid(worker);
+        statuses[i].set_instanceid(std::to_string(ids[i]));
+    });
+    return statuses;
+}
+
 FunctionsApi::Answer FunctionsApi::status(const http::Request& request) {
     WEFT_TRY(const Found found, find_function(request));
     const auto name = model::name_of(found.meta->functiondetails());
-    const auto assigned = found.plane->assignments_of(name);
-    const Deadline deadline = request.deadline.at_most(options_.status_patience);
-    std::vector<::proto::FunctionStatus> statuses(assigned.size());
+    const auto statuses = statuses_of(found, request.deadline);
     std::vector<InstanceStatus> instances;
-    for (const auto& [id, instance] : assigned) {
-        auto& status = statuses[instances.size()];
-        ask_status(runners_, name, id, status, deadline);
-        instances.push_back({id, instance.worker_id, &status, digest_running(runners_, name, id)});
+    for (const auto& status : statuses) {
+        const auto id = static_cast<std::int32_t>(std::stol(status.instanceid()));
+        instances.push_back({id, status.workerid(), &status, digest_running(runners_, name, id)});
     }
-    return http::Response::json(function_status_json(instances));
+    return http::Response::json(function_status_json(instances, component_in(request)));
 }
 
 FunctionsApi::Answer FunctionsApi::instance_status(const http::Request& request) {
@@ -77,12 +89,13 @@ FunctionsApi::Answer FunctionsApi::instance_status(const http::Request& request)
     const auto instance = assigned.find(id);
     ::proto::FunctionStatus status;
     if (instance == assigned.end()) {
-        status.set_failureexception(std::string(kNotScheduled));
-        return http::Response::json(instance_status_json({id, "", &status}));
+        status.set_failureexception(str_cat(kind_in(request), " has not been scheduled"));
+        return http::Response::json(instance_status_json({id, "", &status}, component_in(request)));
     }
     ask_status(runners_, name, id, status, request.deadline.at_most(options_.status_patience));
     return http::Response::json(
-        instance_status_json({id, instance->second.worker_id, &status, digest_running(runners_, name, id)}));
+        instance_status_json({id, instance->second.worker_id, &status, digest_running(runners_, name, id)},
+                             component_in(request)));
 }
 
 FunctionsApi::Answer FunctionsApi::stats(const http::Request& request) {
@@ -92,11 +105,10 @@ FunctionsApi::Answer FunctionsApi::stats(const http::Request& request) {
     const Deadline deadline = request.deadline.at_most(options_.status_patience);
     std::vector<::proto::MetricsData> metrics(assigned.size());
     std::vector<InstanceMetrics> instances;
-    for (const auto& [id, instance] : assigned) {
-        auto& data = metrics[instances.size()];
-        ask_metrics(runners_, name, id, data, deadline);
-        instances.push_back({id, &data});
-    }
+    for (const auto& [id, instance] : assigned) instances.push_back({id, &metrics[instances.size()]});
+    gather(instances.size(), [&](std::size_t i) {
+        ask_metrics(runners_, name, instances[i].instance_id, metrics[i], deadline);
+    });
     return http::Response::json(function_stats_json(instances));
 }
 
@@ -132,7 +144,7 @@ FunctionsApi::Answer FunctionsApi::leader_ready(const http::Request&) {
     if (!java_plane_.is_leader() || !native_plane_.is_leader()) {
         return fail(ErrorCode::unavailable, "Leader not yet ready. Please retry again");
     }
-    return http::Response::json("true");
+    return http::Response::text("true");  // as Pulsar
 }
 
 FunctionsApi::Answer FunctionsApi::assignments(const http::Request&) {
@@ -148,20 +160,21 @@ FunctionsApi::Answer FunctionsApi::assignments(const http::Request&) {
         nlohmann::json(by_worker).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
-FunctionsApi::Answer FunctionsApi::functions_metrics(const http::Request& request) {
-    const Deadline deadline = request.deadline.at_most(options_.status_patience);
-    auto all = nlohmann::ordered_json::array();
-    for (const ControlPlane* plane : {&java_plane_, &native_plane_}) {
-        for (const auto& assignment : plane->assignments()) {
-            ::proto::MetricsData metrics;
-            ask_metrics(runners_, assignment.key.function, assignment.key.instance_id, metrics, deadline);
-            nlohmann::ordered_json entry;
-            entry["name"] = assignment.key.function.instance_key(assignment.key.instance_id);
-            entry["metrics"] = nlohmann::ordered_json::parse(instance_stats_json(metrics));
-            all.push_back(std::move(entry));
-        }
-    }
-    return http::Response::json(all.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+FunctionsApi::Answer FunctionsApi::rebalance(const http::Request&) {
+    return fail(ErrorCode::invalid_argument, kTooFewWorkers);
+}
+
+FunctionsApi::Answer FunctionsApi::drain(const http::Request&) {
+    return fail(ErrorCode::invalid_argument, kTooFewWorkers);
+}
+
+FunctionsApi::Answer FunctionsApi::drain_status(const http::Request& request) {
+    const auto asked = request.query.find("workerId");
+    nlohmann::ordered_json status{{"status", "NOT_RUN"}, {"lastError", ""}};
+    if (asked != request.query.end() && asked->second != options_.worker_id)
+        status = {{"status", "ERROR"},
+                  {"lastError", str_cat("Worker ", asked->second, " not found in drain records")}};
+    return http::Response::json(status.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 }  // namespace weft::worker

@@ -90,6 +90,7 @@ class WorkerImpl final : public Worker {
     const WorkerOptions options_;
     package::Packages packages_;
     http::Router* router_ = nullptr;
+    WorkerMetrics metrics_;
 
     mutable std::mutex mutex_;  // guards what follows
     std::unique_ptr<Running> running_;
@@ -137,12 +138,16 @@ void WorkerImpl::start(Endpoints endpoints) {
     running->topics = make_pulsar_topics(*running->client);
     running->trigger = make_pulsar_trigger(*running->client);
     api.trigger = running->trigger.get();
+    api.cluster_name = options_.cluster_name;
+    api.metrics = &metrics_;
+    api.package_urls = options_.package_urls;
     const bool in_process = options_.broker == BrokerPlace::this_process && router_;
     running->admin = in_process ? make_in_process_admin(*router_) : make_http_admin(endpoints.web_url);
     running->pool = std::make_unique<JobPool>("weft-runner", options_.instances_starting_max);
-    running->runners = std::make_unique<FunctionRunners>(RunnerContext{
-        *running->pool, running->starter, *running->admin, packages_, options_.data_dir / "instances",
-        api.worker_id, options_.cluster_name, options_.python, endpoints.service_url, endpoints.web_url});
+    running->runners = std::make_unique<FunctionRunners>(
+        RunnerContext{*running->pool, running->starter, *running->admin, packages_,
+                      options_.data_dir / "instances", api.worker_id, options_.cluster_name, options_.python,
+                      endpoints.service_url, endpoints.web_url, &metrics_});
     running->java_plane =
         make_plane(*running, "functions",
                    TopicNames::of_java_workers(options_.functions_namespace, options_.topic_words), api);
@@ -175,6 +180,8 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options) {
     std::error_code error;
     options.data_dir = fs::absolute(options.data_dir, error);  // instances run in other folders
     if (error) return fail(ErrorCode::io, "No working folder to resolve ", options.data_dir.string(), " in");
+    WEFT_TRY_VOID(check_url_patterns(options.package_urls.functions));
+    WEFT_TRY_VOID(check_url_patterns(options.package_urls.connectors));
     if (options.instances_starting_max == 0) options.instances_starting_max = 1;
     WEFT_TRY(auto packages, package::Packages::open({options.data_dir, host::find_interpreter(options.python),
                                                      options.python_dependency_repository,

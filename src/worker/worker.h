@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "worker/package_source.h"
 
 namespace weft::http {
 class Router;
@@ -45,6 +46,7 @@ struct WorkerOptions {
     std::uint64_t package_bytes_max = 256U << 20;  // one uploaded package; 0: as large as a request may be
     BrokerPlace broker = BrokerPlace::this_process;
     FunctionRuntime function_runtime = FunctionRuntime::process;
+    PackageUrlPolicy package_urls;
     Duration call_limit = 300s;  // a call of a function that lasts longer hangs; 0: may last for ever
 };
 

@@ -145,9 +145,22 @@ PACKAGES = [
     Case("a program for a library", upload(NATIVE, elf(kind=2), "f.so"), 400, "shared library", "not a shared object",
          "Build it with -shared"),
     Case("half a header", upload(NATIVE, elf()[:20], "f.so"), 400, "shared library", "too short", "Build it"),
-    Case("a package by URL", request("POST", f"{FUNCTIONS}/bad", form(
-        part("functionConfig", json.dumps(config()).encode()), part("url", b"http://example.com/f.py")), FORM_TYPE),
-        400, "url", "http://example.com/f.py", "upload the package itself"),
+    *[
+        Case(f"a package by the URL {url}", request("POST", f"{FUNCTIONS}/bad", form(
+            part("functionConfig", json.dumps(config()).encode()), part("url", url.encode())), FORM_TYPE),
+            400, "url", url[:200], cure)
+        for url, cure in (
+            ("http://example.com/f.py", "upload the package itself"),
+            ("https://example.com/f.py", "upload the package itself"),
+            ("file:///etc/passwd", "upload the package itself"),
+            ("file:///usr/../etc/passwd", "additionalEnabledFunctionsUrlPatterns"),
+            ("file://host/etc/passwd", "write file:///path/of/the/file"),
+            ("file:///%zz", "an escape in it is not one"),
+            ("builtin://nothing", "upload the package itself"),
+            ("http://" + "x" * 3000, "at most 2048 are taken"),
+            ("function://public/default/none@1", "store it with 'packages upload'"),
+        )
+    ],
 ]
 
 FORMS = [
@@ -258,6 +271,80 @@ BROKER = [
          "version", "1x", "must be a number"),
 ]
 
+def connector(kind: str, given: bytes, *more: bytes, path: str = "public/default/bad", method: str = "POST") -> bytes:
+    return request(method, f"/admin/v3/{kind}s/{path}", form(part(f"{kind}Config", given), *more), FORM_TYPE)
+
+
+ANYTHING = part("data", b"PK", "x.nar")
+CONNECTORS = [
+    case
+    for kind, name, given in (("source", "Source", {"topicName": "out"}), ("sink", "Sink", {"inputs": ["in"]}))
+    for case in (
+        Case(f"no {kind} configuration", request("POST", f"/admin/v3/{kind}s/public/default/bad", form(ANYTHING),
+                                                 FORM_TYPE), 400, f"{kind}Config", "nothing", "send it as JSON"),
+        Case(f"a {kind} of null", connector(kind, b"null"), 400, f"{name} config", "null", "send it as JSON"),
+        Case(f"a {kind} of a list", connector(kind, b"[]"), 400, f"{kind}Config", "[]", "JSON object"),
+        Case(f"a {kind} that isn't JSON", connector(kind, b"{"), 400, f"{kind}Config", "{", "JSON object"),
+        Case(f"a {kind} that isn't UTF-8", connector(kind, b'{"archive": "\xff"}'), 400, f"{kind}Config", "\ufffd",
+             "JSON object"),
+        Case(f"a {kind} that nests deep", connector(kind, DEEP), 400, "package", "nothing", "upload the file"),
+        Case(f"a megabyte of {kind}", connector(kind, b'{"a": "' + b"x" * (1 << 20) + b'"}'), 400, f"{kind}Config",
+             "10485", "at most 1048576"),
+        Case(f"a {kind} whose class is a number", connector(kind, json.dumps(given | {"className": 5}).encode(),
+                                                            ANYTHING), 400, "className", "5", "must be a string"),
+        Case(f"a {kind} whose archive is a list", connector(kind, json.dumps(given | {"archive": [1]}).encode(),
+                                                            ANYTHING), 400, "archive", "[1]", "must be a string"),
+        Case(f"a built-in {kind}", connector(kind, json.dumps(given | {"archive": "builtin://kafka"}).encode()), 400,
+             "archive", "builtin://kafka", f"Built-in {kind} is not available"),
+        Case(f"a {kind} without package", connector(kind, json.dumps(given).encode()), 400,
+             f"{name} package is not provided", "nothing", "upload the file"),
+        Case(f"a {kind} of a class", connector(kind, json.dumps(given | {"className": "org.x.Y"}).encode(), ANYTHING),
+             400, "className", f"{name} class org.x.Y not found", "no Java connectors"),
+        Case(f"a {kind} whose name climbs", connector(kind, b"{}", path="public/default/..%2Fx"), 400, f"{name} name",
+             "../x", "slashes and control characters can't be used"),
+        Case(f"a {kind} in no tenant", connector(kind, b"{}", path="nobody/default/x"), 400, "tenant", "nobody",
+             "create it"),
+        Case(f"a {kind} by URL", connector(kind, b"{}", part("url", b"file:///etc/passwd")), 400, "url",
+             "file:///etc/passwd", "additionalEnabledConnectorUrlPatterns"),
+        Case(f"an update of no {kind}", connector(kind, json.dumps(given).encode(), method="PUT"), 400, name, "bad",
+             "doesn't exist"),
+        Case(f"a function as a {kind}", request("GET", f"/admin/v3/{kind}s/public/default/there"), 404, name, "there",
+             "doesn't exist"),
+        Case(f"a {kind} that isn't there", request("DELETE", f"/admin/v3/{kind}s/public/default/%00"), 400, "path",
+             "%00", "no %00"),
+    )
+]
+
+
+def legacy(given: bytes, path: str = "/admin/v2/functions/public/default/bad") -> bytes:
+    return request("POST", path, form(part("functionDetails", given), part("data", PROGRAM, "function.py")), FORM_TYPE)
+
+
+LEGACY = [
+    Case("no details", request("POST", "/admin/v2/functions/public/default/bad", form(part("data", PROGRAM, "f.py")),
+                               FORM_TYPE), 400, "functionDetails", "nothing", "send it as JSON"),
+    Case("details that aren't JSON", legacy(b"{"), 400, "functionDetails", "INVALID_ARGUMENT", "JSON of FunctionDetails"),
+    Case("details with an unknown field", legacy(b'{"nonsense": 1}'), 400, "functionDetails", "nonsense",
+         "Cannot find field"),
+    Case("details of a word", legacy(b'{"parallelism": "two"}'), 400, "functionDetails", "two", "JSON of"),
+    Case("details that aren't UTF-8", legacy(b'{"name": "\xff"}'), 400, "functionDetails", "not", "UTF-8"),
+    Case("details that nest deep", legacy(b'{"source":' * 5000), 400, "functionDetails", "INVALID_ARGUMENT", "JSON of"),
+    Case("a megabyte of details", legacy(b'{"name": "' + b"x" * (1 << 20) + b'"}'), 400, "functionDetails", "10485",
+         "at most 1048576"),
+    Case("details without inputs", legacy(b'{"runtime": "PYTHON", "className": "f.F", "parallelism": 1}'), 400,
+         "inputs", "nothing", "name one topic"),
+    Case("a legacy function that isn't there", request("GET", "/admin/functions/public/default/none"), 404, "Function",
+         "none", "doesn't exist"),
+]
+
+WORKER = [
+    Case("a rebalance of one worker", request("PUT", "/admin/v2/worker/rebalance"), 400, "workers", "2", "need at least"),
+    Case("a drain of one worker", request("PUT", "/admin/v2/worker/leader/drain?workerId=%FF"), 400, "workers", "2",
+         "need at least"),
+    Case("a built-in source's fields", request("GET", "/admin/v3/sources/builtinsources/x%2Fy/configdefinition"), 404,
+         "builtin", "source", "does not exist"),
+]
+
 # These are sent while the function `there` exists.
 THERE = f"{FUNCTIONS}/there"
 
@@ -280,4 +367,4 @@ EXISTING = [
     Case("a restart of an instance that isn't there", request("POST", f"{THERE}/7/restart"), 400, "instanceId", "7",
          "use 0 to 0"),
 ]
-CASES = CONFIGURATIONS + NAMES + PACKAGES + FORMS + HTTP + BROKER + EXISTING
+CASES = CONFIGURATIONS + NAMES + PACKAGES + FORMS + HTTP + BROKER + CONNECTORS + LEGACY + WORKER + EXISTING

@@ -9,11 +9,10 @@
 #include <vector>
 
 #include "base/result.h"
+#include "http/client.h"
 
 namespace weft::http {
 
-/// Undoes percent-encoding; nothing when an escape is malformed or stands for a NUL.
-std::optional<std::string> url_decode(std::string_view text);
 /// "a=1&b=x%20y"; '+' is a blank; the last of equal names counts.
 std::optional<std::map<std::string, std::string>> parse_query(std::string_view text);
 

@@ -34,6 +34,27 @@ TEST(Answers, source_and_sink_exceptions_count_as_system_exceptions) {
               json.npos);
 }
 
+TEST(Answers, connectors_have_members_of_their_own) {
+    ::proto::FunctionStatus status;
+    status.set_running(true);
+    status.set_numreceived(9);
+    status.set_numsuccessfullyprocessed(8);
+    status.set_numsystemexceptions(1);
+    status.set_numuserexceptions(2);
+    status.set_numsourceexceptions(4);
+    status.set_lastinvocationtime(5);
+    EXPECT_EQ(
+        instance_status_json({0, "w", &status}, model::ComponentType::source),
+        R"({"running":true,"error":"","numRestarts":0,"numReceivedFromSource":9,"numSystemExceptions":3,)"
+        R"("latestSystemExceptions":[],"numSourceExceptions":4,"latestSourceExceptions":[],"numWritten":8,)"
+        R"("lastReceivedTime":5,"workerId":"w"})");
+    EXPECT_EQ(
+        instance_status_json({0, "w", &status}, model::ComponentType::sink),
+        R"({"running":true,"error":"","numRestarts":0,"numReadFromPulsar":9,"numSystemExceptions":7,)"
+        R"("latestSystemExceptions":[],"numSinkExceptions":0,"latestSinkExceptions":[],"numWrittenToSink":8,)"
+        R"("lastReceivedTime":5,"workerId":"w"})");
+}
+
 TEST(Answers, stats_are_summed_and_latencies_averaged) {
     ::proto::MetricsData a, b, idle;
     a.set_receivedtotal(1);

@@ -89,7 +89,7 @@ struct Life {
     JobPool pool{"test", 4};
     FunctionRunners runners{RunnerContext{pool, world.starter, world.admin, packages,
                                           world.folder / "instances", kWorker, "standalone", "python3",
-                                          "pulsar://x:1", "http://x:2", 10s, 1ms, 4ms}};
+                                          "pulsar://x:1", "http://x:2", nullptr, 10s, 1ms, 4ms}};
     ControlPlane java{options(TopicNames::of_java_workers("public/functions")), world.topics, world.admin,
                       runners};
     ControlPlane native{options(TopicNames::of_weft_workers("public/functions")), world.topics, world.admin,
@@ -492,10 +492,10 @@ TEST_F(WorkerTest, tenant_and_namespace_must_exist) {
 }
 
 TEST_F(WorkerTest, what_is_not_served_says_so) {
-    EXPECT_EQ(call("POST", "/admin/v3/sources/public/default/s").status, 501);
+    EXPECT_EQ(call("POST", "/admin/v3/sources/public/default/s").status, 400);
     EXPECT_EQ(call("GET", "/admin/v3/sinks/public/default").body, "[]");
     EXPECT_EQ(call("GET", "/admin/v3/sinks/builtinsinks").body, "[]");
-    EXPECT_EQ(call("GET", "/admin/v2/functions/public/default").status, 501);
+    EXPECT_EQ(call("GET", "/admin/v2/functions/public/default").body, "[]");
     EXPECT_EQ(call("GET", "/admin/v3/functions/connectors").body, "[]");
     EXPECT_EQ(call("PUT", "/admin/v2/worker/rebalance").status, 400);
 }

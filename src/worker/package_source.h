@@ -1,0 +1,41 @@
+#pragma once
+// Packages that a URL names: which URLs are taken, and their bytes.
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace weft::worker {
+
+/// As Pulsar's worker: a URL is taken if it names a file below the folder, or if one of the patterns matches
+/// the whole of it. Nothing is by default.
+struct PackageUrlRules {
+    std::filesystem::path folder;       // functionsDirectory, connectorsDirectory; empty: none
+    std::vector<std::string> patterns;  // additionalEnabled{Functions,Connector}UrlPatterns: ECMAScript
+    std::string patterns_key;           // what the setting is called, for texts
+    std::uint64_t bytes_max = 256U << 20;
+    Duration patience = 60s;
+};
+struct PackageUrlPolicy {
+    PackageUrlRules functions{
+        .folder = {}, .patterns = {}, .patterns_key = "additionalEnabledFunctionsUrlPatterns"};
+    PackageUrlRules connectors{
+        .folder = {}, .patterns = {}, .patterns_key = "additionalEnabledConnectorUrlPatterns"};
+};
+
+/// Whether each pattern is one; names the first that isn't.
+Result<> check_url_patterns(const PackageUrlRules& rules);
+
+struct PackageBytes {
+    std::string bytes, file_name;
+};
+/// The bytes behind a file: or http: URL that the rules take. `invalid_argument`: refused, or nothing is
+/// there.
+Result<PackageBytes> read_package_url_bytes(const std::string& url, const PackageUrlRules& rules,
+                                            Deadline deadline);
+
+}  // namespace weft::worker

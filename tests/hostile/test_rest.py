@@ -12,7 +12,7 @@ from rest_cases import EXISTING, FUNCTIONS, THERE, Case, config, upload
 
 from harness.weft_standalone import WeftStandalone
 
-CASES_MIN = 200
+CASES_MIN = 240
 CASES = rest_cases.CASES + package_cases.CASES
 
 

@@ -27,8 +27,10 @@ std::string with_cure(std::string message) {
     std::string clusters(between(message, "clusters=[", "]"));
     std::erase(clusters, ' ');
     if (local.empty() || ns.empty()) return message;
-    std::string cure = str_cat("; run `pulsar-admin namespaces set-clusters --clusters ", clusters,
-                               clusters.empty() ? "" : ",", local, " ", ns, "` (or weft namespaces ...)");
+    std::string cure =
+        str_cat("; run `pulsar-admin namespaces set-clusters --clusters ", clusters,
+                clusters.empty() ? "" : ",", local, " ", ns,
+                "` (or weft namespaces ...); if that is refused, set-allowed-clusters likewise first");
     return message + cure;
 }
 

@@ -54,6 +54,26 @@ def main_pid(machine: DebianMachine) -> str:
     return machine.run("systemctl", "show", "--property=MainPID", "--value", UNIT).strip()
 
 
+def check_worker(machine: DebianMachine, python: str) -> None:
+    """The unit of a worker alone, on the broker that runs here; in a namespace, and so a cluster, of its own."""
+    unit = "weft-worker.service"
+    assert machine.run("sh", "-c", f"systemctl is-enabled {unit}; systemctl is-active {unit} || true") == "disabled\ninactive\n"
+    (machine.root / "etc/weft").mkdir()
+    (machine.root / "etc/weft/functions_worker.yml").write_text(
+        "workerId: alone\nworkerHostname: localhost\npulsarFunctionsNamespace: public/alone\n"
+        "pulsarWebServiceUrl: http://localhost:8081\n"
+    )
+    machine.run("systemctl", "start", unit)
+    assert machine.run("systemctl", "is-active", unit) == "active\n"
+    assert "ready http://127.0.0.1:6750" in machine.run("journalctl", "--unit", unit)
+    machine.run("systemd-analyze", "verify", "--man=no", unit)
+    machine.run("systemd-analyze", "security", f"--threshold={EXPOSURE_MAX}", unit)
+    weft = partial(machine.run, "weft", "--admin-url", "http://127.0.0.1:6750")
+    create_and_use(weft, "alone", "--py", python, "--classname", "exclamation.Exclamation")
+    machine.run("systemctl", "stop", unit)
+    machine.run("rm", "-r", "/etc/weft")
+
+
 def test_lintian(package: Path) -> None:
     command = ["lintian", "--allow-root", "--fail-on", "error,warning", "--suppress-tags", ",".join(NOT_OURS), package]
     result = subprocess.run(command, capture_output=True, text=True)
@@ -113,6 +133,7 @@ def test_from_install_to_purge(machine: DebianMachine, package: Path, tmp_path: 
     machine.run("timeout", "60", "sh", "-c", f"until {changed}; do sleep 0.1; done")  # asks systemd until it has
     create_and_use(weft_8081, "after", "--py", python, "--classname", "exclamation.Exclamation")
 
+    check_worker(machine, python)
     machine.run("apt-get", "purge", "-qy", "weft")
     machine.run("rm", f"/root/{package.name}", "/root/newer.deb")
     assert machine.run("find", "/", "-xdev", "(", "-name", "*weft*", "-o", "-nouser", "-o", "-nogroup", ")") == ""

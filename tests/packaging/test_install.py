@@ -31,6 +31,7 @@ def test_everything_is_there_and_nothing_else(prefix: Path, tmp_path: Path) -> N
         "include/weft/function.h",
         "include/weft/function.hpp",
         "lib/systemd/system/weft-standalone.service",
+        "lib/systemd/system/weft-worker.service",
         "lib/sysusers.d/weft.conf",
         "lib/weft/weft_host_python.so",
         "share/bash-completion/completions/weft",

@@ -78,8 +78,10 @@ class Standalone final : public Service {
         worker_.reset();
         if (!thread_.joinable()) return;
         loop_.post([this] {
-            broker_->stop();
-            loop_.stop();
+            broker_->drain([this] {
+                broker_->stop();
+                loop_.stop();
+            });
         });
         thread_.join();
     }

@@ -223,7 +223,7 @@ constexpr Entry kTopics[] = {
         "connected "
         "to it.",
         kDelete, delete_topic),
-    row("unload", "Unload a topic. There is one broker: it does nothing.", kNone, kRestUnload),
+    row("unload", "Unload a topic: its clients come back at once.", kNone, kRestUnload),
     row("subscriptions", "Get the list of subscriptions on the topic", kNone, kRestSubscriptions),
     row("unsubscribe",
         "Delete a durable subscriber from a topic. The subscription cannot be deleted if there are any "

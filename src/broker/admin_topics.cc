@@ -70,7 +70,18 @@ void delete_topic(Engine& engine, const http::Request& request, Reply reply) {
 }
 
 void unload_topic(Engine& engine, const http::Request& request, Reply reply) {
-    if (!open_parts_of(engine, request, reply).empty()) reply(http::Response::no_content());
+    const auto parts = open_parts_of(engine, request, reply);
+    // Shared by the parts: the last one answers.
+    const auto left = std::make_shared<std::size_t>(parts.size());
+    for (auto* const topic : parts) {
+        engine.unload_topic(*topic, [left, reply](const Result<>& done) {
+            if (!done && *left != 0) {
+                *left = 0;
+                return reply(refused(409, done.error().message));
+            }
+            if (*left != 0 && --*left == 0) reply(http::Response::no_content());
+        });
+    }
 }
 
 // --- properties

@@ -6,6 +6,7 @@
 // Everything runs on one Loop, the store's. The routes hop to it by themselves.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -63,6 +64,10 @@ class Broker {
     /// the HTTP server.
     virtual void add_routes(http::Router& router) = 0;
 
+    /// Before stop(): takes nothing more, and closes the connections when what it has taken is stored and
+    /// confirmed; so no client sends it a second time. `done` runs then, and after two seconds in any case.
+    /// On the loop, once.
+    virtual void drain(std::function<void()> done) = 0;
     /// Closes connections and writes the cursors that changed; what was acked before is on disk when the
     /// store is closed. On the loop; later calls do nothing.
     virtual void stop() = 0;

@@ -28,6 +28,10 @@ std::string timestamp_text(std::uint64_t wall_clock_ms) {
     return str_cat(std::string_view(text, size), ".", std::string_view(millis).substr(1), "Z");
 }
 
+std::unexpected<Refusal> refuse_for_now(const Topic& topic) {
+    return refuse(ServerError::service_not_ready, "Topic is temporarily unavailable: ", topic.name().full());
+}
+
 Connection::Connection(Engine& engine, std::unique_ptr<async::FrameChannel> channel)
     : engine_(engine),
       channel_(std::move(channel)),
@@ -50,6 +54,11 @@ void Connection::detach() {
         if (consumer->subscription != nullptr) consumer->subscription->remove(*consumer);
     }
     consumers_.clear();
+}
+
+void Connection::close(std::string_view why) {
+    closed_ = true;
+    channel_->close({ErrorCode::unavailable, std::string(why)});
 }
 
 void Connection::resume() {

@@ -44,6 +44,8 @@ class Connection final : public async::FrameHandler, public ConsumerSink, public
     void start();
     /// Lets go of all producers and consumers, without a word to the client.
     void detach();
+    /// Ends it behind what was written.
+    void close(std::string_view why);
     /// Publishing may go on.
     void resume();
     /// Called once per keep-alive interval: PING when nothing came, the end when nothing came for two.
@@ -67,6 +69,7 @@ class Connection final : public async::FrameHandler, public ConsumerSink, public
     void publishes_done(Producer& producer) override;
     void producer_ready(const Producer& producer) override;
     void close_producer(Producer& producer) override;
+    void fence_producer(Producer& producer) override;
 
     // Both
     void check_alive() override;
@@ -88,9 +91,11 @@ class Connection final : public async::FrameHandler, public ConsumerSink, public
     // connection_produce.cc
     void open_producer(const proto::CommandProducer& command);
     Answer<ProducerSet::Ptr> make_producer(const proto::CommandProducer& command);
+    Answer<> admit_producer(Topic& topic, const ProducerSet::Ptr& producer);
     void send(const proto::CommandSend& command, Bytes entry);
     void send_producer_success(const Producer& producer, std::uint64_t request);
     void end_producer(std::uint64_t id, std::uint64_t request);
+    void refuse_waiting(Producer& producer, const Refusal& why);
     void send_error(std::uint64_t producer, std::uint64_t sequence_id, const Refusal& why);
     // connection_consume.cc
     void subscribe(const proto::CommandSubscribe& command);
@@ -146,6 +151,9 @@ class Connection final : public async::FrameHandler, public ConsumerSink, public
     // Shared with work under way: tells it that the connection is gone.
     std::shared_ptr<Connection*> self_ = std::make_shared<Connection*>(this);
 };
+
+/// A topic that is being let go of: the client tries again.
+std::unexpected<Refusal> refuse_for_now(const Topic& topic);
 
 /// "2026-11-22T13:40:05.123Z", for statistics.
 std::string timestamp_text(std::uint64_t wall_clock_ms);

@@ -56,6 +56,8 @@ void Connection::subscribe(const proto::CommandSubscribe& command) {
     const auto missing = command.force_topic_creation() ? Engine::Missing::create : Engine::Missing::refuse;
     const auto topic = engine_.open_topic(*name, missing);
     if (!topic) return fail_request(request, topic.error());
+    if ((*topic)->closing() || engine_.draining())
+        return fail_request(request, refuse_for_now(**topic).error());
     const auto subscribed = subscribe_to(**topic, command, std::move(*consumer));
     if (!subscribed) fail_request(request, subscribed.error());
 }

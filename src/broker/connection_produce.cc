@@ -30,7 +30,8 @@ void log_failure(const Result<>& written) {
 void Connection::open_producer(const proto::CommandProducer& command) {
     const auto request = command.request_id();
     if (const auto it = producers_.find(command.producer_id()); it != producers_.end()) {
-        if (it->second->topic != nullptr && it->second->epoch >= command.epoch()) {
+        if (it->second->topic != nullptr && it->second->epoch >= command.epoch() &&
+            !it->second->epoch_to_write) {
             return send_producer_success(*it->second, request);  // asked for twice
         }
         end_producer(command.producer_id(), kNoAnswer);
@@ -42,6 +43,7 @@ void Connection::open_producer(const proto::CommandProducer& command) {
     auto producer = make_producer(command);
     if (!producer) return fail_request(request, producer.error());
     producers_[command.producer_id()] = *producer;
+    if ((*producer)->epoch_to_write) return producer_ready(**producer);
     send_producer_success(**producer, request);
 }
 
@@ -52,6 +54,7 @@ Answer<ProducerSet::Ptr> Connection::make_producer(const proto::CommandProducer&
     const auto opened = engine_.open_topic(*name, Engine::Missing::create);
     if (!opened) return std::unexpected(opened.error());
     auto& topic = **opened;
+    if (topic.closing() || engine_.draining()) return refuse_for_now(topic);
 
     auto producer = std::make_shared<Producer>();
     producer->id = command.producer_id();
@@ -79,7 +82,17 @@ Answer<ProducerSet::Ptr> Connection::make_producer(const proto::CommandProducer&
         if (!version) return std::unexpected(version.error());
         producer->schema_version = SchemaRegistry::encode_version(*version);
     }
-    auto admitted = topic.producers().add(producer, name->full());
+    if (auto admitted = admit_producer(topic, producer); !admitted) return std::unexpected(admitted.error());
+    // A dead letter's producer names the subscription that shall keep what it sends.
+    if (const auto& first = command.initial_subscription_name();
+        !first.empty() && topic.find_subscription(first) == nullptr) {
+        engine_.create_subscription(topic, first, Cursor(topic.first()), {}, log_failure);
+    }
+    return producer;
+}
+
+Answer<> Connection::admit_producer(Topic& topic, const ProducerSet::Ptr& producer) {
+    auto admitted = topic.producers().add(producer, topic.name().full());
     if (!admitted) {
         for (const auto& [taken, holder] : topic.producers().all()) {
             const bool in_the_way = taken == producer->name || holder->access != AccessMode::shared;
@@ -91,15 +104,10 @@ Answer<ProducerSet::Ptr> Connection::make_producer(const proto::CommandProducer&
     for (const auto& out : admitted->put_out) {
         out->topic = nullptr;
         if (out->sink != nullptr && !(out->sink == this && out->id == producer->id))
-            out->sink->close_producer(*out);
+            out->sink->fence_producer(*out);
     }
-    if (admitted->epoch_changed) engine_.write_topic_record(topic, log_failure);
-    // A dead letter's producer names the subscription that shall keep what it sends.
-    if (const auto& first = command.initial_subscription_name();
-        !first.empty() && topic.find_subscription(first) == nullptr) {
-        engine_.create_subscription(topic, first, Cursor(topic.first()), {}, log_failure);
-    }
-    return producer;
+    producer->epoch_to_write = admitted->epoch_changed;
+    return {};
 }
 
 void Connection::send_producer_success(const Producer& producer, std::uint64_t request) {
@@ -115,9 +123,20 @@ void Connection::send_producer_success(const Producer& producer, std::uint64_t r
     write(command);
 }
 
+// The epoch is on the disk before its producer knows of it: after a crash no other one may get the same.
 void Connection::producer_ready(const Producer& producer) {
-    if (producer.topic != nullptr) engine_.write_topic_record(*producer.topic, log_failure);
-    send_producer_success(producer, producer.request_id);
+    if (producer.topic == nullptr) return;
+    engine_.write_topic_record(*producer.topic, later([id = producer.id, request = producer.request_id](
+                                                          Connection& self, const Result<>& written) {
+        const auto it = self.producers_.find(id);
+        if (it == self.producers_.end() || it->second->request_id != request) return;
+        if (written) {
+            it->second->epoch_to_write = false;
+            return self.send_producer_success(*it->second, request);
+        }
+        self.fail_request(request, {ServerError::persistence, written.error().message});
+        self.end_producer(id, kNoAnswer);
+    }));
 }
 
 void Connection::send(const proto::CommandSend& command, Bytes entry) {
@@ -127,6 +146,8 @@ void Connection::send(const proto::CommandSend& command, Bytes entry) {
     if (it == producers_.end()) return;
     const auto& producer = it->second;
     if (producer->topic == nullptr || producer->failed || producer->waiting) return;
+    // Its client is about to be told to come back, and sends then what has no receipt, in order.
+    if (producer->topic->closing()) return;
     if (entry.size() > engine_.options().message_bytes_max + kMetadataBytesMax) {
         return send_error(producer->id, command.sequence_id(),
                           {ServerError::not_allowed,
@@ -183,7 +204,21 @@ void Connection::end_producer(std::uint64_t id, std::uint64_t request) {
     if (request != kNoAnswer) succeed(request);
 }
 
+void Connection::refuse_waiting(Producer& producer, const Refusal& why) {
+    producer.sink = nullptr;
+    fail_request(producer.request_id, why);
+    producers_.erase(producer.id);
+}
+
+void Connection::fence_producer(Producer& producer) {
+    if (!producer.waiting) return close_producer(producer);
+    refuse_waiting(producer,
+                   {ServerError::producer_fenced, "Another producer has fenced out those that wait"});
+}
+
 void Connection::close_producer(Producer& producer) {
+    if (producer.waiting)
+        return refuse_waiting(producer, {ServerError::service_not_ready, "The topic is being unloaded"});
     const auto id = producer.id;
     producer.sink = nullptr;
     producers_.erase(id);

@@ -15,6 +15,7 @@ const observe::Logger kLog("broker");
 constexpr auto kTrimEvery = 1min;
 constexpr auto kMakeRoomEvery = 1s;
 constexpr auto kLogFailureEvery = 10s;
+constexpr auto kDrainWithin = 2s;
 constexpr std::string_view kStartNumberKey = "broker/starts";
 
 void log_failure(Result<> written) {
@@ -80,6 +81,7 @@ void Engine::connection_closed(Connection& connection) {
     // Destroyed later: its channel may be on the stack.
     loop_.post([gone = std::move(it->second)]() mutable { gone.reset(); });
     connections_.erase(it);
+    if (drained_) finish_drain();
 }
 
 void Engine::check_keep_alive() {
@@ -101,11 +103,36 @@ void Engine::give_memory_back() {
     }
 }
 
+void Engine::drain(std::function<void()> done) {
+    acceptor_.reset();
+    drained_ = std::move(done);
+    for (const auto& [name, topic] : topics_) topic->close_gently([] {});
+    drain_timer_ = loop_.after(kDrainWithin, [this] {
+        drain_timer_ = 0;
+        kLog.warn("stops before all connections have ended", {{"connections", connections_.size()}});
+        if (auto drained = std::exchange(drained_, nullptr)) drained();
+    });
+    finish_drain();
+}
+
+// On a turn behind that of the last receipts.
+void Engine::finish_drain() {
+    loop_.post([this, here = alive()] {
+        if (here.expired() || !drained_ || pending_bytes_ != 0) return;
+        if (!std::exchange(closing_connections_, true)) {
+            for (const auto& [raw, connection] : connections_) connection->close("the broker is stopping");
+        }
+        if (!connections_.empty()) return;
+        loop_.cancel(std::exchange(drain_timer_, 0));
+        std::exchange(drained_, nullptr)();
+    });
+}
+
 void Engine::stop() {
     if (stopped_) return;
     stopped_ = true;
     acceptor_.reset();
-    for (auto* timer : {&flush_timer_, &keep_alive_timer_}) {
+    for (auto* timer : {&flush_timer_, &keep_alive_timer_, &drain_timer_}) {
         if (*timer != 0) loop_.cancel(*timer);
         *timer = 0;
     }
@@ -248,6 +275,7 @@ void Engine::flush_cursors() {
 void Engine::pending_bytes_changed(std::int64_t by) {
     pending_bytes_ += by;
     ++appends_;
+    if (drained_ && pending_bytes_ == 0) finish_drain();
     if (paused_.empty() || pending_bytes_ > static_cast<std::int64_t>(options_.pending_publish_bytes_max / 2))
         return;
     for (auto* connection : std::exchange(paused_, {})) connection->resume();
@@ -310,15 +338,42 @@ Topic& Engine::load(const wire::TopicName& name, const TopicRecord& record) {
 
 void Engine::delete_topic(const wire::TopicName& name, Metadata::Done done) {
     if (const auto it = topics_.find(name.full()); it != topics_.end()) {
-        const auto topic = std::move(it->second);
-        topics_.erase(it);
-        if (topic->waits_for_dispatch) std::erase(waiting_, topic.get());
-        topic->disconnect_all();
-        store_.erase_ledger(topic->ledger());
+        store_.erase_ledger(take_out(it)->ledger());
     } else if (const auto record = metadata_.topic(name)) {
         store_.erase_ledger(record->ledger);
     }
     metadata_.erase_topic(name, std::move(done));
+}
+
+std::unique_ptr<Topic> Engine::take_out(Topics::iterator at) {
+    auto topic = std::move(at->second);
+    topics_.erase(at);
+    if (topic->waits_for_dispatch) std::erase(waiting_, topic.get());
+    topic->disconnect_all();
+    return topic;
+}
+
+void Engine::unload_topic(Topic& topic, Metadata::Done done) {
+    if (topic.closing())
+        return done(fail(ErrorCode::conflict, topic.name().full(), " is being unloaded already"));
+    // Shared with the callback, which std::function copies.
+    const auto answer = std::make_shared<Metadata::Done>(std::move(done));
+    topic.close_gently([this, here = alive(), there = topic.alive(), answer] {
+        if (here.expired()) return;
+        const auto still = there.lock();
+        if (still == nullptr) return (*answer)({});  // deleted meanwhile
+        for (const auto& [name, subscription] : (*still)->subscriptions()) {
+            if (subscription->dirty) {
+                std::erase(dirty_, subscription.get());
+                write_cursor(*subscription);
+            }
+            for (auto& waiting : std::exchange(subscription->saves.waiting, {}))
+                waiting(fail(ErrorCode::unavailable, "the topic is being unloaded"));
+        }
+        kLog.info("topic unloaded", {{"topic", (*still)->name().full()}});
+        take_out(topics_.find((*still)->name().full()));
+        (*answer)({});
+    });
 }
 
 void Engine::write_topic_record(Topic& topic, Metadata::Done done) {

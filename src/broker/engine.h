@@ -31,6 +31,7 @@ class Engine final : public Broker, public Hub {
     void set_web_url(std::string url) override { web_url_ = std::move(url); }
     void accept(std::unique_ptr<async::FrameChannel> channel) override;
     void add_routes(http::Router& router) override;
+    void drain(std::function<void()> done) override;
     void stop() override;
 
     // Hub
@@ -56,6 +57,9 @@ class Engine final : public Broker, public Hub {
     bool knows_topic(const wire::TopicName& name) const;
     /// Disconnects everyone and forgets the topic, its cursors and its entries.
     void delete_topic(const wire::TopicName& name, Metadata::Done done);
+    /// Stores what it has taken, sends everyone away (they come back at once) and lets go of the topic: the
+    /// next one to ask for it gets what is in the store. Nothing is lost, and nothing is stored twice.
+    void unload_topic(Topic& topic, Metadata::Done done);
     /// Writes the topic's epoch and properties.
     void write_topic_record(Topic& topic, Metadata::Done done);
     /// Makes the namespace's retention hold for its open topics.
@@ -71,13 +75,18 @@ class Engine final : public Broker, public Hub {
     /// over.
     bool publishers_must_wait(Connection& connection);
     const std::map<std::string, std::unique_ptr<Topic>, std::less<>>& open_topics() const { return topics_; }
+    /// Nobody new is served: it is about to stop.
+    bool draining() const { return static_cast<bool>(drained_); }
     /// While the disk is full: what a new producer is told.
     Answer<> check_room();
     std::size_t connection_count() const { return connections_.size(); }
     Topic* find_open(std::string_view full_name) const;
 
   private:
+    using Topics = std::map<std::string, std::unique_ptr<Topic>, std::less<>>;
     Topic& load(const wire::TopicName& name, const TopicRecord& record);
+    std::unique_ptr<Topic> take_out(Topics::iterator topic);
+    void finish_drain();
     void dispatch_waiting();
     void flush_cursors();
     void trim_all_now_and_then();
@@ -98,7 +107,7 @@ class Engine final : public Broker, public Hub {
     SchemaRegistry schemas_;
     std::unique_ptr<async::FrameAcceptor> acceptor_;
     std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
-    std::map<std::string, std::unique_ptr<Topic>, std::less<>> topics_;
+    Topics topics_;
     std::vector<Topic*> waiting_;       // have new entries
     std::vector<Subscription*> dirty_;  // their cursors are to be written
     async::TimerId flush_timer_ = 0;
@@ -112,6 +121,9 @@ class Engine final : public Broker, public Hub {
     std::vector<Connection*> paused_;
     std::uint64_t start_number_ = 0;
     std::uint64_t producers_named_ = 0;
+    std::function<void()> drained_;  // waits for what is under way
+    async::TimerId drain_timer_ = 0;
+    bool closing_connections_ = false;  // all that was taken is stored and confirmed
     bool stopped_ = false;
     // Shared with work under way: tells it that the engine is gone.
     std::shared_ptr<Hub*> self_ = std::make_shared<Hub*>(this);

@@ -1,6 +1,7 @@
 #include "broker/producer.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace weft::broker {
 
@@ -47,6 +48,14 @@ Answer<ProducerSet::Admission> ProducerSet::add(const Ptr& producer, std::string
 }
 
 Answer<> ProducerSet::admit_exclusive(const Ptr& producer, Admission& admission) {
+    // First of all: who was overtaken changes nothing any more, whatever it asks for. (In Pulsar a fencing
+    // one throws its successor out before it is refused, and a waiting one gets another turn with its old
+    // epoch.)
+    if (producer->topic_epoch && *producer->topic_epoch < epoch.value_or(0)) {
+        return refuse(ServerError::producer_fenced,
+                      "Topic epoch has already moved. Current epoch: ", epoch.value_or(0),
+                      ", Producer epoch: ", *producer->topic_epoch);
+    }
     const bool taken = exclusive_ != nullptr || !waiting_.empty();
     switch (producer->access) {
         case AccessMode::wait_for_exclusive:
@@ -71,11 +80,6 @@ Answer<> ProducerSet::admit_exclusive(const Ptr& producer, Admission& admission)
             if (!by_name_.empty())
                 return refuse(ServerError::producer_fenced, "Topic has existing shared producers");
     }
-    if (producer->topic_epoch && *producer->topic_epoch < epoch.value_or(0)) {
-        return refuse(ServerError::producer_fenced,
-                      "Topic epoch has already moved. Current epoch: ", epoch.value_or(0),
-                      ", Producer epoch: ", *producer->topic_epoch);
-    }
     take_exclusive(producer, admission);
     return {};
 }
@@ -90,6 +94,13 @@ void ProducerSet::take_exclusive(const Ptr& producer, Admission& admission) {
     }
     producer->topic_epoch = epoch;
     admission.epoch_changed = epoch != before;
+}
+
+std::vector<ProducerSet::Ptr> ProducerSet::take_all() {
+    auto all = std::exchange(waiting_, {});
+    for (const auto& [name, producer] : std::exchange(by_name_, {})) all.push_back(producer);
+    exclusive_ = nullptr;
+    return all;
 }
 
 ProducerSet::Ptr ProducerSet::remove(const Producer& producer) {

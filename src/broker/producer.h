@@ -42,6 +42,8 @@ class ProducerSink {
     virtual void producer_ready(const Producer& producer) = 0;
     /// Tells the client to close (it reconnects); the topic has let go of the producer.
     virtual void close_producer(Producer& producer) = 0;
+    /// The same after another one has taken its place: one that waited is refused for good.
+    virtual void fence_producer(Producer& producer) = 0;
     /// Finds out whether the client is still there, and closes its connection if not: called when another one
     /// wants its place.
     virtual void check_alive() = 0;
@@ -64,6 +66,7 @@ struct Producer {
     Topic* topic = nullptr;        // null once it isn't one of the topic's producers
     std::optional<std::uint64_t> topic_epoch;
     bool waiting = false;         // for exclusive access
+    bool epoch_to_write = false;  // its client knows nothing of its epoch until that is on the disk
     bool failed = false;          // a message of it was refused: what it sends is refused until it reconnects
     std::uint32_t under_way = 0;  // appended, and neither stored nor failed
     Rate messages_in, bytes_in;
@@ -84,6 +87,8 @@ class ProducerSet {
     Answer<Admission> add(const Ptr& producer, std::string_view topic);
     /// Takes it out; gives the waiting one that has exclusive access now, if any.
     Ptr remove(const Producer& producer);
+    /// Takes all out, also those that wait.
+    std::vector<Ptr> take_all();
 
     const std::map<std::string, Ptr, std::less<>>& all() const { return by_name_; }
     bool empty() const { return by_name_.empty() && waiting_.empty(); }

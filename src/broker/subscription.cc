@@ -91,10 +91,10 @@ void Subscription::disconnect_all() {
     const auto all = dispatcher_->consumers();
     for (auto* consumer : all) {
         consumer->subscription = nullptr;
-        consumer->permits = 0;  // nothing more is sent to it while the others go
         retire_counters(*consumer);
     }
-    for (auto* consumer : all) dispatcher_->remove(*consumer);
+    // Not one by one: each that stays for a moment would be told that it is the active one now.
+    dispatcher_.reset();
     for (auto* consumer : all) consumer->sink->close_consumer(*consumer);
 }
 

@@ -32,6 +32,7 @@ void Topic::publish(const ProducerSet::Ptr& producer, std::uint64_t sequence_id,
                     Bytes entry) {
     const auto size = entry.size();
     ++producer->under_way;
+    ++appending_;
     producer->messages_in.add(messages);
     producer->bytes_in.add(size);
     messages_in.add(messages);
@@ -52,6 +53,7 @@ void Topic::publish(const ProducerSet::Ptr& producer, std::uint64_t sequence_id,
 void Topic::on_appended(const ProducerSet::Ptr& producer, std::uint64_t sequence_id,
                         Result<EntryId> appended) {
     const bool last = --producer->under_way == 0;
+    if (--appending_ == 0 && idle_) hub_.loop().post(std::exchange(idle_, nullptr));
     if (!appended) {
         hub_.append_failed(*this, appended.error());
         if (producer->sink != nullptr)
@@ -70,6 +72,12 @@ void Topic::remove_producer(Producer& producer) {
     producer.topic = nullptr;
     const auto next = producers_.remove(producer);
     if (next != nullptr && next->sink != nullptr) next->sink->producer_ready(*next);
+}
+
+void Topic::close_gently(std::function<void()> idle) {
+    closing_ = true;
+    if (appending_ == 0) return hub_.loop().post(std::move(idle));
+    idle_ = std::move(idle);
 }
 
 Subscription* Topic::find_subscription(std::string_view name) {
@@ -181,9 +189,8 @@ void Topic::disconnect_all() {
         gone->disconnect_all();
         hub_.subscription_dropped(*gone);
     }
-    while (!producers_.all().empty()) {
-        const auto producer = producers_.all().begin()->second;
-        remove_producer(*producer);
+    for (const auto& producer : producers_.take_all()) {
+        producer->topic = nullptr;
         if (producer->sink != nullptr) producer->sink->close_producer(*producer);
     }
 }

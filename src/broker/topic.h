@@ -39,6 +39,10 @@ class Topic final {
                  Bytes entry);
     /// Lets a producer go.
     void remove_producer(Producer& producer);
+    /// Takes no message more; `idle` runs, on a turn of its own, when all that was taken is stored and its
+    /// receipts are on their way. For the time before it is let go of.
+    void close_gently(std::function<void()> idle);
+    bool closing() const { return closing_; }
 
     const std::map<std::string, std::unique_ptr<Subscription>, std::less<>>& subscriptions() const {
         return subscriptions_;
@@ -81,6 +85,9 @@ class Topic final {
     ProducerSet producers_;
     std::map<std::string, std::unique_ptr<Subscription>, std::less<>> subscriptions_;
     RetentionMarks marks_;
+    std::uint32_t appending_ = 0;  // messages that are neither stored nor failed
+    bool closing_ = false;
+    std::function<void()> idle_;  // waits for the last of them
     // Shared with work under way: tells it that the topic is gone.
     std::shared_ptr<Topic*> self_ = std::make_shared<Topic*>(this);
 };

@@ -27,7 +27,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from harness.broker import Address
+from harness.broker import Broker
 
 ANSWER_SECONDS = 150
 RECEIVE_MS = 30_000
@@ -314,14 +314,15 @@ class Cell:
     """One case on one client and broker: what its function uses."""
 
     def __init__(
-        self, case: str, driver: Driver, address: Address, restart: "Restart | None", arrived: threading.Event
+        self, case: str, driver: Driver, broker: Broker, restart: "Restart | None", arrived: threading.Event
     ) -> None:
         self.client = driver.client
+        self.broker = broker.name
         self.run = uuid.uuid4().hex[:8]
         self.base = f"{case.replace('[', '-').replace(']', '').replace(',', '-')}-{self.client}-{self.run}"
         self.topic = self.topic_named()
         self._driver = driver
-        self._address = address
+        self._address = broker.address
         self._restart, self._arrived = restart, arrived
         self._opened: list[_Handle] = []
 

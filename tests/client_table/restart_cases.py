@@ -1,9 +1,86 @@
-"""What goes on after the broker was stopped and started again."""
+"""What goes on after the broker was stopped and started again, or has let go of the topic."""
+
+import time
+from collections.abc import Callable
+from threading import Event
 
 from client_table.face import Cell
 from client_table.registry import BATCHING, case, numbered, payloads
 
 LATE_MS = 90_000  # clients come back with back-off
+UNLOADS = 20
+
+
+def topic_for_exactly_once(c: Cell) -> str:
+    """Pulsar needs deduplication for it. Weft confirms what it has taken before it lets go."""
+    namespace = f"public/once-{c.base}"
+    c.admin("PUT", f"namespaces/{namespace}")
+    if c.broker == "pulsar":
+        c.admin("POST", f"namespaces/{namespace}/deduplication", True)
+    return f"persistent://{namespace}/t"
+
+
+def send_while(c: Cell, topic: str, trouble: Callable[[], None]) -> list[bytes]:
+    """Sends during `trouble`, and some more; what was sent, in order."""
+    producer = c.producer(topic, batching=False)
+    ended = Event()
+
+    def send() -> int:
+        sent = 0
+        while True:
+            last = ended.is_set()
+            producer.send_all(numbered(20, start=sent))
+            sent += 20
+            if last:
+                return sent
+            ended.wait(0.01)  # a few thousand a second are enough
+
+    sending = c.later(send)
+    try:
+        trouble()
+    finally:
+        ended.set()
+    return numbered(sending.result(LATE_MS / 1000))
+
+
+def wait_until_back(c: Cell, topic: str) -> None:
+    def is_back() -> bool:
+        try:
+            return bool(c.admin("GET", f"{c.rest_name(topic)}/stats")["publishers"])
+        except AssertionError:
+            return False  # to Pulsar there is no such topic until someone has come back
+
+    until = time.monotonic() + LATE_MS / 1000
+    while not is_back():
+        assert time.monotonic() < until, "the producer did not come back"
+        time.sleep(0.02)  # between two questions
+
+
+@case()
+def unloads_lose_and_double_nothing(c: Cell) -> None:
+    topic = topic_for_exactly_once(c)
+    consumer = c.consumer(topic)
+
+    def unload() -> None:
+        for _ in range(UNLOADS):
+            c.admin("PUT", f"{c.rest_name(topic)}/unload")
+            wait_until_back(c, topic)
+
+    sent = send_while(c, topic, unload)
+    assert payloads(c.reader("earliest", topic).receive(len(sent), timeout_ms=LATE_MS)) == sent
+    seen: set[bytes] = set()
+    while seen != set(sent):  # acks that were under way are lost, messages not
+        seen.add(consumer.receive(1, ack=True, timeout_ms=LATE_MS)[0].payload)
+
+
+@case(restarts=True)
+def sends_through_a_restart_are_stored_once(c: Cell) -> None:
+    topic = topic_for_exactly_once(c)
+    c.consumer(topic)  # a subscription, for which all of it is kept
+    sent = send_while(c, topic, c.restart_broker)
+    reader = c.reader("earliest", topic)
+    assert payloads(reader.receive(len(sent), timeout_ms=LATE_MS)) == sent
+    reader.expect_nothing()
 
 
 @case(batching=BATCHING, restarts=True)

@@ -59,7 +59,7 @@ def start(name: str, directory: Path) -> Broker:
 def run_cell(case: Case, driver: Driver, broker: Broker, restart: Restart | None) -> Outcome:
     begin = time.monotonic()
     arrived = threading.Event()
-    cell = Cell(case.name, driver, broker.address, restart, arrived)
+    cell = Cell(case.name, driver, broker, restart, arrived)
     try:
         if driver.client in case.not_for:
             raise Unsupported(case.not_for[driver.client])

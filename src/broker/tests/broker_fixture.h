@@ -231,6 +231,26 @@ class TestClient {
         send(command);
         return expect(Command::PRODUCER_SUCCESS).command.producer_success();
     }
+    /// Asks for a producer; the caller takes the answer.
+    std::uint64_t ask_for_producer(const std::string& topic, const std::string& name,
+                                   proto::ProducerAccessMode access, std::uint64_t id = 1) {
+        auto command = make(Command::PRODUCER);
+        auto& producer = *command.mutable_producer();
+        producer.set_topic(topic);
+        producer.set_producer_id(id);
+        producer.set_request_id(++requests_);
+        producer.set_producer_name(name);
+        producer.set_producer_access_mode(access);
+        send(command);
+        return requests_;
+    }
+    void close_producer(std::uint64_t id = 1) {
+        auto command = make(Command::CLOSE_PRODUCER);
+        command.mutable_close_producer()->set_producer_id(id);
+        command.mutable_close_producer()->set_request_id(++requests_);
+        send(command);
+        expect(Command::SUCCESS);
+    }
     void publish(std::uint64_t sequence_id, const Bytes& entry, std::int32_t messages = 1,
                  std::uint64_t producer = 1) {
         auto command = make(Command::SEND);

@@ -1,5 +1,7 @@
 // What a restart brings back, what limits hold, and what happens when the disk doesn't.
 
+#include <future>
+#include <set>
 #include <thread>
 
 #include "broker/tests/broker_fixture.h"
@@ -91,6 +93,27 @@ TEST(BrokerRestart, loses_no_message_it_gave_a_receipt_for) {
             ASSERT_EQ(wire::read_entry(received.entry)->payload.view(), str_cat("m", i)) << "seed " << seed;
         }
     }
+}
+
+TEST(BrokerRestart, an_epoch_is_on_the_disk_before_its_producer_knows_it) {
+    store::SimFileSystem files;
+    std::unique_ptr<store::SimFileSystem> crashed;
+    {
+        TestBroker broker(files);
+        auto client = TestClient::connected(broker);
+        client->open_producer(kTopic, "first");
+        client->close_producer();
+        files.hold_syncs();
+        client->ask_for_producer(kTopic, "second", proto::Exclusive);
+        EXPECT_TRUE(client->silent()) << "before it is on the disk";
+        files.release_syncs();
+        EXPECT_EQ(client->expect(Command::PRODUCER_SUCCESS).command.producer_success().topic_epoch(), 0U);
+        crashed = files.durable_only();
+    }
+    TestBroker broker(*crashed);
+    auto client = TestClient::connected(broker);
+    client->ask_for_producer(kTopic, "third", proto::Exclusive);
+    EXPECT_EQ(client->expect(Command::PRODUCER_SUCCESS).command.producer_success().topic_epoch(), 1U);
 }
 
 TEST(BrokerRestart, an_ack_that_was_answered_is_not_taken_back) {
@@ -238,6 +261,38 @@ TEST(BrokerFaults, cursor_that_could_not_be_written_is_written_later) {
         const auto stats = other.rest("GET", "/admin/v2/persistent/public/default/t/internalStats").body;
         return stats.find(str_cat("\"markDeletePosition\":\"", id.ledger, ":0\"")) != std::string::npos;
     }));
+}
+
+TEST(BrokerUnload, confirms_what_it_has_taken_and_sends_everyone_away) {
+    store::SimFileSystem files;
+    TestBroker broker(files);
+    auto client = TestClient::connected(broker);
+    client->open_producer(kTopic);
+    client->subscribe({.topic = kTopic, .type = Sub::Failover, .id = 1});
+    client->expect(Command::ACTIVE_CONSUMER_CHANGE);
+    client->subscribe({.topic = kTopic, .name = "later", .type = Sub::Failover, .id = 2});
+    while (!client->silent()) client->expect(Command::ACTIVE_CONSUMER_CHANGE);
+    files.hold_syncs();
+    client->publish(0, TestClient::single("taken"));
+    auto unloaded = std::async(std::launch::async, [&] {
+        return broker.rest("PUT", "/admin/v2/persistent/public/default/t/unload").status;
+    });
+    EXPECT_TRUE(eventually(broker, [&] {
+        auto other = TestClient::connected(broker);
+        other->ask_for_producer(kTopic, "other", proto::Shared);
+        return other->next().command.type() == Command::ERROR;
+    })) << "nobody new is served meanwhile";
+    client->publish(1, TestClient::single("too late"));
+    files.release_syncs();
+    EXPECT_EQ(client->expect(Command::SEND_RECEIPT).command.send_receipt().sequence_id(), 0U);
+    std::multiset<Command::Type> told;
+    for (int i = 0; i < 3; ++i) told.insert(client->next().command.type());
+    EXPECT_EQ(told,
+              (std::multiset{Command::CLOSE_PRODUCER, Command::CLOSE_CONSUMER, Command::CLOSE_CONSUMER}))
+        << "nobody is told to be active for a moment";
+    EXPECT_EQ(unloaded.get(), 204);
+    client->open_producer(kTopic);
+    EXPECT_EQ(client->store(1, "again").entry, 1U);
 }
 
 TEST(BrokerDelete, forced_delete_sends_everyone_away_and_forgets) {

@@ -12,6 +12,7 @@ class Sink final : public ProducerSink {
     void publishes_done(Producer&) override {}
     void producer_ready(const Producer&) override {}
     void close_producer(Producer&) override {}
+    void fence_producer(Producer&) override {}
     void check_alive() override {}
 };
 
@@ -88,6 +89,21 @@ TEST_F(ProducerSetTest, producer_that_was_overtaken_is_fenced) {
     const auto back = make("a", AccessMode::exclusive);
     back->topic_epoch = epoch;
     EXPECT_EQ(set.add(back, "t").error().error, ServerError::producer_fenced);
+}
+
+TEST_F(ProducerSetTest, overtaken_one_that_fences_or_waits_disturbs_nobody) {
+    const auto first = make("a", AccessMode::exclusive_with_fencing);
+    ASSERT_TRUE(set.add(first, "t"));
+    const auto second = make("b", AccessMode::exclusive_with_fencing);
+    ASSERT_TRUE(set.add(second, "t"));
+    for (const auto mode : {AccessMode::exclusive_with_fencing, AccessMode::wait_for_exclusive}) {
+        const auto back = make("a", mode);
+        back->topic_epoch = first->topic_epoch;
+        EXPECT_EQ(set.add(back, "t").error().error, ServerError::producer_fenced);
+        EXPECT_EQ(set.all().begin()->second, second);
+        EXPECT_EQ(set.waiting_count(), 0U);
+    }
+    EXPECT_EQ(set.add(make("c", AccessMode::exclusive), "t").error().error, ServerError::producer_fenced);
 }
 
 TEST_F(ProducerSetTest, fencing_puts_the_others_out) {

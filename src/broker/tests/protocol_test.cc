@@ -522,6 +522,20 @@ TEST_F(ProtocolTest, close_producer_is_answered_behind_the_last_receipt) {
     client->expect(Command::SUCCESS);
 }
 
+TEST_F(ProtocolTest, producer_that_waits_is_refused_when_another_one_fences) {
+    client->ask_for_producer(kTopic, "a", proto::Exclusive, 1);
+    client->expect(Command::PRODUCER_SUCCESS);
+    const auto waiting = client->ask_for_producer(kTopic, "b", proto::WaitForExclusive, 2);
+    EXPECT_FALSE(client->expect(Command::PRODUCER_SUCCESS).command.producer_success().producer_ready());
+    auto other = TestClient::connected(broker);
+    other->ask_for_producer(kTopic, "c", proto::ExclusiveWithFencing);
+    EXPECT_EQ(other->expect(Command::PRODUCER_SUCCESS).command.producer_success().topic_epoch(), 1U);
+    EXPECT_EQ(client->expect(Command::CLOSE_PRODUCER).command.close_producer().producer_id(), 1U);
+    const auto error = client->expect(Command::ERROR).command.error();
+    EXPECT_EQ(error.request_id(), waiting);
+    EXPECT_EQ(error.error(), proto::ProducerFenced);
+}
+
 TEST_F(ProtocolTest, producer_makes_the_first_subscription_that_it_asks_for) {
     auto command = TestClient::make(Command::PRODUCER);
     auto& producer = *command.mutable_producer();

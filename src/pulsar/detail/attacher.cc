@@ -40,14 +40,17 @@ void Attacher::start(Deadline deadline) {
 void Attacher::attempt() {
     ++attempt_;
     const auto limit = first_ ? deadline_ : Deadline::after(client_.options().operation_timeout);
-    client_.connect_owner(topic_, limit, guarded([this, limit](Outcome<Connection*> connection) {
-                              if (!connection)
-                                  return after_attempt(nullptr, std::unexpected(connection.error()));
-                              passenger_.open(**connection, limit,
-                                              guarded([this, there = *connection](Outcome<> outcome) {
-                                                  after_attempt(there, std::move(outcome));
-                                              }));
-                          }));
+    auto connected = guarded([this, limit](Outcome<Connection*> connection) {
+        if (!connection) return after_attempt(nullptr, std::unexpected(connection.error()));
+        passenger_.open(**connection, limit, guarded([this, there = *connection](Outcome<> outcome) {
+            after_attempt(there, std::move(outcome));
+        }));
+    });
+    if (const auto to = std::exchange(assigned_, std::nullopt)) {
+        client_.connect_assigned(*to, std::move(connected));
+    } else {
+        client_.connect_owner(topic_, limit, std::move(connected));
+    }
 }
 
 void Attacher::after_attempt(Connection* connection, Outcome<> outcome) {
@@ -76,6 +79,15 @@ void Attacher::lost(const Error& why) {
     last_error_ = why;
     kLog.info("reconnecting", {{"topic", topic_}, {"why", why.message}});
     retry_later(Duration::max());
+}
+
+void Attacher::moved(const Error& why, Assigned to) {
+    if (state_ != State::attached || to.url.empty()) return lost(why);
+    state_ = State::trying;
+    last_error_ = why;
+    assigned_ = std::move(to);
+    kLog.info("moving to another broker", {{"topic", topic_}, {"broker", assigned_->url}});
+    attempt();
 }
 
 void Attacher::retry_later(Duration delay_max) {

@@ -32,6 +32,8 @@ class Attacher final {
     void start(Deadline deadline);
     /// The broker let go, or the connection ended: back to it, first after a short while.
     void lost(const Error& why);
+    /// The same, and the broker named the one that serves the topic now: there at once, without a lookup.
+    void moved(const Error& why, Assigned to);
     void stop();
     bool attached() const { return state_ == State::attached; }
 
@@ -47,6 +49,7 @@ class Attacher final {
     auto guarded(Function function);
 
     ClientCore& client_;
+    std::optional<Assigned> assigned_;  // for the next attempt
     Passenger& passenger_;
     const std::string topic_;
     std::shared_ptr<char> life_ = std::make_shared<char>();  // shared with callbacks that may come too late

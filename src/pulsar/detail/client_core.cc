@@ -97,6 +97,13 @@ void ClientCore::connect_owner(const std::string& topic, Deadline deadline, Conn
     });
 }
 
+void ClientCore::connect_assigned(const Assigned& to, Connection::Ready done) {
+    auto address = parse_service_url(to.url);
+    if (!address) return done(std::unexpected(Failure{address.error(), Retry::always}));
+    const HostPort owner = address->front();
+    get(to.proxied ? hosts_[host_] : owner, to.proxied ? owner.text() : "", std::move(done));
+}
+
 void ClientCore::ask_owner(std::shared_ptr<Lookup> lookup, Connection& connection) {
     BaseCommand command;
     command.set_type(BaseCommand::LOOKUP);

@@ -17,6 +17,12 @@ namespace weft::pulsar::detail {
 inline constexpr Duration kConnectTimeout = 10s;
 inline constexpr int kRedirectsMax = 20;
 
+/// The broker that a topic was handed to, as the one that let go of it says.
+struct Assigned {
+    std::string url;  // empty: it did not say
+    bool proxied = false;
+};
+
 class ClientCore final {
   public:
     ClientCore(async::Loop& loop, ClientOptions options, std::vector<HostPort> hosts);
@@ -33,6 +39,8 @@ class ClientCore final {
     void connect_any(Connection::Ready done);
     /// A connection to the broker that serves the topic.
     void connect_owner(const std::string& topic, Deadline deadline, Connection::Ready done);
+    /// A connection to the broker that was named.
+    void connect_assigned(const Assigned& to, Connection::Ready done);
     void partitions_of(const std::string& topic, Deadline deadline,
                        std::move_only_function<void(Result<std::uint32_t>)> done);
     void topics_of_namespace(const std::string& ns, Deadline deadline,

@@ -160,6 +160,12 @@ void Connection::dispatch(const BaseCommand& command, const Bytes& entry) {
                            entry);
         case BaseCommand::REACHED_END_OF_TOPIC:
             return to_user(UserKind::consumer, command.reachedendoftopic().consumer_id(), command, entry);
+        case BaseCommand::TOPIC_MIGRATED: {
+            const auto& moved = command.topicmigrated();
+            const bool consumer = moved.resource_type() == proto::CommandTopicMigrated::Consumer;
+            return to_user(consumer ? UserKind::consumer : UserKind::producer, moved.resource_id(), command,
+                           entry);
+        }
         case BaseCommand::SUCCESS:
             return answer(command.success().request_id(), command);
         case BaseCommand::PRODUCER_SUCCESS:
@@ -205,6 +211,13 @@ void Connection::answer(std::uint64_t request_id, const BaseCommand& command) {
     if (question.empty()) return;  // given up
     loop_.cancel(question.mapped().timer);
     question.mapped().reply(&command);
+}
+
+void Connection::give_up(std::uint64_t request_id, Failure why) {
+    auto question = questions_.extract(request_id);
+    if (question.empty()) return;
+    loop_.cancel(question.mapped().timer);
+    question.mapped().reply(std::unexpected(std::move(why)));
 }
 
 void Connection::refuse(std::uint64_t request_id, int server_error, std::string_view message) {

@@ -57,6 +57,7 @@ class Connection final : private async::FrameHandler {
     void when_ready(Ready ready);
     bool ready() const { return state_ == State::ready; }
     bool ended() const { return state_ == State::closed; }
+    bool proxied() const { return !options_.proxy_to_broker.empty(); }
     /// "host:port" of the other side.
     const std::string& peer() const { return peer_; }
     /// The largest message payload the broker takes.
@@ -74,6 +75,8 @@ class Connection final : private async::FrameHandler {
 
     void add_user(UserKind kind, std::uint64_t id, ConnectionUser& user);
     void remove_user(UserKind kind, std::uint64_t id);
+    /// Answers an open question with a failure; an answer that still comes is ignored.
+    void give_up(std::uint64_t request_id, Failure why);
     /// Ends it: everyone is told.
     void close(Error why) { close(Failure{std::move(why), Retry::always, true}); }
 

@@ -106,6 +106,7 @@ void ConsumerCore::open(Connection& connection, Deadline deadline, Attacher::Ope
                                                               // entry, else behind it
     }
     opening_ = &connection;
+    opening_request_ = request_id;
     connection.add_user(UserKind::consumer, consumer_id_, *this);
     connection.request(request_id, command, what("subscribe"), deadline,
                        [this, self = self_.lock(), at = &connection,
@@ -260,13 +261,35 @@ void ConsumerCore::on_command(const BaseCommand& command, const Bytes& entry) {
         case BaseCommand::ACTIVE_CONSUMER_CHANGE:
             return set_active(command.active_consumer_change().is_active());
         case BaseCommand::CLOSE_CONSUMER:
-            if (connection_ == nullptr) return;
-            connection_->remove_user(UserKind::consumer, consumer_id_);
-            detach();
-            return attacher_.lost({ErrorCode::unavailable, "the broker closed the consumer"});
+            return on_closed_by_broker(command.close_consumer().assignedbrokerserviceurl());
+        case BaseCommand::TOPIC_MIGRATED:
+            return on_migrated(command.topicmigrated().brokerserviceurl());
         default:
             return;
     }
+}
+
+void ConsumerCore::on_migrated(const std::string& cluster_url) {
+    auto why = migrated(options_.topic, cluster_url);
+    if (connection_ == nullptr) {
+        if (opening_ != nullptr) opening_->give_up(opening_request_, {std::move(why), Retry::never});
+        return;
+    }
+    connection_->remove_user(UserKind::consumer, consumer_id_);
+    attacher_.stop();
+    on_given_up(why);
+}
+
+void ConsumerCore::on_closed_by_broker(const std::string& assigned_url) {
+    const Error why{ErrorCode::unavailable, "the broker closed the consumer"};
+    if (connection_ == nullptr) {  // before it was subscribed: it asks again
+        if (opening_ != nullptr) opening_->give_up(opening_request_, {why, Retry::always});
+        return;
+    }
+    const Assigned to{assigned_url, connection_->proxied()};
+    connection_->remove_user(UserKind::consumer, consumer_id_);
+    detach();
+    attacher_.moved(why, to);
 }
 
 void ConsumerCore::on_message(const BaseCommand& command, const Bytes& entry) {

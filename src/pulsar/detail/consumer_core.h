@@ -99,6 +99,8 @@ class ConsumerCore final : private ConnectionUser, private Attacher::Passenger {
     void on_burst_end() override;
     void on_connection_lost(const Error& why) override;
     void on_message(const wire::proto::BaseCommand& command, const Bytes& entry);
+    void on_closed_by_broker(const std::string& assigned_url);
+    void on_migrated(const std::string& cluster_url);
     void detach();
     void reopen(Error why);
     using Action = std::move_only_function<void(Result<>)>;
@@ -158,6 +160,7 @@ class ConsumerCore final : private ConnectionUser, private Attacher::Passenger {
     Attacher attacher_;
     Connection* connection_ = nullptr;
     Connection* opening_ = nullptr;
+    std::uint64_t opening_request_ = 0;
     Done subscribed_;
     Done seek_done_;  // waits until attached again
     struct WaitingAction {

@@ -47,6 +47,12 @@ constexpr std::string_view kForeignNamespace = "Namespace missing local cluster 
 
 }  // namespace
 
+Error migrated(std::string_view topic, std::string_view cluster_url) {
+    return {ErrorCode::not_supported,
+            str_cat("topic ", topic, " was migrated to the cluster at ", cluster_url,
+                    "; this client does not follow it there: set its service URL to that cluster")};
+}
+
 Failure from_server(int server_error, std::string_view message, std::string_view what) {
     const bool known = server_error >= 0 && static_cast<std::size_t>(server_error) < kServerErrors.size();
     const Row& row = kServerErrors[known ? static_cast<std::size_t>(server_error) : 0];

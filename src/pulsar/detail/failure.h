@@ -31,6 +31,9 @@ std::unexpected<Failure> failure(Retry retry, ErrorCode code, const Parts&... pa
     return std::unexpected(Failure{Error{code, str_cat(parts...)}, retry});
 }
 
+/// What a topic's move to another cluster is to a producer or consumer: its end.
+Error migrated(std::string_view topic, std::string_view cluster_url);
+
 /// `server_error` is PulsarApi's ServerError; `what` names what was asked, on which topic.
 Failure from_server(int server_error, std::string_view message, std::string_view what);
 

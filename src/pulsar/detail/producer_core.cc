@@ -52,7 +52,7 @@ void ProducerCore::open(Connection& connection, Deadline deadline, Attacher::Ope
     producer.set_request_id(request_id);
     producer.set_epoch(epoch_++);
     producer.set_user_provided_producer_name(!options_.name.empty());
-    producer.set_producer_access_mode(static_cast<proto::ProducerAccessMode>(options_.access));
+    producer.set_producer_access_mode(static_cast<proto::ProducerAccessMode>(access_to_ask_for()));
     if (topic_epoch_) producer.set_topic_epoch(*topic_epoch_);
     if (const auto known = name(); !known.empty()) producer.set_producer_name(known);
     for (const auto& [key, value] : options_.properties) {
@@ -66,6 +66,7 @@ void ProducerCore::open(Connection& connection, Deadline deadline, Attacher::Ope
         if (!*sent) producer.clear_schema();
     }
     opening_ = &connection;
+    opening_request_ = request_id;
     connection.add_user(UserKind::producer, producer_id_, *this);
     connection.request(request_id, command, "producer on topic " + options_.topic, deadline,
                        [this, self = self_.lock(), at = &connection,
@@ -79,6 +80,14 @@ void ProducerCore::open(Connection& connection, Deadline deadline, Attacher::Ope
                            on_opened(**answer);
                            opened({});
                        });
+}
+
+/// Who has had its turn doesn't wait for another one: what it has still to send is of that turn, and must not
+/// come behind what its successor sends.
+ProducerOptions::Access ProducerCore::access_to_ask_for() const {
+    using Access = ProducerOptions::Access;
+    return options_.access == Access::wait_for_exclusive && topic_epoch_ ? Access::exclusive
+                                                                         : options_.access;
 }
 
 void ProducerCore::on_opened(const BaseCommand& command) {
@@ -126,6 +135,7 @@ void ProducerCore::on_connection_lost(const Error& why) {
     detach();
     opening_ = nullptr;
     if (!was_attached) return;
+    on_burst_end();
     give_up_written(why);
     attacher_.lost(why);
 }
@@ -177,14 +187,37 @@ void ProducerCore::on_command(const BaseCommand& command, const Bytes& /*entry*/
         case BaseCommand::SEND_ERROR:
             return on_send_error(command);
         case BaseCommand::CLOSE_PRODUCER:
-            if (connection_ == nullptr) return;
-            connection_->remove_user(UserKind::producer, producer_id_);
-            detach();
-            give_up_written({ErrorCode::unavailable, "the broker closed the producer"});
-            return attacher_.lost({ErrorCode::unavailable, "the broker closed the producer"});
+            return on_closed_by_broker(command.close_producer().assignedbrokerserviceurl());
+        case BaseCommand::TOPIC_MIGRATED:
+            return on_migrated(command.topicmigrated().brokerserviceurl());
         default:
             return;
     }
+}
+
+void ProducerCore::on_migrated(const std::string& cluster_url) {
+    auto why = migrated(options_.topic, cluster_url);
+    if (connection_ == nullptr) {
+        if (opening_ != nullptr) opening_->give_up(opening_request_, {std::move(why), Retry::never});
+        return;
+    }
+    connection_->remove_user(UserKind::producer, producer_id_);
+    attacher_.stop();
+    on_given_up(why);
+}
+
+void ProducerCore::on_closed_by_broker(const std::string& assigned_url) {
+    const Error why{ErrorCode::unavailable, "the broker closed the producer"};
+    if (connection_ == nullptr) {  // before it was ready: it asks again
+        if (opening_ != nullptr) opening_->give_up(opening_request_, {why, Retry::always});
+        return;
+    }
+    const Assigned to{assigned_url, connection_->proxied()};
+    connection_->remove_user(UserKind::producer, producer_id_);
+    detach();
+    on_burst_end();  // receipts that came along: nobody else hands them over, now that it is out of the table
+    give_up_written(why);
+    attacher_.moved(why, to);
 }
 
 void ProducerCore::on_receipt(const BaseCommand& command) {
@@ -241,6 +274,7 @@ void ProducerCore::reopen(Error why) {
     Connection* const at =
         std::exchange(connection_, nullptr);  // receipts that still come are ignored: all is sent again
     at->remove_user(UserKind::producer, producer_id_);
+    on_burst_end();
     give_up_written(why);
     at->request(request_id, command, "close producer on topic " + options_.topic,
                 Deadline::after(client_.options().operation_timeout),

@@ -67,8 +67,11 @@ class ProducerCore final : private ConnectionUser, private Attacher::Passenger {
     void on_burst_end() override;
     void on_connection_lost(const Error& why) override;
 
+    ProducerOptions::Access access_to_ask_for() const;
     void on_opened(const wire::proto::BaseCommand& command);
     void on_receipt(const wire::proto::BaseCommand& command);
+    void on_closed_by_broker(const std::string& assigned_url);
+    void on_migrated(const std::string& cluster_url);
     void on_send_error(const wire::proto::BaseCommand& command);
     void detach();
     void reopen(Error why);
@@ -104,6 +107,7 @@ class ProducerCore final : private ConnectionUser, private Attacher::Passenger {
     std::optional<std::uint64_t> topic_epoch_;
     Connection* connection_ = nullptr;  // while attached
     Connection* opening_ = nullptr;     // asked to open, not yet answered
+    std::uint64_t opening_request_ = 0;
     Done created_;
     std::deque<Pending> in_flight_;
     std::vector<Pending> confirmed_;  // of this burst

@@ -233,6 +233,77 @@ TEST(Producer, ends_when_it_was_fenced) {
     EXPECT_FALSE((*producer)->connected());
 }
 
+TEST(Producer, goes_to_the_broker_that_was_named_without_a_lookup) {
+    HeldReceipts prompt;
+    prompt.hold = false;
+    ScriptedBroker next(std::ref(prompt));
+    HeldReceipts held;
+    ScriptedBroker broker(std::ref(held));
+    auto client = client_of(broker.url());
+    auto producer = produce(*client, unbatched());
+    ASSERT_TRUE(producer);
+    std::atomic<int> receipts = 0;
+    for (const auto* text : {"a", "b"})
+        ASSERT_TRUE(send(**producer, text, [&](Result<MessageId> id) { receipts += id ? 1 : 100; }));
+    const auto sends = broker.wait_for(BaseCommand::SEND, 2);
+    broker.run([&](Session* session) {
+        session->send_receipt(sends.at(0).command.send(), 0);  // stored: it must not come again
+        BaseCommand closed;
+        closed.set_type(BaseCommand::CLOSE_PRODUCER);
+        closed.mutable_close_producer()->set_producer_id(sends.at(0).command.send().producer_id());
+        closed.mutable_close_producer()->set_request_id(0);
+        closed.mutable_close_producer()->set_assignedbrokerserviceurl(next.url());
+        session->send(closed);
+    });
+    ASSERT_TRUE((*producer)->flush(soon()));
+    EXPECT_EQ(receipts, 2);
+    EXPECT_EQ(sequence_ids(next.wait_for(BaseCommand::SEND, 1), 0), (std::vector<std::uint64_t>{1}));
+    EXPECT_EQ(next.count(BaseCommand::LOOKUP), 0U);
+    EXPECT_EQ(broker.count(BaseCommand::LOOKUP), 1U);
+}
+
+TEST(Producer, hands_over_receipts_that_come_with_the_word_to_close) {
+    HeldReceipts held;
+    ScriptedBroker broker(std::ref(held));
+    auto client = client_of(broker.url());
+    auto producer = produce(*client, unbatched());
+    ASSERT_TRUE(producer);
+    ASSERT_TRUE(send(**producer, "a"));
+    const auto sends = broker.wait_for(BaseCommand::SEND, 1);
+    broker.run([&](Session* session) {
+        session->send_receipt(sends.at(0).command.send(), 0);
+        BaseCommand closed;
+        closed.set_type(BaseCommand::CLOSE_PRODUCER);
+        closed.mutable_close_producer()->set_producer_id(sends.at(0).command.send().producer_id());
+        closed.mutable_close_producer()->set_request_id(0);
+        session->send(closed);
+    });
+    EXPECT_TRUE((*producer)->flush(soon()));
+    EXPECT_EQ(broker.wait_for(BaseCommand::PRODUCER, 2).size(), 2U);
+    EXPECT_EQ(broker.count(BaseCommand::SEND), 1U) << "it is stored: it must not come again";
+}
+
+TEST(Producer, does_not_follow_a_topic_to_another_cluster) {
+    ScriptedBroker broker([&](Session& session, const BaseCommand& command, const Bytes&) {
+        if (command.type() != BaseCommand::SEND) return false;
+        BaseCommand moved;
+        moved.set_type(BaseCommand::TOPIC_MIGRATED);
+        moved.mutable_topicmigrated()->set_resource_id(command.send().producer_id());
+        moved.mutable_topicmigrated()->set_resource_type(proto::CommandTopicMigrated::Producer);
+        moved.mutable_topicmigrated()->set_brokerserviceurl("pulsar://green:6650");
+        session.send(moved);
+        return true;
+    });
+    auto client = client_of(broker.url());
+    auto producer = produce(*client);
+    ASSERT_TRUE(producer);
+    wire::OutgoingMessage message;
+    const auto sent = (*producer)->send(message, soon());
+    ASSERT_FALSE(sent);
+    EXPECT_EQ(sent.error().code, ErrorCode::not_supported);
+    EXPECT_NE(sent.error().message.find("pulsar://green:6650"), std::string::npos) << sent.error().message;
+}
+
 TEST(Producer, calls_no_receipt_after_its_end) {
     HeldReceipts held;
     ScriptedBroker broker(std::ref(held));

@@ -72,6 +72,7 @@ Result<> cut_connections(const std::string& service_url);
 std::vector<Case> content_cases();
 std::vector<Case> subscription_cases();
 std::vector<Case> ack_cases();
+std::vector<Case> producer_cases();
 std::vector<Case> reader_cases();
 std::vector<Case> trouble_cases();
 

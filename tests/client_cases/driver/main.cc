@@ -43,7 +43,8 @@ Result<Arguments> parse(int argc, char** argv) {
 
 std::vector<Case> all_cases() {
     std::vector<Case> all;
-    for (auto part : {content_cases, subscription_cases, ack_cases, reader_cases, trouble_cases}) {
+    for (auto part :
+         {content_cases, producer_cases, subscription_cases, ack_cases, reader_cases, trouble_cases}) {
         for (auto& one : part()) all.push_back(std::move(one));
     }
     return all;

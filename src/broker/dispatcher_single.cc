@@ -29,7 +29,10 @@ class SingleActiveDispatcher final : public Dispatcher {
     bool waits_for_acks() const override { return false; }
 
     void add(Consumer& consumer) override {
-        consumers_.push_back(&consumer);
+        const auto place = std::ranges::upper_bound(
+            consumers_, std::pair(consumer.priority, consumer.name), {},
+            [](const Consumer* each) { return std::pair(each->priority, each->name); });
+        consumers_.insert(place, &consumer);  // as Pulsar lists them
         auto* const before = active_;
         choose();
         if (type_ == SubscriptionType::failover && active_ == before) {

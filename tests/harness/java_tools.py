@@ -8,6 +8,7 @@ from pathlib import Path
 
 from . import locations
 from .broker import Address
+from .processes import ChildProcess
 
 # How the JVM of a short-lived tool is started; the tool itself is as shipped.
 _JVM = {
@@ -54,6 +55,11 @@ class JavaTools:
         return self._run(
             ["pulsar-admin", "--admin-url", self._address.admin_url, *arguments], timeout_seconds
         )
+
+    def start_client(self, *arguments: str, log: Path) -> ChildProcess:
+        """bin/pulsar-client that goes on until it is stopped."""
+        command = [self._bin / "pulsar-client", "--url", self._address.service_url, *arguments]
+        return ChildProcess(command, log, self._env)
 
     def _run(self, command: Sequence[str], timeout_seconds: float) -> ToolResult:
         text = " ".join(command)

@@ -23,6 +23,10 @@ struct ActiveEvents {
         std::unique_lock lock(mutex);
         return changed.wait_for(lock, 30s, [&] { return !events.empty() && events.back() == active; });
     }
+    bool wait_for_count(std::size_t count) {
+        std::unique_lock lock(mutex);
+        return changed.wait_for(lock, 30s, [&] { return events.size() >= count; });
+    }
     /// The last event, once there is one.
     bool wait_for_any() {
         std::unique_lock lock(mutex);
@@ -58,6 +62,31 @@ Result<> failover_takes_over(Context& c) {
     WEFT_TRY(const auto rest, receive(second, 5));
     EXPECT(payloads(rest) == numbers(5, 10), joined(payloads(rest)));
     EXPECT(second.is_active() == std::optional(true));
+    return {};
+}
+
+Result<> failover_goes_by_priority(Context& c) {
+    const std::string topic = c.topic("priority");
+    std::unique_ptr<Consumer> consumers[3];
+    ActiveEvents events[3];
+    for (std::size_t i = 0; i < 3; ++i) {  // each better than those before it, by a name that comes later
+        auto options = subscription("s", SubscriptionType::failover);
+        options.name = str_cat("consumer-", i);
+        options.priority_level = 2 - static_cast<std::int32_t>(i);
+        WEFT_TRY(consumers[i], consumer(c, topic, options));
+        consumers[i]->on_active_change([&events, i](bool active) { events[i].add(active); });
+        for (std::size_t k = 0; k <= i; ++k) EXPECT(events[k].wait_for_last(k == i), i, " ", k);
+    }
+    WEFT_TRY(const auto stats, c.admin.topic_stats(topic, soon()));
+    const auto* listed = stats.find("s");
+    EXPECT(listed != nullptr && listed->active_consumer == "consumer-2");
+    EXPECT(listed->consumers.size() == 3 && listed->consumers.front().name == "consumer-2");
+    WEFT_TRY_VOID(consumers[1]->close(soon()));
+    WEFT_TRY_VOID(consumers[2]->close(soon()));
+    EXPECT(events[0].wait_for_last(true));
+    WEFT_TRY_VOID(cut_connections(c.service_url));
+    EXPECT(events[0].wait_for_count(5), "a lost connection ends it, until it is back");
+    EXPECT(events[0].events == (std::vector{true, false, true, false, true}));
     return {};
 }
 
@@ -107,6 +136,7 @@ Result<> topics_and_partitions(Context& c) {
 
 std::vector<Case> subscription_cases() {
     return {{"failover_takes_over", failover_takes_over},
+            {"failover_goes_by_priority", failover_goes_by_priority},
             {"seek", seek},
             {"topics_and_partitions", topics_and_partitions}};
 }

@@ -46,9 +46,7 @@ struct ProducerOptions {
     std::string name;  // empty: the broker gives one
     /// Whether other producers may be there. `exclusive` is refused while there are, `wait_for_exclusive`
     /// waits for its turn (within the limit of create_producer), `exclusive_with_fencing` throws them out.
-    /// Each turn has an epoch. Who has lost its turn ends with `conflict`, at once or when it reconnects:
-    /// what it has not been confirmed fails, and so does each later send. A shared producer that is thrown
-    /// out comes back when it may.
+    /// Who is thrown out ends with `conflict`.
     enum class Access : std::uint8_t {
         shared = 0,
         exclusive = 1,

@@ -10,6 +10,7 @@
 #include "pulsar/admin.h"
 #include "pulsar/client.h"
 #include "pulsar/reader.h"
+#include "pulsar/table_view.h"
 
 namespace weft::client_cases {
 

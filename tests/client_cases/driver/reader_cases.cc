@@ -73,12 +73,53 @@ Result<> goes_on_after_a_cut(Context& c) {
     return {};
 }
 
+Result<> put(Producer& out, std::string_view key, std::string_view value) {
+    wire::OutgoingMessage message;
+    message.partition_key = key;
+    message.payload = value;
+    message.null_value = value.empty();
+    WEFT_TRY_VOID(out.send(message, soon()));
+    return {};
+}
+
+Result<> table_view_has_the_newest(Context& c) {
+    const std::string topic = c.topic("table");
+    WEFT_TRY(auto out, producer(c, topic));
+    for (const std::string_view value : {"old", "older than new"}) {
+        for (const std::string_view key : {"a", "b", "c"}) WEFT_TRY_VOID(put(*out, key, value));
+    }
+    WEFT_TRY_VOID(put(*out, "b", "new"));
+    WEFT_TRY_VOID(put(*out, "c", ""));
+    WEFT_TRY_VOID(send_numbers(*out, 1));  // without a key: none of the table
+    std::vector<std::string> changes;
+    TableViewOptions options;
+    options.topic = topic;
+    options.changed = [&](const std::string& key, const std::string* value) {
+        changes.push_back(str_cat(key, "=", value == nullptr ? "-" : *value));
+    };
+    WEFT_TRY(auto view, TableView::create(c.client, options, soon()));
+    EXPECT(view->values() == (TableView::Values{{"a", "older than new"}, {"b", "new"}}));
+    changes.clear();
+    WEFT_TRY_VOID(put(*out, "a", ""));
+    WEFT_TRY_VOID(cut_connections(c.service_url));
+    WEFT_TRY_VOID(put(*out, "d", "last"));
+    WEFT_TRY_VOID(view->refresh(soon()));
+    EXPECT(changes == (std::vector<std::string>{"a=-", "d=last"}), joined(changes));
+    EXPECT(view->values() == (TableView::Values{{"b", "new"}, {"d", "last"}}));
+    options.changed = nullptr;
+    options.bytes_max = 10;
+    const auto small = TableView::create(c.client, options, soon());
+    EXPECT(!small && small.error().code == ErrorCode::limit_reached);
+    return view->close(soon());
+}
+
 }  // namespace
 
 std::vector<Case> reader_cases() {
     return {{"reader_from_latest", from_latest},
             {"reader_from_inside_a_batch", from_inside_a_batch},
-            {"reader_goes_on_after_a_cut", goes_on_after_a_cut}};
+            {"reader_goes_on_after_a_cut", goes_on_after_a_cut},
+            {"table_view_has_the_newest", table_view_has_the_newest}};
 }
 
 }  // namespace weft::client_cases

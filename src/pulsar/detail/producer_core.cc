@@ -135,6 +135,7 @@ void ProducerCore::on_connection_lost(const Error& why) {
     detach();
     opening_ = nullptr;
     if (!was_attached) return;
+    on_burst_end();
     give_up_written(why);
     attacher_.lost(why);
 }
@@ -214,6 +215,7 @@ void ProducerCore::on_closed_by_broker(const std::string& assigned_url) {
     const Assigned to{assigned_url, connection_->proxied()};
     connection_->remove_user(UserKind::producer, producer_id_);
     detach();
+    on_burst_end();  // receipts that came along: nobody else hands them over, now that it is out of the table
     give_up_written(why);
     attacher_.moved(why, to);
 }
@@ -272,6 +274,7 @@ void ProducerCore::reopen(Error why) {
     Connection* const at =
         std::exchange(connection_, nullptr);  // receipts that still come are ignored: all is sent again
     at->remove_user(UserKind::producer, producer_id_);
+    on_burst_end();
     give_up_written(why);
     at->request(request_id, command, "close producer on topic " + options_.topic,
                 Deadline::after(client_.options().operation_timeout),

@@ -262,6 +262,27 @@ TEST(Producer, goes_to_the_broker_that_was_named_without_a_lookup) {
     EXPECT_EQ(broker.count(BaseCommand::LOOKUP), 1U);
 }
 
+TEST(Producer, hands_over_receipts_that_come_with_the_word_to_close) {
+    HeldReceipts held;
+    ScriptedBroker broker(std::ref(held));
+    auto client = client_of(broker.url());
+    auto producer = produce(*client, unbatched());
+    ASSERT_TRUE(producer);
+    ASSERT_TRUE(send(**producer, "a"));
+    const auto sends = broker.wait_for(BaseCommand::SEND, 1);
+    broker.run([&](Session* session) {
+        session->send_receipt(sends.at(0).command.send(), 0);
+        BaseCommand closed;
+        closed.set_type(BaseCommand::CLOSE_PRODUCER);
+        closed.mutable_close_producer()->set_producer_id(sends.at(0).command.send().producer_id());
+        closed.mutable_close_producer()->set_request_id(0);
+        session->send(closed);
+    });
+    EXPECT_TRUE((*producer)->flush(soon()));
+    EXPECT_EQ(broker.wait_for(BaseCommand::PRODUCER, 2).size(), 2U);
+    EXPECT_EQ(broker.count(BaseCommand::SEND), 1U) << "it is stored: it must not come again";
+}
+
 TEST(Producer, does_not_follow_a_topic_to_another_cluster) {
     ScriptedBroker broker([&](Session& session, const BaseCommand& command, const Bytes&) {
         if (command.type() != BaseCommand::SEND) return false;

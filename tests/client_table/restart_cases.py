@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from threading import Event
 
-from client_table.face import Cell
-from client_table.registry import BATCHING, case, numbered, payloads
+from client_table.face import Cell, Unsupported
+from client_table.registry import BATCHING, ONLY_ON_PULSAR, case, numbered, payloads
 
 LATE_MS = 90_000  # clients come back with back-off
 UNLOADS = 20
@@ -13,6 +13,8 @@ UNLOADS = 20
 
 def topic_for_exactly_once(c: Cell) -> str:
     """Pulsar needs deduplication for it. Weft confirms what it has taken before it lets go."""
+    if c.broker == "pulsar" and c.client != "ours":
+        raise Unsupported(f"{ONLY_ON_PULSAR} stored once through moves hangs on each client's send timeout")
     namespace = f"public/once-{c.base}"
     c.admin("PUT", f"namespaces/{namespace}")
     if c.broker == "pulsar":

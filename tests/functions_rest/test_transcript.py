@@ -29,6 +29,7 @@ PACKAGES = {
 # A command's beginning, and why its answers differ.
 DIFFERENT: dict[str, str] = {
     "functions create --name u --jar": "Weft refuses Java functions before it looks for their package",
+    "functions start --name t --instance-id 7": "Weft says that there is no such instance; Pulsar: Operation not permitted",
     "functions querystate": "Weft says that it has no state yet; Pulsar, without a store for it, says that it is starting",
     "functions putstate": "the same",
     "sources create --name s --archive {py}": "Weft opens no archive: it has no Java class in any",
@@ -45,7 +46,9 @@ def equal(java: str, weft: str) -> bool:
             return bool(json.loads(java) == json.loads(weft))
         except ValueError:
             return False
-    return java == "\n".join(re.sub(r" \(.*\)$", "", line) for line in weft.splitlines())
+    lines = list(zip(java.splitlines(), weft.splitlines(), strict=False))
+    same_count = len(java.splitlines()) == len(weft.splitlines())
+    return same_count and all(w.startswith(j) and re.fullmatch(r"( \(.*\))?", w[len(j) :]) for j, w in lines)
 
 
 def reason_for(command: str) -> str | None:

@@ -70,14 +70,12 @@ Result<std::vector<Entry>> Reader::read_entries(std::size_t max_bytes, Deadline 
     return entries;
 }
 
-bool Reader::has_arrived() const {
-    const bool inside_batch = last_read_ && last_read_->batch_index >= 0 &&
-                              static_cast<std::uint32_t>(last_read_->batch_index) + 1 < last_batch_size_;
-    return inside_batch || consumer_->has_waiting_entries();
-}
-
 Result<bool> Reader::has_message_available(Deadline deadline) {
-    if (has_arrived()) return true;
+    if (last_read_ && last_read_->batch_index >= 0 &&
+        static_cast<std::uint32_t>(last_read_->batch_index) + 1 < last_batch_size_) {
+        return true;
+    }
+    if (consumer_->has_waiting_entries()) return true;
     WEFT_TRY(const auto last, consumer_->last_message_id(deadline));
     if (last.id.entry == kNoEntry) return false;
     if (last_read_) return entry_before(*last_read_, last.id);

@@ -33,8 +33,6 @@ class Reader final {
     /// Whether the topic holds something behind what was read. Asks the broker unless something waits here
     /// already.
     Result<bool> has_message_available(Deadline deadline);
-    /// Whether read_next() has something that need not be waited for.
-    bool has_arrived() const;
     /// Called on the client's loop when something has arrived after there was nothing. Set once.
     void on_arrival(std::function<void()> arrived) { consumer_->on_entries_ready(std::move(arrived)); }
     Result<> seek(const MessageId& id, Deadline deadline);

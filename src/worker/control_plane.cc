@@ -135,9 +135,15 @@ void ControlPlane::run() {
 /// Waits until somebody asks for another look, or for the patience; false: stop.
 bool ControlPlane::wait_for_call(Duration patience) {
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, patience, [&] { return stopping_ || look_again_; });
+    const bool called = changed_.wait_for(lock, patience, [&] { return stopping_ || look_again_; });
     look_again_ = false;
-    return !stopping_;
+    if (stopping_) return false;
+    lock.unlock();
+    if (!called) {  // nobody said anything: asks the broker where the topics end
+        const std::lock_guard writing(writing_);
+        behind_ = true;
+    }
+    return true;
 }
 
 /// Nothing is written any more until the plane was brought up again: memory may be behind the topics.

@@ -74,9 +74,12 @@ class PulsarReader final : public TopicReader {
     PulsarReader(std::unique_ptr<pulsar::Reader> reader, wire::MessageId position)
         : reader_(std::move(reader)), position_(position) {}
 
-    Result<> take_arrived(const Take& take, Deadline deadline) override {
-        while (reader_->has_arrived()) WEFT_TRY_VOID(read(take, deadline));
-        return {};
+    Result<> take_arrived(const Take& take, Deadline) override {
+        while (true) {  // what has arrived is not waited for
+            const auto done = read(take, Deadline::after(0s));
+            if (done) continue;
+            return done.error().code == ErrorCode::deadline_exceeded ? Result<>{} : done;
+        }
     }
     Result<> catch_up(const Take& take, Deadline deadline) override {
         while (true) {

@@ -40,6 +40,12 @@ constexpr config::Option kOptions[] = {
     {.names = "--data-dir",
      .value = "directory",
      .help = "Where packages and running functions are kept, instead of downloadDirectory."},
+    {.names = "--reschedule-after",
+     .value = "milliseconds",
+     .help = "How long a worker of the cluster that is gone may take to come back to its instances, before "
+             "this one, where it leads, gives them to others.",
+     .type = Type::integer,
+     .fallback = "2000"},
     {.names = "--bind", .value = "address", .help = "Address to listen on.", .fallback = "127.0.0.1"},
     kPythonOption,
     kPythonRepositoryOption,

@@ -40,6 +40,7 @@ class Reading {
         auto& urls = start_.options.package_urls;
         take_package_urls("functionsDirectory", "enableReferencingFunctionsDirectoryFiles", urls.functions);
         take_package_urls("connectorsDirectory", "enableReferencingConnectorDirectoryFiles", urls.connectors);
+        WEFT_TRY_VOID(take_cluster());
         return std::move(start_);
     }
 
@@ -154,6 +155,17 @@ class Reading {
         if (settings_.boolean(enabled).value_or(true))
             rules.folder = settings_.text(folder).value_or(shipped);
         rules.patterns = settings_.list(rules.patterns_key);
+    }
+
+    Result<> take_cluster() {
+        constexpr std::int64_t kMillisecondsMax = 24LL * 3600 * 1000;
+        const std::int64_t grace = arguments_.integer("--reschedule-after");
+        if (grace < 0 || grace > kMillisecondsMax) {
+            return fail(ErrorCode::invalid_argument, "--reschedule-after ", grace, ": give 0 to ",
+                        kMillisecondsMax, " milliseconds");
+        }
+        start_.options.reschedule_after = std::chrono::milliseconds(grace);
+        return {};
     }
 
     const config::SettingsView settings_;

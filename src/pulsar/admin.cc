@@ -102,6 +102,8 @@ SubscriptionStats parse_subscription(const std::string& name, const Json& json) 
 
 }  // namespace
 
+Error error_of_answer(int status, const std::string& body) { return {code_of(status), reason_in(body)}; }
+
 const SubscriptionStats* TopicStats::find(std::string_view subscription) const {
     for (const auto& stats : subscriptions) {
         if (stats.name == subscription) return &stats;
@@ -124,8 +126,9 @@ Result<std::string> AdminClient::call(std::string_view method, std::string_view 
     auto answer = http::fetch(request, deadline);
     if (!answer) return std::unexpected(std::move(answer.error()).context(str_cat(method, " ", request.url)));
     if (answer->status >= 200 && answer->status < 300) return std::move(answer->body);
-    return fail(code_of(answer->status), method, " ", request.url, ": status ", answer->status, ": ",
-                reason_in(answer->body));
+    Error error = error_of_answer(answer->status, answer->body);
+    return std::unexpected(
+        std::move(error).context(str_cat(method, " ", request.url, ": status ", answer->status)));
 }
 
 Result<> AdminClient::ensure(std::string_view path, std::string body, Deadline deadline) const {
@@ -190,9 +193,13 @@ Result<std::vector<std::string>> AdminClient::topics(std::string_view ns, Deadli
 Result<TopicStats> AdminClient::topic_stats(std::string_view topic, Deadline deadline) const {
     WEFT_TRY(const auto path, topic_path(topic));
     WEFT_TRY(const auto body, call("GET", path + "/stats", "", deadline));
+    return parse_topic_stats(body);
+}
+
+Result<TopicStats> parse_topic_stats(const std::string& body) {
     const Json json = Json::parse(body, nullptr, false);
     if (!json.is_object())
-        return fail(ErrorCode::corrupt, "stats of topic ", topic, ": no JSON object: ", body.substr(0, 300));
+        return fail(ErrorCode::corrupt, "stats of a topic: no JSON object: ", body.substr(0, 300));
     TopicStats stats;
     stats.messages_in = count_at(json, "msgInCounter");
     stats.bytes_in = count_at(json, "bytesInCounter");

@@ -32,6 +32,11 @@ struct TopicStats {
     const SubscriptionStats* find(std::string_view subscription) const;
 };
 
+/// What the body of topics/.../stats says.
+Result<TopicStats> parse_topic_stats(const std::string& body);
+/// The error of an answer of Pulsar's REST: its reason, or the body itself, shortened.
+Error error_of_answer(int status, const std::string& body);
+
 /// Errors carry the code of the answer's status (`not_found`, `already_exists`, ...) and its reason.
 class AdminClient final {
   public:

@@ -2,6 +2,7 @@
 // Reader: reads a topic from a place on, without a subscription that stays behind. Blocking; one thread at a
 // time.
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,6 +33,8 @@ class Reader final {
     /// Whether the topic holds something behind what was read. Asks the broker unless something waits here
     /// already.
     Result<bool> has_message_available(Deadline deadline);
+    /// Called on the client's loop when something has arrived after there was nothing. Set once.
+    void on_arrival(std::function<void()> arrived) { consumer_->on_entries_ready(std::move(arrived)); }
     Result<> seek(const MessageId& id, Deadline deadline);
     Result<> seek_to_time(std::uint64_t publish_time_ms, Deadline deadline);
     Result<> close(Deadline deadline) { return consumer_->close(deadline); }

@@ -6,6 +6,7 @@
 
 #include "http/client.h"
 #include "http/server.h"
+#include "pulsar/admin.h"
 #include "wire/topic_name.h"
 
 namespace weft::worker {
@@ -56,17 +57,49 @@ class RestAdmin final : public BrokerAdmin {
 
     Result<> delete_subscription(const std::string& topic, const std::string& subscription,
                                  Deadline deadline) override {
-        WEFT_TRY(const auto name, wire::TopicName::parse(topic));
-        const std::string path =
-            str_cat("/admin/v2/", name.persistent() ? "persistent/" : "non-persistent/",
-                    http::url_encode(name.tenant()), '/', http::url_encode(name.namespace_local()), '/',
-                    http::url_encode(name.local()), "/subscription/", http::url_encode(subscription));
-        WEFT_TRY(const Answer answer, send_("DELETE", path, "", deadline));
+        WEFT_TRY(const std::string path, path_of(topic));
+        WEFT_TRY(
+            const Answer answer,
+            send_("DELETE", str_cat(path, "/subscription/", http::url_encode(subscription)), "", deadline));
         if (answer.status / 100 == 2 || answer.status == 404) return {};
         return unexpected(str_cat("delete subscription ", subscription, " of ", topic), answer);
     }
 
+    Result<Participants> participants(const std::string& topic, Deadline deadline) override {
+        WEFT_TRY(const std::string path, path_of(topic));
+        WEFT_TRY(const Answer answer, send_("GET", path + "/stats", "", deadline));
+        if (answer.status != 200) return unexpected("look who is on " + topic, answer);
+        WEFT_TRY(const auto stats, pulsar::parse_topic_stats(answer.body));
+        Participants found;
+        const auto* const subscription = stats.find(kParticipants);
+        if (!subscription) return found;
+        for (const auto& consumer : subscription->consumers) {
+            auto member = member_of(consumer);
+            if (!member) continue;  // somebody else's consumer
+            if (consumer.name == subscription->active_consumer) found.leader = member->worker_id;
+            found.members.push_back(std::move(*member));
+        }
+        return found;
+    }
+
   private:
+    static Result<std::string> path_of(const std::string& topic) {
+        WEFT_TRY(const auto name, wire::TopicName::parse(topic));
+        return str_cat("/admin/v2/", name.persistent() ? "persistent/" : "non-persistent/",
+                       http::url_encode(name.tenant()), '/', http::url_encode(name.namespace_local()), '/',
+                       http::url_encode(name.local()));
+    }
+    static std::optional<Member> member_of(const pulsar::SubscriptionStats::ConsumerStats& consumer) {
+        std::string_view id = consumer.name;
+        bool is_weft = false;
+        for (const auto& [key, value] : consumer.metadata) {
+            if (key == "id") id = value;
+            if (key == kWeftProperty) is_weft = true;
+        }
+        auto member = parse_participant(id);
+        if (member) member->is_weft = is_weft;
+        return member;
+    }
     static std::unexpected<Error> unexpected(const std::string& what, const Answer& answer) {
         constexpr std::size_t kBodyBytesShown = 200;
         return fail(ErrorCode::unavailable, "Can't ", what, ": the broker answered ", answer.status, " ",

@@ -10,14 +10,14 @@
 namespace weft::worker {
 namespace {
 
-constexpr Duration kAssignPatience = 10s;  // for assignments that the control thread writes
+constexpr Duration kLookPatience = 2s;  // for one look at who is there
 constexpr std::string_view kNotLeader = "Leader not yet ready. Please retry again";
 
 }  // namespace
 
 ControlPlane::ControlPlane(PlaneOptions options, InternalTopics& topics, BrokerAdmin& admin,
-                           FunctionRunners& runners)
-    : options_(std::move(options)), topics_(topics), admin_(admin), runners_(runners) {}
+                           WorkerPeers& peers, LocalInstances& runners)
+    : options_(std::move(options)), topics_(topics), admin_(admin), peers_(peers), runners_(runners) {}
 
 ControlPlane::~ControlPlane() { stop(); }
 
@@ -37,6 +37,8 @@ void ControlPlane::stop() {
     const std::lock_guard writing(writing_);
     metadata_writer_.reset();
     assignment_writer_.reset();
+    metadata_reader_.reset();
+    assignment_reader_.reset();
     membership_.reset();
 }
 
@@ -97,41 +99,51 @@ std::vector<AssignmentEvent> ControlPlane::assignments() const {
     return all;
 }
 
+Result<Participants> ControlPlane::participants(Deadline deadline) const {
+    return admin_.participants(options_.topics.coordinate, deadline.at_most(kLookPatience));
+}
+
 // The control thread.
 
 void ControlPlane::run() {
     const observe::Logger log("worker", options_.label);
     Duration backoff = options_.backoff_min;
     std::string last_trouble;
+    std::optional<bool> told;  // the role that was logged last
     while (true) {
-        const bool was_leader = is_leader();
-        const auto up = bring_up(Deadline::after(options_.bring_up_patience));
+        const auto up = step(Deadline::after(options_.bring_up_patience));
+        const bool leads = is_leader();
+        Duration pause = leads ? options_.look_every : options_.check_every;
         if (up) {
-            if (!was_leader) log.info("ready", {{"functions", functions().size()}});
+            if (told != leads)
+                log.info(leads ? "ready, leading" : "ready, following", {{"functions", functions().size()}});
+            told = leads;
             backoff = options_.backoff_min;
             last_trouble.clear();
         } else {
-            distrust();
             if (up.error().message != last_trouble)
                 log.info("not ready yet", {{"because", with_cure(up.error().message)}});
             last_trouble = up.error().message;
+            pause = backoff;
+            backoff = std::min(backoff * 2, options_.backoff_max);
+            told.reset();
         }
-        if (!wait_for_call(up ? std::nullopt : std::optional(backoff))) return;
-        if (!up) backoff = std::min(backoff * 2, options_.backoff_max);
+        if (!wait_for_call(pause)) return;
     }
 }
 
 /// Waits until somebody asks for another look, or for the patience; false: stop.
-bool ControlPlane::wait_for_call(std::optional<Duration> patience) {
+bool ControlPlane::wait_for_call(Duration patience) {
     std::unique_lock lock(mutex_);
-    const auto called = [&] { return stopping_ || look_again_; };
-    if (patience) {
-        changed_.wait_for(lock, *patience, called);
-    } else {
-        changed_.wait(lock, called);
-    }
+    const bool called = changed_.wait_for(lock, patience, [&] { return stopping_ || look_again_; });
     look_again_ = false;
-    return !stopping_;
+    if (stopping_) return false;
+    lock.unlock();
+    if (!called) {  // nobody said anything: asks the broker where the topics end
+        const std::lock_guard writing(writing_);
+        behind_ = true;
+    }
+    return true;
 }
 
 /// Nothing is written any more until the plane was brought up again: memory may be behind the topics.
@@ -146,189 +158,283 @@ void ControlPlane::look_again() {
     changed_.notify_all();
 }
 
-Result<> ControlPlane::bring_up(Deadline deadline) {
+Result<> ControlPlane::step(Deadline deadline) {
+    auto done = turn(deadline);
+    if (!done) distrust();
+    return done;
+}
+
+Result<> ControlPlane::turn(Deadline deadline) {
+    std::optional<Participants> seen;
+    if (is_leader()) {  // asked before anybody has to wait for it
+        if (auto looked = participants(deadline)) seen = std::move(*looked);
+    }
     const std::lock_guard writing(writing_);
-    if (!membership_) {
-        WEFT_TRY_VOID(admin_.ensure_namespace(options_.tenant, options_.ns, deadline));
-        WEFT_TRY(membership_,
-                 topics_.join(
-                     options_.topics.coordinate, options_.participant, [this] { look_again(); }, deadline));
-    }
-    if (membership_->is_leader() && is_leader()) return {};  // somebody looked, nothing had changed
-    distrust();
-    metadata_writer_.reset();
-    assignment_writer_.reset();
-    if (!membership_->is_leader()) {
-        return fail(ErrorCode::unavailable, "another worker leads on ", options_.topics.coordinate);
-    }
-    // Writers first: once they are open nobody else writes, so what is read then is all there is.
-    WEFT_TRY(metadata_writer_,
-             topics_.open_writer(options_.topics.metadata, options_.worker_id + "-leader", deadline));
-    WEFT_TRY(assignment_writer_, topics_.open_writer(options_.topics.assignments,
-                                                     options_.worker_id + "-scheduler-manager", deadline));
-    WEFT_TRY_VOID(replay(deadline));
-    WEFT_TRY_VOID(assign_all(deadline));
+    WEFT_TRY_VOID(join(deadline));
+    WEFT_TRY_VOID(follow(deadline));
+    WEFT_TRY_VOID(lead(std::move(seen), deadline));
     const std::lock_guard lock(mutex_);
     if (stopping_) return fail(ErrorCode::cancelled, "stopping");
+    return {};
+}
+
+Result<> ControlPlane::join(Deadline deadline) {
+    if (membership_) return {};
+    WEFT_TRY_VOID(admin_.ensure_namespace(options_.tenant, options_.ns, deadline));
+    WEFT_TRY(
+        membership_,
+        topics_.join(options_.topics.coordinate, options_.participant, [this] { look_again(); }, deadline));
+    return {};
+}
+
+// Following.
+
+/// Applies what the topics say, and makes what runs here follow. A leader knows already: it wrote it.
+Result<> ControlPlane::follow(Deadline deadline) {
+    if (is_leader()) return {};
+    if (metadata_writer_ || assignment_writer_) {  // led until now: memory may be behind what others wrote
+        metadata_writer_.reset();
+        assignment_writer_.reset();
+        behind_ = true;
+    }
+    WEFT_TRY_VOID(open_readers(deadline));
+    if (auto read = read_topics(behind_, deadline); !read) {
+        metadata_reader_.reset();  // the next attempt goes on from where these stood
+        assignment_reader_.reset();
+        behind_ = true;
+        return read;
+    }
+    behind_ = false;
+    act_on_changes();
+    const std::lock_guard lock(mutex_);
     initialized_ = true;
-    leading_ = true;
     changed_.notify_all();
     return {};
 }
 
-Result<> ControlPlane::replay(Deadline deadline) {
-    const observe::Logger log("worker", options_.label);
-    const auto skip = [&](const Error& error) { log.warn("a message is skipped", {{"why", error.message}}); };
-    const auto take_metadata = [&](const Record& record) {
-        auto event = read_metadata(record);
-        if (!event) return skip(event.error());
-        if (!*event) return;
-        const std::lock_guard lock(mutex_);
-        metadata_.apply(**event);
+Result<> ControlPlane::open_readers(Deadline deadline) {
+    const auto arrived = [this] {
+        if (!is_leader()) look_again();
     };
-    const auto take_assignment = [&](const Record& record) {
-        const auto event = read_assignment(record);
-        if (!event) return skip(event.error());
-        const std::lock_guard lock(mutex_);
-        assignments_.apply(*event);
-    };
-    WEFT_TRY(metadata_end_,
-             topics_.replay(options_.topics.metadata, options_.worker_id + "-function-metadata-tailer",
-                            metadata_end_, take_metadata, deadline));
-    WEFT_TRY(assignments_end_, topics_.replay(options_.topics.assignments,
-                                              options_.worker_id + "-function-assignment-initialize",
-                                              assignments_end_, take_assignment, deadline));
+    if (!metadata_reader_) {
+        WEFT_TRY(metadata_reader_, topics_.open_reader(options_.topics.metadata,
+                                                       options_.worker_id + "-function-metadata-tailer",
+                                                       metadata_end_, arrived, deadline));
+        behind_ = true;
+    }
+    if (!assignment_reader_) {
+        WEFT_TRY(assignment_reader_, topics_.open_reader(options_.topics.assignments,
+                                                         options_.worker_id + "-function-assignment-tailer",
+                                                         assignments_end_, arrived, deadline));
+        behind_ = true;
+    }
     return {};
 }
 
-/// Assigns every function of either table, and makes what runs here follow.
-Result<> ControlPlane::assign_all(Deadline deadline) {
-    std::set<model::FunctionName> names;
+Result<> ControlPlane::read_topics(bool to_the_end, Deadline deadline) {
+    const auto read = [&](TopicReader& reader, wire::MessageId& end, const TopicReader::Take& take) {
+        auto done = to_the_end ? reader.catch_up(take, deadline) : reader.take_arrived(take, deadline);
+        end = reader.position();
+        return done;
+    };
+    WEFT_TRY_VOID(read(*metadata_reader_, metadata_end_, [this](const Record& r) { take_metadata(r); }));
+    return read(*assignment_reader_, assignments_end_, [this](const Record& r) { take_assignment(r); });
+}
+
+void ControlPlane::take_metadata(const Record& record) {
+    const auto event = read_metadata(record);
+    if (!event) {
+        observe::Logger("worker", options_.label)
+            .warn("a message is skipped", {{"why", event.error().message}});
+        return;
+    }
+    if (!*event) return;
     {
         const std::lock_guard lock(mutex_);
-        for (const auto& [name, meta] : metadata_.all()) names.insert(name);
-        for (const auto& [name, instances] : assignments_.all()) names.insert(name);
+        if (!metadata_.apply(**event)) return;
     }
-    for (const auto& name : names) WEFT_TRY_VOID(assign(name, deadline));
-    return {};
+    changed_functions_.insert(model::name_of((*event)->meta->functiondetails()));
+    if (updated_ && (*event)->change == MetadataChange::update) updated_((*event)->meta);
 }
 
-Result<> ControlPlane::assign(const model::FunctionName& name, Deadline deadline) {
-    std::vector<AssignmentEvent> changes;
-    MetaPtr leftover;
-    {
-        const std::lock_guard lock(mutex_);
-        const MetaPtr meta = metadata_.find(name);
-        const InstanceAssignments& current = assignments_.of(name);
-        if (meta) {
-            auto load = assignments_.load({options_.worker_id});
-            changes = plan_assignments(name, meta, current, load);
-        } else if (!current.empty() && !retiring_.contains(name)) {
-            leftover = current.begin()->second.meta;  // deleted by somebody who didn't get to clean up
-        }
+void ControlPlane::take_assignment(const Record& record) {
+    const auto event = read_assignment(record);
+    if (!event) {
+        observe::Logger("worker", options_.label)
+            .warn("a message is skipped", {{"why", event.error().message}});
+        return;
     }
-    if (leftover) {
-        retire(leftover, {});
-        return {};
-    }
-    WEFT_TRY_VOID(write_assignments(changes, deadline));
-    run_locally(name);
-    return {};
+    apply(*event);
 }
 
-Result<> ControlPlane::write_assignments(const std::vector<AssignmentEvent>& changes, Deadline deadline) {
-    if (changes.empty()) return {};
-    std::vector<Record> records;
-    for (const auto& change : changes) {
-        records.push_back(change.worker_id.empty()
-                              ? assignment_removal(change.key.function, change.key.instance_id)
-                              : assignment_record(*change.meta, change.key.instance_id, change.worker_id));
-    }
-    WEFT_TRY_VOID(assignment_writer_->append(records, deadline));
+void ControlPlane::apply(const AssignmentEvent& event) {
     const std::lock_guard lock(mutex_);
-    for (const auto& change : changes) assignments_.apply(change);
-    return {};
+    const auto& known = assignments_.of(event.key.function);
+    const auto before = known.find(event.key.instance_id);
+    if (before != known.end() && before->second.meta) {
+        const auto package = [](const MetaPtr& meta) { return meta->packagelocation().packagepath(); };
+        freed_ = freed_ || !event.meta || package(before->second.meta) != package(event.meta);
+    }
+    assignments_.apply(event);
+    changed_functions_.insert(event.key.function);
+}
+
+void ControlPlane::act_on_changes() {
+    for (const auto& name : changed_functions_) run_locally(name);
+    std::vector<std::function<void()>> gone;
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto& name : changed_functions_) {
+            if (metadata_.find(name) || !assignments_.of(name).empty()) continue;
+            const auto [first, last] = when_gone_.equal_range(name);
+            for (auto it = first; it != last; ++it) gone.push_back(std::move(it->second));
+            when_gone_.erase(first, last);
+        }
+        changed_.notify_all();
+    }
+    changed_functions_.clear();
+    for (const auto& call : gone) call();
+    if (std::exchange(freed_, false) && packages_freed_) packages_freed_();
 }
 
 void ControlPlane::run_locally(const model::FunctionName& name) {
     MetaPtr meta;
     std::set<std::int32_t> ids;
+    bool assigned_here = false;
     {
         const std::lock_guard lock(mutex_);
         meta = metadata_.find(name);
-        ids = instances_to_run(meta, assignments_.of(name), options_.worker_id);
+        const auto& assigned = assignments_.of(name);
+        ids = instances_to_run(meta, assigned, options_.worker_id);
+        for (const auto& [id, instance] : assigned)
+            assigned_here = assigned_here || instance.worker_id == options_.worker_id;
     }
-    if (meta) runners_.want(name, std::move(meta), std::move(ids));
+    if (retiring_.contains(name)) return;  // the runner has been told; what comes next is assigned then
+    const auto here = here_.find(name);
+    const MetaPtr before = here == here_.end() ? nullptr : here->second;
+    if (!assigned_here && before) here_.erase(here);
+    if (meta && assigned_here) here_.insert_or_assign(name, meta);
+    if (!meta && before && !assigned_here && cleans_up_itself()) return runners_.retire(name, before, {});
+    if (meta || before) runners_.want(name, std::move(meta), std::move(ids));
 }
 
-/// Stops and cleans up a deleted function, then removes its assignments: until then they tell a worker that
-/// starts after a crash what is left to be cleaned up. With writing_ held.
-void ControlPlane::retire(const MetaPtr& meta, std::function<void()> done) {
-    const auto name = model::name_of(meta->functiondetails());
-    retiring_.insert(name);
-    runners_.retire(name, meta, [this, name, done = std::move(done)] {
-        finish_retirement(name);
-        if (done) done();
-    });
+/// Pulsar's own leader leaves it to the workers that had instances of a deleted function to delete its
+/// subscriptions; a Weft leader does it before it takes the assignments away.
+bool ControlPlane::cleans_up_itself() const {
+    if (is_leader()) return false;
+    const auto seen = participants(Deadline::after(kLookPatience));
+    const Member* const leader = seen ? seen->find(seen->leader) : nullptr;
+    return leader && !leader->is_weft;
 }
 
-void ControlPlane::finish_retirement(const model::FunctionName& name) {
-    const std::lock_guard writing(writing_);
-    retiring_.erase(retiring_.find(name));
-    std::vector<AssignmentEvent> changes;
-    {
-        const std::lock_guard lock(mutex_);
-        if (!leading_ || metadata_.find(name) || retiring_.contains(name)) return;
-        std::map<std::string, std::size_t> nobody;
-        changes = plan_assignments(name, nullptr, assignments_.of(name), nobody);
-    }
-    if (const auto written = write_assignments(changes, Deadline::after(kAssignPatience)); !written) {
-        distrust();
-        look_again();  // which finds the assignments without a function, and cleans up once more
-    }
-}
+// Writes of any worker.
 
-// Writes.
-
-Result<> ControlPlane::write(MetadataChange change, const MetaPtr& meta, Deadline deadline) {
-    {
-        const std::lock_guard lock(mutex_);
-        if (!leading_) return fail(ErrorCode::unavailable, kNotLeader);
-        WEFT_TRY_VOID(metadata_.check_current(change, *meta));
-    }
-    const Record record = metadata_record(change, *meta, options_.worker_id);
-    if (auto stored = metadata_writer_->append({&record, 1}, deadline); !stored) {
-        distrust();
-        look_again();
-        return std::unexpected(
-            std::move(stored).error().context("The function's metadata may not have been stored"));
-    }
-    const std::lock_guard lock(mutex_);
-    metadata_.apply({change, meta});
-    return {};
+/// Does it with writing_ held if this worker leads; false: it doesn't.
+Result<bool> ControlPlane::as_leader(const std::function<Result<>(Deadline)>& act, Deadline deadline) {
+    if (!is_leader()) return false;
+    const std::unique_lock writing(writing_, deadline.time());
+    if (!writing.owns_lock()) return fail(ErrorCode::unavailable, kNotLeader);
+    if (!is_leader()) return false;
+    const auto done = act(deadline);
+    if (!is_leader()) look_again();  // in doubt now: the control thread finds out
+    WEFT_TRY_VOID(done);
+    return true;
 }
 
 Result<> ControlPlane::put(MetaPtr next, Deadline deadline) {
-    if (!is_leader()) return fail(ErrorCode::unavailable, kNotLeader);
-    deadline = deadline.at_most(options_.write_patience);
-    const std::unique_lock writing(writing_, deadline.time());
-    if (!writing.owns_lock()) return fail(ErrorCode::unavailable, kNotLeader);
-    WEFT_TRY_VOID(write(MetadataChange::update, next, deadline));
-    if (const auto assigned = assign(model::name_of(next->functiondetails()), deadline); !assigned) {
-        distrust();  // the function is stored; the control thread assigns it
-        look_again();
-    }
-    return {};
+    return change(MetadataChange::update, next, {}, deadline);
 }
 
 Result<> ControlPlane::remove(MetaPtr last, std::function<void()> done, Deadline deadline) {
-    if (!is_leader()) return fail(ErrorCode::unavailable, kNotLeader);
+    return change(MetadataChange::remove, last, done, deadline);
+}
+
+Result<> ControlPlane::change(MetadataChange change, const MetaPtr& meta, const std::function<void()>& done,
+                              Deadline deadline) {
     deadline = deadline.at_most(options_.write_patience);
-    const std::unique_lock writing(writing_, deadline.time());
-    if (!writing.owns_lock()) return fail(ErrorCode::unavailable, kNotLeader);
-    WEFT_TRY_VOID(write(MetadataChange::remove, last, deadline));
-    retire(last, std::move(done));
-    return {};
+    const auto name = model::name_of(meta->functiondetails());
+    const auto here = [&](Deadline until) -> Result<> {
+        WEFT_TRY_VOID(write(change, meta, until));
+        if (change == MetadataChange::remove) {
+            (void)let_java_workers_go(name, until);
+            retire(meta, done);
+        } else {
+            (void)assign(name, until);
+        }
+        return {};  // the change is stored; what could not be assigned is left to the control thread
+    };
+    const Deadline for_leader = deadline.at_most(options_.leader_patience);
+    while (true) {
+        WEFT_TRY(const bool led, as_leader(here, deadline));
+        if (led) return {};
+        const auto sent = forward(change, *meta, deadline);
+        if (sent) break;
+        // `unavailable` is sure: nothing was written. Somebody else may lead in a moment.
+        if (sent.error().code != ErrorCode::unavailable || for_leader.passed()) return sent;
+        std::unique_lock lock(mutex_);
+        if (stopping_) return sent;
+        changed_.wait_until(lock, for_leader.at_most(options_.backoff_min).time(),
+                            [this] { return leading_ || stopping_; });
+    }
+    if (change == MetadataChange::remove && done) call_when_gone(name, done);
+    std::unique_lock lock(mutex_);
+    changed_.wait_until(lock, deadline.time(), [&] { return stopping_ || seen_here(change, *meta); });
+    return {};  // also if it didn't come back in time: it is stored
+}
+
+Result<> ControlPlane::forward(MetadataChange change, const ::proto::FunctionMetaData& meta,
+                               Deadline deadline) {
+    WEFT_TRY(const Member leader, other_leader(deadline));
+    return peers_.write(leader, change, meta, deadline);
+}
+
+Result<Member> ControlPlane::other_leader(Deadline deadline) const {
+    const auto seen = participants(deadline);
+    const Member* const leader = seen ? seen->find(seen->leader) : nullptr;
+    if (!leader || leader->worker_id == options_.worker_id) return fail(ErrorCode::unavailable, kNotLeader);
+    return *leader;
+}
+
+Result<> ControlPlane::lead_or_order(const std::function<Result<>(Deadline)>& act, std::string path,
+                                     Deadline deadline) {
+    deadline = deadline.at_most(options_.write_patience);
+    WEFT_TRY(const bool led, as_leader(act, deadline));
+    if (led) return {};
+    WEFT_TRY(const Member leader, other_leader(deadline));
+    if (options_.weft_only) path += path.contains('?') ? "&plane=native" : "?plane=native";
+    return peers_.order(leader, path, deadline);
+}
+
+/// Whether the change, or one after it, has come back. With mutex_ held.
+bool ControlPlane::seen_here(MetadataChange change, const ::proto::FunctionMetaData& meta) const {
+    const MetaPtr known = metadata_.find(model::name_of(meta.functiondetails()));
+    const bool this_life = known && known->createtime() == meta.createtime();
+    if (change == MetadataChange::remove) return !this_life;
+    return this_life && known->version() >= meta.version();
+}
+
+void ControlPlane::call_when_gone(const model::FunctionName& name, std::function<void()> done) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (metadata_.find(name) || !assignments_.of(name).empty()) {
+            when_gone_.emplace(name, std::move(done));
+            return;
+        }
+    }
+    done();
+}
+
+void ControlPlane::hand_over(Deadline deadline) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (stopping_ || !initialized_) return;
+    }
+    const auto seen = participants(deadline);
+    if (!seen || seen->members.size() < 2) return;
+    if (!drain(options_.worker_id, deadline)) return;  // then a leader notices that this one is gone
+    std::unique_lock lock(mutex_);
+    changed_.wait_until(lock, deadline.time(),
+                        [this] { return stopping_ || !assignments_.holders().contains(options_.worker_id); });
 }
 
 }  // namespace weft::worker

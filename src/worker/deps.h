@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "runtime/supervisor.h"
 #include "wire/message_id.h"
+#include "worker/participants.h"
 
 namespace weft::worker {
 
@@ -40,16 +41,28 @@ class Membership {
     virtual bool is_leader() const = 0;
 };
 
+/// Reads an internal topic, and stays. One thread at a time.
+class TopicReader {
+  public:
+    using Take = std::function<void(const Record&)>;
+    virtual ~TopicReader() = default;
+    /// Hands over what has arrived, in order, without waiting for more.
+    virtual Result<> take_arrived(const Take& take, Deadline deadline) = 0;
+    /// Hands over everything that stands in the topic at the time of the call.
+    virtual Result<> catch_up(const Take& take, Deadline deadline) = 0;
+    /// The last record that was handed over, or where the reader began.
+    virtual wire::MessageId position() const = 0;
+};
+
 class InternalTopics {
   public:
     virtual ~InternalTopics() = default;
-    /// Hands over every record behind `after` that stands in the topic now, in order, and gives the last
-    /// one's id (`after` if there is none). Makes the topic if it isn't there. `reader` names the
-    /// subscription, which leaves nothing behind.
-    virtual Result<wire::MessageId> replay(const std::string& topic, const std::string& reader,
-                                           wire::MessageId after,
-                                           const std::function<void(const Record&)>& take,
-                                           Deadline deadline) = 0;
+    /// Reads behind `after`. Makes the topic if it isn't there. `reader` names the subscription, which leaves
+    /// nothing behind. `arrived` is called, on any thread, when there is something to take.
+    virtual Result<std::unique_ptr<TopicReader>> open_reader(const std::string& topic,
+                                                             const std::string& reader, wire::MessageId after,
+                                                             std::function<void()> arrived,
+                                                             Deadline deadline) = 0;
     /// A producer of that name: no other of the same name writes while it lives.
     virtual Result<std::unique_ptr<TopicWriter>> open_writer(const std::string& topic,
                                                              const std::string& producer,
@@ -74,6 +87,8 @@ class BrokerAdmin {
     /// Deletes a subscription; fine if the topic or the subscription doesn't exist (any more).
     virtual Result<> delete_subscription(const std::string& topic, const std::string& subscription,
                                          Deadline deadline) = 0;
+    /// Who is in the subscription of a coordination topic, and leads it.
+    virtual Result<Participants> participants(const std::string& topic, Deadline deadline) = 0;
 };
 
 /// One message for a function.

@@ -98,7 +98,7 @@ void add_functions(RouteTable& table, const Api& api) {
               {.summary = "Between workers: a write for the leader",
                .form = "functionMetaData:file! delete:text!",
                .status = 204},
-              refuse("Writing through another worker is"));
+              by(api, &FunctionsApi::write_for_other));
     table.add("POST", all + "/upload", {.summary = "Keep a package", .form = kUpload, .status = 204},
               by_packages(api, &PackagesApi::upload_path));
     table.add(

@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr int kCleanUpAttempts = 10;
 constexpr Duration kAdminPatience = 5s;
+constexpr Duration kFetchPatience = 30s;  // for a package of another worker
 
 Duration next_backoff(Duration now, const RunnerContext& context) {
     return now == Duration::zero() ? context.retry_min : std::min(now * 2, context.retry_max);
@@ -251,6 +252,8 @@ Result<> FunctionRunner::place_program(const ::proto::FunctionMetaData& meta, co
         return fail(ErrorCode::not_supported, "The package ", meta.packagelocation().packagepath(),
                     " is not one that this worker keeps: upload it");
     }
+    if (context_.fetch_package && !context_.packages.store->contains(slot.digest))
+        WEFT_TRY_VOID(context_.fetch_package(slot.digest, Deadline::after(kFetchPatience)));
     const std::string& file_name = meta.packagelocation().originalfilename();
     WEFT_TRY_VOID(package::check_file_name(file_name));
     const auto kind = package::python_package_of(file_name);

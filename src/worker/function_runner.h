@@ -41,6 +41,8 @@ struct RunnerContext {
     WorkerMetrics* metrics = nullptr;             // null: nothing is counted
     Duration stop_grace = 10s;                    // an instance's time to drain
     Duration retry_min = 250ms, retry_max = 30s;  // between attempts to start an instance or to clean up
+    /// Brings a package of another worker into the store; empty: there are no others.
+    std::function<Result<>(const std::string& digest, Deadline)> fetch_package = {};
 };
 
 /// What a runner does next; pure.

@@ -21,6 +21,7 @@ std::shared_ptr<FunctionRunner> FunctionRunners::at(const model::FunctionName& n
 
 void FunctionRunners::want(const model::FunctionName& name, MetaPtr meta, std::set<std::int32_t> instances) {
     const std::lock_guard lock(mutex_);
+    if (!meta) forget_done();
     if (instances.empty() && !runners_.contains(name)) return;
     at(name)->want(std::move(meta), std::move(instances));
 }

@@ -10,14 +10,14 @@
 namespace weft::worker {
 
 /// Any thread.
-class FunctionRunners final {
+class FunctionRunners final : public LocalInstances {
   public:
     explicit FunctionRunners(RunnerContext context) : context_(std::move(context)) {}
 
     /// What shall run of a function here; makes its runner only if there is something to run or to stop.
-    void want(const model::FunctionName& name, MetaPtr meta, std::set<std::int32_t> instances);
+    void want(const model::FunctionName& name, MetaPtr meta, std::set<std::int32_t> instances) override;
     /// Stops a deleted function, cleans up behind it, then calls `done` (on the pool).
-    void retire(const model::FunctionName& name, MetaPtr meta, std::function<void()> done);
+    void retire(const model::FunctionName& name, MetaPtr meta, std::function<void()> done) override;
     /// Null: nothing of this function is or was wanted here.
     std::shared_ptr<FunctionRunner> find(const model::FunctionName& name) const;
     /// Stops everything for good: in parallel, each instance within the deadline.

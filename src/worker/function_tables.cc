@@ -2,22 +2,11 @@
 
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-#include <google/protobuf/util/message_differencer.h>
-
-#include <algorithm>
 
 #include "model/function_details.h"
 #include "wire/proto/Function.pb.h"
 
 namespace weft::worker {
-namespace {
-
-bool same(const MetaPtr& a, const MetaPtr& b) {
-    return a == b || (a && b && google::protobuf::util::MessageDifferencer::Equals(*a, *b));
-}
-
-}  // namespace
-
 bool MetadataTable::apply(const MetadataEvent& event) {
     const auto name = model::name_of(event.meta->functiondetails());
     const auto found = functions_.find(name);
@@ -72,46 +61,14 @@ const InstanceAssignments& AssignmentTable::of(const model::FunctionName& name) 
     return found == functions_.end() ? kNone : found->second;
 }
 
-std::map<std::string, std::size_t> AssignmentTable::load(const std::set<std::string>& workers) const {
-    std::map<std::string, std::size_t> load;
-    for (const auto& worker : workers) {
-        const auto found = instances_of_worker_.find(worker);
-        load[worker] = found == instances_of_worker_.end() ? 0 : found->second;
-    }
-    return load;
-}
-
-std::vector<AssignmentEvent> plan_assignments(const model::FunctionName& name, const MetaPtr& meta,
-                                              const InstanceAssignments& current,
-                                              std::map<std::string, std::size_t>& load) {
-    std::vector<AssignmentEvent> changes;
-    const std::int32_t instances = meta ? model::instances_of(meta->functiondetails()) : 0;
-    for (const auto& [id, assigned] : current) {
-        if (id < 0 || id >= instances) changes.push_back({{name, id}, "", nullptr});
-    }
-    for (std::int32_t id = 0; id < instances; ++id) {
-        const auto found = current.find(id);
-        std::string worker = found == current.end() ? "" : found->second.worker_id;
-        const bool stays = !worker.empty() && load.contains(worker);
-        if (stays && same(found->second.meta, meta)) continue;
-        if (!stays) {
-            if (load.empty()) continue;  // nobody to run it
-            const auto least =
-                std::ranges::min_element(load, {}, [](const auto& entry) { return entry.second; });
-            worker = least->first;
-            ++least->second;
-        }
-        changes.push_back({{name, id}, std::move(worker), meta});
-    }
-    return changes;
-}
-
 std::set<std::int32_t> instances_to_run(const MetaPtr& meta, const InstanceAssignments& assigned,
                                         const std::string& worker_id) {
     std::set<std::int32_t> ids;
     if (!meta) return ids;
     for (const auto& [id, instance] : assigned) {
-        if (instance.worker_id == worker_id && model::should_run(*meta, id)) ids.insert(id);
+        const bool is_mine = instance.worker_id == worker_id;
+        const bool this_life = instance.meta && instance.meta->createtime() == meta->createtime();
+        if (is_mine && this_life && model::should_run(*meta, id)) ids.insert(id);
     }
     return ids;
 }

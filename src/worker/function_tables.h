@@ -40,22 +40,16 @@ class AssignmentTable {
     void apply(const AssignmentEvent& event);
     const InstanceAssignments& of(const model::FunctionName& name) const;  // empty: none
     const std::map<model::FunctionName, InstanceAssignments>& all() const { return functions_; }
-    /// How many instances each of these workers has.
-    std::map<std::string, std::size_t> load(const std::set<std::string>& workers) const;
+    /// The workers that have instances, and how many.
+    const std::map<std::string, std::size_t>& holders() const { return instances_of_worker_; }
 
   private:
     std::map<model::FunctionName, InstanceAssignments> functions_;
     std::map<std::string, std::size_t> instances_of_worker_;
 };
 
-/// What has to be written so that every instance of a function is assigned to a worker that lives, with its
-/// latest metadata: new instances go to the least loaded worker, what is assigned stays where it is. `meta`
-/// null: the function is gone and its assignments are removed. `load` is counted up as it is used.
-std::vector<AssignmentEvent> plan_assignments(const model::FunctionName& name, const MetaPtr& meta,
-                                              const InstanceAssignments& current,
-                                              std::map<std::string, std::size_t>& load);
-
-/// The instances of a function that are meant to run on a worker.
+/// The instances of a function that are meant to run on a worker. What is assigned for an earlier life of the
+/// function is not: its past is still cleaned up.
 std::set<std::int32_t> instances_to_run(const MetaPtr& meta, const InstanceAssignments& assigned,
                                         const std::string& worker_id);
 

@@ -12,6 +12,7 @@
 #include "model/function_details.h"
 #include "package/packages.h"
 #include "worker/control_plane.h"
+#include "worker/function_runners.h"
 #include "worker/package_source.h"
 #include "worker/packages_api.h"
 #include "worker/worker_metrics.h"
@@ -66,10 +67,11 @@ class FunctionsApi final {
     Answer cluster(const http::Request& request);
     Answer leader(const http::Request& request);
     Answer leader_ready(const http::Request& request);
-    Answer assignments(const http::Request& request);
+    Answer write_for_other(const http::Request& request);
     Answer rebalance(const http::Request& request);
     Answer drain(const http::Request& request);
     Answer drain_status(const http::Request& request);
+    Answer assignments(const http::Request& request);
     Answer functions_metrics(const http::Request& request);
     // Functions V2: protobuf's JSON.
     Answer legacy_get(const http::Request& request);
@@ -101,7 +103,8 @@ class FunctionsApi final {
                                                                     ::proto::FunctionMetaData& meta,
                                                                     Deadline deadline);
     Answer change_state(const http::Request& request, model::StateChange change);
-    std::string worker_json() const;
+    static bool is_for_native_plane(const http::Request& request);
+    std::string worker_in(const http::Request& request) const;
 
     const ApiOptions options_;
     ControlPlane& java_plane_;

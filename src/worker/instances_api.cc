@@ -15,8 +15,6 @@
 namespace weft::worker {
 namespace {
 
-constexpr std::string_view kTooFewWorkers = "Too few workers (need at least 2)";
-
 void ask_status(const FunctionRunners& runners, const model::FunctionName& name, std::int32_t id,
                 ::proto::FunctionStatus& status, Deadline deadline) {
     if (const auto runner = runners.find(name)) runner->status(id, status, deadline);
@@ -123,30 +121,6 @@ FunctionsApi::Answer FunctionsApi::instance_stats(const http::Request& request) 
 
 // The worker.
 
-std::string FunctionsApi::worker_json() const {
-    nlohmann::ordered_json worker;
-    worker["workerId"] = options_.worker_id;
-    worker["workerHostname"] = options_.hostname;
-    worker["port"] = options_.web_port;
-    return worker.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-FunctionsApi::Answer FunctionsApi::cluster(const http::Request&) {
-    return http::Response::json(str_cat("[", worker_json(), "]"));
-}
-
-FunctionsApi::Answer FunctionsApi::leader(const http::Request&) {
-    if (!java_plane_.is_leader()) return fail(ErrorCode::internal, "Leader cannot be determined");
-    return http::Response::json(worker_json());
-}
-
-FunctionsApi::Answer FunctionsApi::leader_ready(const http::Request&) {
-    if (!java_plane_.is_leader() || !native_plane_.is_leader()) {
-        return fail(ErrorCode::unavailable, "Leader not yet ready. Please retry again");
-    }
-    return http::Response::text("true");  // as Pulsar
-}
-
 FunctionsApi::Answer FunctionsApi::assignments(const http::Request&) {
     std::map<std::string, std::vector<std::string>> by_worker;
     for (const ControlPlane* plane : {&java_plane_, &native_plane_}) {
@@ -158,23 +132,6 @@ FunctionsApi::Answer FunctionsApi::assignments(const http::Request&) {
     for (auto& [worker, keys] : by_worker) std::ranges::sort(keys);
     return http::Response::json(
         nlohmann::json(by_worker).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-}
-
-FunctionsApi::Answer FunctionsApi::rebalance(const http::Request&) {
-    return fail(ErrorCode::invalid_argument, kTooFewWorkers);
-}
-
-FunctionsApi::Answer FunctionsApi::drain(const http::Request&) {
-    return fail(ErrorCode::invalid_argument, kTooFewWorkers);
-}
-
-FunctionsApi::Answer FunctionsApi::drain_status(const http::Request& request) {
-    const auto asked = request.query.find("workerId");
-    nlohmann::ordered_json status{{"status", "NOT_RUN"}, {"lastError", ""}};
-    if (asked != request.query.end() && asked->second != options_.worker_id)
-        status = {{"status", "ERROR"},
-                  {"lastError", str_cat("Worker ", asked->second, " not found in drain records")}};
-    return http::Response::json(status.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 }  // namespace weft::worker

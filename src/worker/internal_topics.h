@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,16 @@ struct TopicNames {
     static TopicNames of_java_workers(std::string_view functions_namespace, const TopicWords& words = {});
     static TopicNames of_weft_workers(std::string_view functions_namespace,
                                       const TopicWords& words = {});  // weft-metadata, ...
+};
+
+/// What runs on this worker. Any thread.
+class LocalInstances {
+  public:
+    virtual ~LocalInstances() = default;
+    /// These instances of this version shall run here, no others.
+    virtual void want(const model::FunctionName& name, MetaPtr meta, std::set<std::int32_t> instances) = 0;
+    /// Stops a deleted function, cleans up behind it, then calls `done`, on a thread of its own.
+    virtual void retire(const model::FunctionName& name, MetaPtr meta, std::function<void()> done) = 0;
 };
 
 enum class MetadataChange : std::uint8_t { update, remove };

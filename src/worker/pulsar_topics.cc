@@ -11,7 +11,6 @@ namespace {
 
 constexpr Duration kActivePatience =
     500ms;  // how long a fresh member waits to be told whether it is the active one
-constexpr std::string_view kParticipants = "participants";
 
 /// Receipts of one append: the pulsar client's loop counts them in, the caller waits.
 class Receipts {
@@ -70,6 +69,39 @@ class PulsarWriter final : public TopicWriter {
     const std::unique_ptr<pulsar::Producer> producer_;
 };
 
+class PulsarReader final : public TopicReader {
+  public:
+    PulsarReader(std::unique_ptr<pulsar::Reader> reader, wire::MessageId position)
+        : reader_(std::move(reader)), position_(position) {}
+
+    Result<> take_arrived(const Take& take, Deadline) override {
+        while (true) {  // what has arrived is not waited for
+            const auto done = read(take, Deadline::after(0s));
+            if (done) continue;
+            return done.error().code == ErrorCode::deadline_exceeded ? Result<>{} : done;
+        }
+    }
+    Result<> catch_up(const Take& take, Deadline deadline) override {
+        while (true) {
+            WEFT_TRY(const bool more, reader_->has_message_available(deadline));
+            if (!more) return {};
+            WEFT_TRY_VOID(read(take, deadline));
+        }
+    }
+    wire::MessageId position() const override { return position_; }
+
+  private:
+    Result<> read(const Take& take, Deadline deadline) {
+        WEFT_TRY(pulsar::Message message, reader_->read_next(deadline));
+        position_ = message.id;
+        take({message.key.value_or(""), std::move(message.payload), std::move(message.properties)});
+        return {};
+    }
+
+    const std::unique_ptr<pulsar::Reader> reader_;
+    wire::MessageId position_;
+};
+
 class PulsarMembership final : public Membership {
   public:
     PulsarMembership(std::unique_ptr<pulsar::Consumer> consumer, std::function<void()> changed)
@@ -104,24 +136,16 @@ class PulsarTopics final : public InternalTopics {
   public:
     explicit PulsarTopics(pulsar::Client& client) : client_(client) {}
 
-    Result<wire::MessageId> replay(const std::string& topic, const std::string& reader_name,
-                                   wire::MessageId after, const std::function<void(const Record&)>& take,
-                                   Deadline deadline) override {
+    Result<std::unique_ptr<TopicReader>> open_reader(const std::string& topic, const std::string& name,
+                                                     wire::MessageId after, std::function<void()> arrived,
+                                                     Deadline deadline) override {
         pulsar::ReaderOptions options;
         options.topic = topic;
         options.start = after;
-        options.name = reader_name;
-        WEFT_TRY(const auto reader, pulsar::Reader::create(client_, std::move(options), deadline));
-        wire::MessageId last = after;
-        while (true) {
-            WEFT_TRY(const bool more, reader->has_message_available(deadline));
-            if (!more) break;
-            WEFT_TRY(pulsar::Message message, reader->read_next(deadline));
-            last = message.id;
-            take({message.key.value_or(""), std::move(message.payload), std::move(message.properties)});
-        }
-        (void)reader->close(deadline);  // a broker that is gone closes it too
-        return last;
+        options.name = name;
+        WEFT_TRY(auto reader, pulsar::Reader::create(client_, std::move(options), deadline));
+        reader->on_arrival(std::move(arrived));
+        return std::make_unique<PulsarReader>(std::move(reader), after);
     }
 
     Result<std::unique_ptr<TopicWriter>> open_writer(const std::string& topic, const std::string& producer,
@@ -144,7 +168,7 @@ class PulsarTopics final : public InternalTopics {
         options.type = pulsar::SubscriptionType::failover;
         options.initial_position = pulsar::InitialPosition::earliest;
         options.name = participant;
-        options.properties = {{"id", participant}};
+        options.properties = {{"id", participant}, {std::string(kWeftProperty), "true"}};
         WEFT_TRY(auto consumer, client_.subscribe(std::move(options), deadline));
         auto membership = std::make_unique<PulsarMembership>(std::move(consumer), std::move(changed));
         membership->wait_until_told(deadline.at_most(kActivePatience));

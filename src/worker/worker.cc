@@ -1,5 +1,6 @@
 #include "worker/worker.h"
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <optional>
@@ -11,8 +12,10 @@
 #include "runtime/thread_runtime.h"
 #include "worker/broker_admin.h"
 #include "worker/functions_api.h"
+#include "worker/package_exchange.h"
 #include "worker/pulsar_topics.h"
 #include "worker/pulsar_trigger.h"
+#include "worker/worker_peers.h"
 
 namespace weft::worker {
 namespace {
@@ -38,6 +41,9 @@ class SupervisorStarter final : public InstanceStarter {
     runtime::ThreadRuntime threads_;
 };
 
+constexpr Duration kHandOverPatience = 3s;   // for giving the instances to others before the end
+constexpr Duration kPrefetchPatience = 60s;  // for a package that may be needed here
+
 /// All that a started worker is made of, in the order of its making; it is taken apart in reverse.
 struct Running {
     explicit Running(const WorkerOptions& options) : starter(options) {}
@@ -46,6 +52,8 @@ struct Running {
     std::unique_ptr<InternalTopics> topics;
     std::unique_ptr<FunctionTrigger> trigger;
     std::unique_ptr<BrokerAdmin> admin;
+    std::unique_ptr<WorkerPeers> peers = make_http_peers();
+    std::unique_ptr<PackageExchange> exchange;
     SupervisorStarter starter;
     std::unique_ptr<ControlPlane> java_plane, native_plane;
     std::unique_ptr<FunctionRunners> runners;
@@ -55,6 +63,8 @@ struct Running {
     ~Running() { stop(Deadline::after(0s)); }
 
     void stop(Deadline deadline) {
+        if (java_plane) java_plane->hand_over(deadline.at_most(kHandOverPatience));
+        if (native_plane) native_plane->hand_over(deadline.at_most(kHandOverPatience));
         if (java_plane) java_plane->stop();
         if (native_plane) native_plane->stop();
         if (runners) runners->shut_down(deadline);
@@ -84,8 +94,8 @@ class WorkerImpl final : public Worker {
     }
 
   private:
-    std::unique_ptr<ControlPlane> make_plane(Running& running, std::string label, TopicNames topics,
-                                             const ApiOptions& api) const;
+    std::unique_ptr<ControlPlane> make_plane(Running& running, bool weft_only, const ApiOptions& api) const;
+    static void share_packages(Running& running, const package::Packages& packages);
 
     const WorkerOptions options_;
     package::Packages packages_;
@@ -99,18 +109,61 @@ class WorkerImpl final : public Worker {
     std::atomic<FunctionsApi*> api_{nullptr};  // what requests see; lives in running_
 };
 
-std::unique_ptr<ControlPlane> WorkerImpl::make_plane(Running& running, std::string label, TopicNames topics,
+std::unique_ptr<ControlPlane> WorkerImpl::make_plane(Running& running, bool weft_only,
                                                      const ApiOptions& api) const {
     PlaneOptions plane;
-    plane.label = std::move(label);
-    plane.topics = std::move(topics);
+    plane.label = weft_only ? "native functions" : "functions";
+    const auto& words = options_.topic_words;
+    plane.topics = weft_only ? TopicNames::of_weft_workers(options_.functions_namespace, words)
+                             : TopicNames::of_java_workers(options_.functions_namespace, words);
     plane.worker_id = api.worker_id;
     plane.participant = str_cat(api.worker_id, ':', api.hostname, ':', api.web_port);
     const auto slash = options_.functions_namespace.find('/');
     plane.tenant = options_.functions_namespace.substr(0, slash);
     plane.ns = options_.functions_namespace.substr(slash + 1);
-    return std::make_unique<ControlPlane>(std::move(plane), *running.topics, *running.admin,
+    plane.weft_only = weft_only;
+    plane.look_every = options_.look_every;
+    const bool starts_with_broker = options_.broker == BrokerPlace::this_process;
+    plane.reschedule_after =
+        options_.reschedule_after.value_or(starts_with_broker ? 0s : plane.reschedule_after);
+    plane.rebalance_every = options_.rebalance_every;
+    return std::make_unique<ControlPlane>(std::move(plane), *running.topics, *running.admin, *running.peers,
                                           *running.runners);
+}
+
+/// What another worker's clients upload comes here too: an instance may have to run here when that one is
+/// gone.
+void WorkerImpl::share_packages(Running& running, const package::Packages& packages) {
+    const auto others = [&running](Deadline deadline) {
+        std::vector<Member> members;
+        for (const ControlPlane* plane : {running.java_plane.get(), running.native_plane.get()}) {
+            const auto seen = plane->participants(deadline);
+            if (!seen) continue;
+            for (const auto& member : seen->members) {
+                const bool known =
+                    std::ranges::find(members, member.worker_id, &Member::worker_id) != members.end();
+                if (!known && member.worker_id != plane->worker_id()) members.push_back(member);
+            }
+        }
+        return members;
+    };
+    running.exchange = std::make_unique<PackageExchange>(*packages.store, *running.peers, others);
+    for (ControlPlane* plane : {running.java_plane.get(), running.native_plane.get()}) {
+        plane->on_update([&running, store = packages.store.get()](const MetaPtr& meta) {
+            std::string digest(digest_of(*meta));
+            if (digest.empty() || store->contains(digest)) return;
+            running.pool->post([&running, digest = std::move(digest)] {
+                // Where this fails, the start of an instance tries again and says why.
+                (void)running.exchange->fetch(digest, Deadline::after(kPrefetchPatience));
+            });
+        });
+        plane->on_packages_freed([&running] {
+            running.pool->post([&running] {
+                // Before both planes have read their topics nobody knows what is needed.
+                if (running.api->initialized()) running.api->collect_packages();
+            });
+        });
+    }
 }
 
 void WorkerImpl::start(Endpoints endpoints) {
@@ -144,18 +197,26 @@ void WorkerImpl::start(Endpoints endpoints) {
     const bool in_process = options_.broker == BrokerPlace::this_process && router_;
     running->admin = in_process ? make_in_process_admin(*router_) : make_http_admin(endpoints.web_url);
     running->pool = std::make_unique<JobPool>("weft-runner", options_.instances_starting_max);
-    running->runners = std::make_unique<FunctionRunners>(
-        RunnerContext{*running->pool, running->starter, *running->admin, packages_,
-                      options_.data_dir / "instances", api.worker_id, options_.cluster_name, options_.python,
-                      endpoints.service_url, endpoints.web_url, &metrics_});
-    running->java_plane =
-        make_plane(*running, "functions",
-                   TopicNames::of_java_workers(options_.functions_namespace, options_.topic_words), api);
-    running->native_plane =
-        make_plane(*running, "native functions",
-                   TopicNames::of_weft_workers(options_.functions_namespace, options_.topic_words), api);
+    RunnerContext context{*running->pool,
+                          running->starter,
+                          *running->admin,
+                          packages_,
+                          options_.data_dir / "instances",
+                          api.worker_id,
+                          options_.cluster_name,
+                          options_.python,
+                          endpoints.service_url,
+                          endpoints.web_url,
+                          &metrics_};
+    context.fetch_package = [running = running.get()](const std::string& digest, Deadline deadline) {
+        return running->exchange->fetch(digest, deadline);
+    };
+    running->runners = std::make_unique<FunctionRunners>(std::move(context));
+    running->java_plane = make_plane(*running, false, api);
+    running->native_plane = make_plane(*running, true, api);
     running->api = std::make_unique<FunctionsApi>(api, *running->java_plane, *running->native_plane,
                                                   *running->runners, packages_, *running->admin);
+    share_packages(*running, packages_);
     running->java_plane->start();
     running->native_plane->start();
     running_ = std::move(running);

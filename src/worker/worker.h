@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -47,6 +48,12 @@ struct WorkerOptions {
     BrokerPlace broker = BrokerPlace::this_process;
     FunctionRuntime function_runtime = FunctionRuntime::process;
     PackageUrlPolicy package_urls;
+    // A worker of a cluster: how often the leader looks who is there; how long one that is gone may take to
+    // come back to its instances (none given: 2 s, and none at all where the broker is in this process, which
+    // starts with it); how often instances are spread anew (0: when asked).
+    Duration look_every = 500ms;
+    std::optional<Duration> reschedule_after = {};
+    Duration rebalance_every = 0s;
     Duration call_limit = 300s;  // a call of a function that lasts longer hangs; 0: may last for ever
 };
 

@@ -12,71 +12,109 @@
 
 #include "wire/proto/Function.pb.h"
 #include "wire/proto/InstanceCommunication.pb.h"
-#include "worker/deps.h"
+#include "worker/worker_peers.h"
 
 namespace weft::worker::testing {
 
-/// The internal topics; outlives workers.
+/// The internal topics; outlives workers. As with a broker, a participant's session may end without its doing
+/// (expire()): it leads no more, and what it writes is refused.
 class FakeTopics final : public InternalTopics {
   public:
     enum class Outcome : std::uint8_t { stored_but_unknown, lost };
 
-    Result<wire::MessageId> replay(const std::string& topic, const std::string& reader, wire::MessageId after,
-                                   const std::function<void(const Record&)>& take, Deadline) override {
-        std::vector<Record> records;
-        {
-            const std::lock_guard lock(mutex_);
-            if (down_) return fail(ErrorCode::unavailable, "broker is down");
-            readers.insert(reader);
-            records = logs_[topic];
-        }
-        std::uint64_t at = after == wire::MessageId::earliest() ? 0 : after.entry + 1;
-        for (; at < records.size(); ++at) {
-            take(records[at]);
-            after = {7, at, -1, -1};
-        }
-        return after;
+    Result<std::unique_ptr<TopicReader>> open_reader(const std::string& topic, const std::string& reader,
+                                                     wire::MessageId after, std::function<void()> arrived,
+                                                     Deadline) override {
+        const std::lock_guard lock(mutex_);
+        if (down_) return fail(ErrorCode::unavailable, "broker is down");
+        readers.insert(reader);
+        return std::make_unique<Reader>(*this, topic, after, std::move(arrived));
     }
 
     Result<std::unique_ptr<TopicWriter>> open_writer(const std::string& topic, const std::string& producer,
                                                      Deadline) override {
         const std::lock_guard lock(mutex_);
         if (down_) return fail(ErrorCode::unavailable, "broker is down");
-        if (!writers_.insert(topic).second) return fail(ErrorCode::conflict, "producer is busy");
+        if (writers_.contains(topic)) return fail(ErrorCode::conflict, "producer is busy");
         producers.insert(producer);
-        return std::make_unique<Writer>(*this, topic);
+        auto writer = std::make_unique<Writer>(*this, topic, producer);
+        writers_[topic] = writer.get();
+        return writer;
     }
 
-    Result<std::unique_ptr<Membership>> join(const std::string&, const std::string& participant,
+    Result<std::unique_ptr<Membership>> join(const std::string& topic, const std::string& participant,
                                              std::function<void()> changed, Deadline) override {
-        const std::lock_guard lock(mutex_);
-        if (down_) return fail(ErrorCode::unavailable, "broker is down");
-        participants.insert(participant);
-        listeners_.push_back(std::move(changed));
-        return std::make_unique<Member>(*this);
+        std::unique_ptr<Member> member;
+        {
+            const std::lock_guard lock(mutex_);
+            if (down_) return fail(ErrorCode::unavailable, "broker is down");
+            participants.insert(participant);
+            member = std::make_unique<Member>(*this, topic, participant, std::move(changed));
+            members_[topic].push_back(member.get());
+        }
+        return member;
     }
 
+    /// What the broker's stats say.
+    Participants stats_of(const std::string& topic) {
+        const std::lock_guard lock(mutex_);
+        Participants found;
+        for (const Member* member : members_[topic]) {
+            if (auto parsed = parse_participant(member->participant)) found.members.push_back(*parsed);
+        }
+        if (leader_ && !found.members.empty()) found.leader = found.members.front().worker_id;
+        return found;
+    }
+    /// Ends the sessions of a worker: of its members and its writers.
+    void expire(const std::string& worker_id) {
+        std::vector<std::function<void()>> told;
+        {
+            const std::lock_guard lock(mutex_);
+            for (auto& [topic, members] : members_) {
+                std::erase_if(members, [&](Member* member) {
+                    return member->participant.starts_with(worker_id + ":");
+                });
+                for (const Member* member : members) told.push_back(member->changed);
+            }
+            std::erase_if(writers_, [&](const auto& entry) {
+                return entry.second->producer.starts_with(worker_id + "-");
+            });
+        }
+        for (const auto& tell : told) tell();
+    }
+    /// What an expired worker's client does when it comes back: its members are there again, behind the
+    /// others.
+    void reconnect(const std::string& worker_id) {
+        const std::lock_guard lock(mutex_);
+        for (Member* member : all_members_) {
+            auto& members = members_[member->topic];
+            if (member->participant.starts_with(worker_id + ":") &&
+                std::ranges::find(members, member) == members.end())
+                members.push_back(member);
+        }
+    }
+    /// Readers that don't read to the end get only what was there before the last `records`.
+    void delay_arrivals(std::size_t records) {
+        const std::lock_guard lock(mutex_);
+        delayed_ = records;
+    }
     void set_down(bool down) {
         const std::lock_guard lock(mutex_);
         down_ = down;
     }
     void set_leader(bool leader) {
-        std::vector<std::function<void()>> listeners;
+        std::vector<std::function<void()>> told;
         {
             const std::lock_guard lock(mutex_);
             leader_ = leader;
-            listeners = listeners_;
+            for (const Member* member : all_members_) told.push_back(member->changed);
         }
-        for (const auto& listener : listeners) listener();
+        for (const auto& tell : told) tell();
     }
     /// The next append to a topic with this ending fails that way.
     void fail_next_append(const std::string& ending, Outcome outcome) {
         const std::lock_guard lock(mutex_);
         failures_[ending] = outcome;
-    }
-    void forget_listeners() {  // of workers that are gone
-        const std::lock_guard lock(mutex_);
-        listeners_.clear();
     }
     std::vector<Record> log(const std::string& topic) {
         const std::lock_guard lock(mutex_);
@@ -86,20 +124,63 @@ class FakeTopics final : public InternalTopics {
         const std::lock_guard lock(mutex_);
         logs_[topic].push_back(std::move(record));
     }
+    /// Worker ids of those who wrote, one per record, as long as the writer was the topic's.
+    std::vector<std::string> writers_of(const std::string& topic) {
+        const std::lock_guard lock(mutex_);
+        return authors_[topic];
+    }
 
     std::set<std::string> readers, producers, participants;
 
   private:
+    class Reader final : public TopicReader {
+      public:
+        Reader(FakeTopics& topics, std::string topic, wire::MessageId after, std::function<void()> arrived)
+            : topics_(topics), topic_(std::move(topic)), position_(after), arrived_(std::move(arrived)) {
+            topics_.listeners_.insert(this);
+        }
+        ~Reader() override {
+            const std::lock_guard lock(topics_.mutex_);
+            topics_.listeners_.erase(this);
+        }
+        Result<> take_arrived(const Take& take, Deadline) override { return read(take, topics_.delayed_); }
+        Result<> catch_up(const Take& take, Deadline) override { return read(take, 0); }
+        wire::MessageId position() const override { return position_; }
+        const std::string& topic() const { return topic_; }
+        void tell() const { arrived_(); }
+
+      private:
+        Result<> read(const Take& take, std::size_t behind) {
+            std::vector<Record> records;
+            {
+                const std::lock_guard lock(topics_.mutex_);
+                if (topics_.down_) return fail(ErrorCode::unavailable, "broker is down");
+                records = topics_.logs_[topic_];
+            }
+            std::uint64_t at = position_ == wire::MessageId::earliest() ? 0 : position_.entry + 1;
+            for (; at + behind < records.size(); ++at) {
+                take(records[at]);
+                position_ = {7, at, -1, -1};
+            }
+            return {};
+        }
+        FakeTopics& topics_;
+        const std::string topic_;
+        wire::MessageId position_;
+        const std::function<void()> arrived_;
+    };
     class Writer final : public TopicWriter {
       public:
-        Writer(FakeTopics& topics, std::string topic) : topics_(topics), topic_(std::move(topic)) {}
+        Writer(FakeTopics& topics, std::string topic, std::string name)
+            : producer(std::move(name)), topics_(topics), topic_(std::move(topic)) {}
         ~Writer() override {
             const std::lock_guard lock(topics_.mutex_);
-            topics_.writers_.erase(topic_);
+            if (is_the_topics()) topics_.writers_.erase(topic_);
         }
         Result<> append(std::span<const Record> records, Deadline) override {
             const std::lock_guard lock(topics_.mutex_);
             if (topics_.down_) return fail(ErrorCode::unavailable, "broker is down");
+            if (!is_the_topics()) return fail(ErrorCode::conflict, "fenced");
             for (auto it = topics_.failures_.begin(); it != topics_.failures_.end(); ++it) {
                 if (!topic_.ends_with(it->first)) continue;
                 const Outcome outcome = it->second;
@@ -110,38 +191,76 @@ class FakeTopics final : public InternalTopics {
             store(records);
             return {};
         }
+        const std::string producer;
 
       private:
+        bool is_the_topics() const {
+            const auto found = topics_.writers_.find(topic_);
+            return found != topics_.writers_.end() && found->second == this;
+        }
         void store(std::span<const Record> records) {
             auto& log = topics_.logs_[topic_];
             log.insert(log.end(), records.begin(), records.end());
+            auto& authors = topics_.authors_[topic_];
+            authors.insert(authors.end(), records.size(), producer.substr(0, producer.find('-')));
+            for (const Reader* reader : topics_.listeners_) {
+                if (reader->topic() == topic_) reader->tell();
+            }
         }
         FakeTopics& topics_;
         const std::string topic_;
     };
     class Member final : public Membership {
       public:
-        explicit Member(const FakeTopics& topics) : topics_(topics) {}
+        Member(FakeTopics& topics, std::string topic_name, std::string name, std::function<void()> tell)
+            : topic(std::move(topic_name)),
+              participant(std::move(name)),
+              changed(std::move(tell)),
+              topics_(topics) {
+            topics_.all_members_.insert(this);
+        }
+        ~Member() override {
+            std::vector<std::function<void()>> told;
+            {
+                const std::lock_guard lock(topics_.mutex_);
+                topics_.all_members_.erase(this);
+                auto& members = topics_.members_[topic];
+                std::erase(members, this);
+                for (const Member* member : members) told.push_back(member->changed);
+            }
+            for (const auto& tell : told) tell();
+        }
         bool is_leader() const override {
             const std::lock_guard lock(topics_.mutex_);
-            return topics_.leader_;
+            const auto& members = topics_.members_[topic];
+            return topics_.leader_ && !members.empty() && members.front() == this;
         }
+        const std::string topic, participant;
+        const std::function<void()> changed;
 
       private:
-        const FakeTopics& topics_;
+        FakeTopics& topics_;
     };
 
     mutable std::mutex mutex_;
     std::map<std::string, std::vector<Record>> logs_;
-    std::set<std::string> writers_;
+    std::map<std::string, std::vector<std::string>> authors_;
+    std::map<std::string, Writer*> writers_;
+    std::map<std::string, std::vector<Member*>> members_;  // in the order of joining: the first leads
+    std::set<Member*> all_members_;
+    std::set<Reader*> listeners_;
     std::map<std::string, Outcome> failures_;
-    std::vector<std::function<void()>> listeners_;
+    std::size_t delayed_ = 0;
     bool leader_ = true;
     bool down_ = false;
 };
 
 class FakeAdmin final : public BrokerAdmin {
   public:
+    explicit FakeAdmin(FakeTopics& topics) : topics_(topics) {}
+    Result<Participants> participants(const std::string& topic, Deadline) override {
+        return topics_.stats_of(topic);
+    }
     Result<bool> tenant_exists(const std::string& tenant, Deadline) override { return tenant == "public"; }
     Result<bool> namespace_exists(const std::string& tenant, const std::string& ns, Deadline) override {
         return tenant == "public" && ns == "default";
@@ -167,9 +286,37 @@ class FakeAdmin final : public BrokerAdmin {
     }
 
   private:
+    FakeTopics& topics_;
     mutable std::mutex mutex_;
     std::vector<std::string> deleted_;
     int refusals_ = 0;
+};
+
+/// Other workers, as far as a test has some.
+class FakePeers final : public WorkerPeers {
+  public:
+    using Write =
+        std::function<Result<>(const Member&, MetadataChange, const ::proto::FunctionMetaData&, Deadline)>;
+    using Order = std::function<Result<>(const Member&, const std::string& path, Deadline)>;
+    Result<> write(const Member& leader, MetadataChange change, const ::proto::FunctionMetaData& meta,
+                   Deadline deadline) override {
+        return on_write ? on_write(leader, change, meta, deadline) : nobody();
+    }
+    Result<> order(const Member& leader, const std::string& path, Deadline deadline) override {
+        return on_order ? on_order(leader, path, deadline) : nobody();
+    }
+    Result<std::string> package(const Member&, const std::string& digest, Deadline) override {
+        const auto found = packages.find(digest);
+        if (found == packages.end()) return nobody();
+        return found->second;
+    }
+
+    Write on_write;
+    Order on_order;
+    std::map<std::string, std::string> packages;
+
+  private:
+    static std::unexpected<Error> nobody() { return fail(ErrorCode::unavailable, "nobody is there"); }
 };
 
 /// Answers each trigger with what it was asked, or not at all.

@@ -8,7 +8,7 @@
 #include "wire/proto/Function.pb.h"
 #include "wire/proto/Request.pb.h"
 #include "worker/function_runner.h"
-#include "worker/function_tables.h"
+#include "worker/schedule.h"
 
 namespace weft::worker {
 namespace {
@@ -86,7 +86,7 @@ TEST(InternalTopics, mutated_messages_are_read_or_refused_never_worse) {
         if (const auto event = read_assignment(record)) assignments.apply(*event);
     }
     for (const auto& [name, known] : metadata.all()) {
-        std::map<std::string, std::size_t> load{{"w", 0}};
+        Workforce load{{{"w", {0}}}, {}};
         EXPECT_LE(plan_assignments(name, known, assignments.of(name), load).size(), 2000U);
     }
 }
@@ -127,20 +127,20 @@ TEST(MetadataTable, a_write_that_means_an_earlier_life_is_out_of_date) {
 }
 
 TEST(Assignments, new_instances_go_to_the_least_loaded_worker) {
-    std::map<std::string, std::size_t> load{{"a", 2}, {"b", 0}};
+    Workforce load{{{"a", {2}}, {"b", {0}}}, {}};
     EXPECT_THAT(shown(plan_assignments(kF, meta_of("f", 0, 4), {}, load)),
                 ElementsAre("0=b", "1=b", "2=a", "3=b"));
 }
 
 TEST(Assignments, what_is_assigned_stays_unless_its_worker_is_gone) {
     const auto meta = meta_of("f", 0, 3);
-    std::map<std::string, std::size_t> load{{"a", 1}, {"b", 0}};
+    Workforce load{{{"a", {1}}, {"b", {0}}}, {}};
     const InstanceAssignments current{{0, {"a", meta}}, {1, {"dead", meta}}};
     EXPECT_THAT(shown(plan_assignments(kF, meta, current, load)), ElementsAre("1=b", "2=a"));
 }
 
 TEST(Assignments, a_new_version_is_written_on_the_same_worker) {
-    std::map<std::string, std::size_t> load{{"a", 1}};
+    Workforce load{{{"a", {1}}}, {}};
     const InstanceAssignments current{{0, {"a", meta_of("f", 0)}}};
     EXPECT_THAT(shown(plan_assignments(kF, meta_of("f", 1), current, load)), ElementsAre("0=a"));
     EXPECT_THAT(plan_assignments(kF, meta_of("f", 0), current, load), IsEmpty())
@@ -149,14 +149,14 @@ TEST(Assignments, a_new_version_is_written_on_the_same_worker) {
 
 TEST(Assignments, surplus_instances_and_deleted_functions_are_removed) {
     const auto meta = meta_of("f", 1, 1);
-    std::map<std::string, std::size_t> load{{"a", 2}};
+    Workforce load{{{"a", {2}}}, {}};
     const InstanceAssignments current{{0, {"a", meta}}, {1, {"a", meta}}, {-1, {"a", meta}}};
     EXPECT_THAT(shown(plan_assignments(kF, meta, current, load)), ElementsAre("-1=", "1="));
     EXPECT_THAT(shown(plan_assignments(kF, nullptr, current, load)), ElementsAre("-1=", "0=", "1="));
 }
 
 TEST(Assignments, without_workers_nothing_is_assigned) {
-    std::map<std::string, std::size_t> nobody;
+    Workforce nobody;
     EXPECT_THAT(plan_assignments(kF, meta_of("f", 0, 2), {}, nobody), IsEmpty());
 }
 
@@ -166,8 +166,7 @@ TEST(Assignments, the_table_counts_load) {
     table.apply({{kF, 0}, "a", meta});
     table.apply({{kF, 1}, "b", meta});
     table.apply({{kF, 1}, "a", meta});
-    EXPECT_EQ(table.load({"a", "b", "c"}),
-              (std::map<std::string, std::size_t>{{"a", 2}, {"b", 0}, {"c", 0}}));
+    EXPECT_EQ(table.holders(), (std::map<std::string, std::size_t>{{"a", 2}}));
     table.apply({{kF, 0}, "", nullptr});
     table.apply({{kF, 1}, "", nullptr});
     table.apply({{kF, 1}, "", nullptr});

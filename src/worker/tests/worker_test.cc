@@ -42,7 +42,8 @@ struct World {
 
     fs::path folder;
     testing::FakeTopics topics;
-    testing::FakeAdmin admin;
+    testing::FakeAdmin admin{topics};
+    testing::FakePeers peers;
     testing::FakeStarter starter;
     testing::FakeTrigger trigger;
 };
@@ -60,7 +61,6 @@ struct Life {
         native.stop();
         runners.shut_down(Deadline::after(kPatience));
         pool.stop();
-        world.topics.forget_listeners();
     }
     static PlaneOptions options(TopicNames topics) {
         PlaneOptions plane;
@@ -72,6 +72,8 @@ struct Life {
         plane.ns = "functions";
         plane.backoff_min = 1ms;
         plane.backoff_max = 5ms;
+        plane.leader_patience = 20ms;
+        plane.reschedule_after = 0s;
         return plane;
     }
     bool ready() const {
@@ -91,9 +93,9 @@ struct Life {
                                           world.folder / "instances", kWorker, "standalone", "python3",
                                           "pulsar://x:1", "http://x:2", nullptr, 10s, 1ms, 4ms}};
     ControlPlane java{options(TopicNames::of_java_workers("public/functions")), world.topics, world.admin,
-                      runners};
+                      world.peers, runners};
     ControlPlane native{options(TopicNames::of_weft_workers("public/functions")), world.topics, world.admin,
-                        runners};
+                        world.peers, runners};
     FunctionsApi api{{kWorker, "localhost", 8080, kPatience, 5s, 1ms, kPatience, &world.trigger},
                      java,
                      native,
@@ -207,8 +209,8 @@ TEST_F(WorkerTest, the_topics_hold_what_pulsars_worker_would_write) {
     EXPECT_EQ(assignments[1].key, "public/default/f:0");
     EXPECT_EQ(assignments[1].payload, "");
     EXPECT_THAT(world.topics.producers, ElementsAre(kWorker + "-leader", kWorker + "-scheduler-manager"));
-    EXPECT_THAT(world.topics.readers, ElementsAre(kWorker + "-function-assignment-initialize",
-                                                  kWorker + "-function-metadata-tailer"));
+    EXPECT_THAT(world.topics.readers,
+                ElementsAre(kWorker + "-function-assignment-tailer", kWorker + "-function-metadata-tailer"));
     EXPECT_THAT(world.topics.participants, ElementsAre(kWorker + ":localhost:8080"));
 }
 

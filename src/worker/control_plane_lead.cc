@@ -1,0 +1,280 @@
+// The part of ControlPlane that leads.
+
+#include <algorithm>
+
+#include "http/client.h"
+#include "model/function_details.h"
+#include "observe/log.h"
+#include "wire/proto/Function.pb.h"
+#include "worker/control_plane.h"
+
+namespace weft::worker {
+namespace {
+
+constexpr Duration kAssignPatience = 10s;     // for assignments that the control thread writes
+constexpr std::size_t kRecordsAtOnce = 1000;  // of assignments under way to the broker
+
+}  // namespace
+
+Result<> ControlPlane::lead(std::optional<Participants> seen, Deadline deadline) {
+    if (!membership_->is_leader()) {
+        const bool led = is_leader();
+        {
+            const std::lock_guard lock(mutex_);
+            leading_ = false;
+            drains_.clear();  // they are the memory of the one who leads
+        }
+        return led ? follow(deadline) : Result<>{};
+    }
+    if (!is_leader()) return take_the_lead(deadline);
+    if (seen) return look_after(std::move(*seen), deadline);
+    return {};
+}
+
+Result<> ControlPlane::take_the_lead(Deadline deadline) {
+    // Writers first: once they are open nobody else writes, so what is read then is all there is.
+    WEFT_TRY(metadata_writer_,
+             topics_.open_writer(options_.topics.metadata, options_.worker_id + "-leader", deadline));
+    WEFT_TRY(assignment_writer_, topics_.open_writer(options_.topics.assignments,
+                                                     options_.worker_id + "-scheduler-manager", deadline));
+    WEFT_TRY_VOID(read_topics(true, deadline));
+    act_on_changes();
+    WEFT_TRY(roster_, participants(deadline));
+    rebalanced_at_ = options_.now();
+    WEFT_TRY_VOID(assign_all(deadline));
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return fail(ErrorCode::cancelled, "stopping");
+    leading_ = true;
+    changed_.notify_all();
+    return {};
+}
+
+/// Assigns anew if workers have come, or have been gone for too long.
+Result<> ControlPlane::look_after(Participants seen, Deadline deadline) {
+    roster_ = std::move(seen);
+    {
+        const std::lock_guard lock(mutex_);
+        std::erase_if(drains_, [&](const auto& drain) { return !roster_.find(drain.first); });
+    }
+    const Workforce now = workforce();
+    std::set<std::string> takers;
+    for (const auto& [id, worker] : now.takers) takers.insert(id);
+    if (takers != planned_for_ || now.waited_for != planned_waiting_)
+        WEFT_TRY_VOID(assign_all(deadline.at_most(kAssignPatience)));
+    const bool rebalances = options_.rebalance_every > Duration::zero();
+    if (rebalances && options_.now() - rebalanced_at_ >= options_.rebalance_every && now.takers.size() > 1)
+        return rebalance_now(deadline.at_most(kAssignPatience));
+    return {};
+}
+
+/// Who can take instances, with what they have.
+Workforce ControlPlane::workforce() {
+    Workforce force;
+    std::set<std::string> present{options_.worker_id};
+    for (const auto& member : roster_.members) present.insert(member.worker_id);
+    const std::lock_guard lock(mutex_);
+    std::set<std::string> holders;
+    for (const auto& [id, count] : assignments_.holders()) holders.insert(id);
+    std::set<std::string> takers = present;
+    std::erase_if(takers, [this](const auto& id) { return is_drained(id); });
+    for (const auto& id : takers.empty() ? present : takers) {  // those that are left have to do
+        const Member* const member = roster_.find(id);
+        const auto held = assignments_.holders().find(id);
+        force.takers[id] = {held == assignments_.holders().end() ? 0 : held->second,
+                            !member || member->is_weft};
+    }
+    force.waited_for = absences_.waited_for(holders, present, options_.now(), options_.reschedule_after);
+    return force;
+}
+
+/// Assigns every function of either table.
+Result<> ControlPlane::assign_all(Deadline deadline) {
+    Workforce force = workforce();
+    std::set<std::string> takers;
+    for (const auto& [id, worker] : force.takers) takers.insert(id);
+    std::set<model::FunctionName> names;
+    std::vector<AssignmentEvent> changes;
+    std::vector<MetaPtr> leftovers;  // deleted by somebody who didn't get to clean up
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto& [name, meta] : metadata_.all()) names.insert(name);
+        for (const auto& [name, instances] : assignments_.all()) names.insert(name);
+        for (const auto& name : names) {
+            if (retiring_.contains(name)) continue;
+            const MetaPtr meta = metadata_.find(name);
+            const InstanceAssignments& current = assignments_.of(name);
+            if (!meta) {
+                leftovers.push_back(current.begin()->second.meta);
+                continue;
+            }
+            std::ranges::move(plan_assignments(name, meta, current, force), std::back_inserter(changes));
+        }
+    }
+    for (const auto& leftover : leftovers) retire(leftover, {});
+    WEFT_TRY_VOID(write_assignments(changes, deadline));
+    planned_for_ = std::move(takers);
+    planned_waiting_ = std::move(force.waited_for);
+    return {};
+}
+
+Result<> ControlPlane::assign(const model::FunctionName& name, Deadline deadline) {
+    if (retiring_.contains(name)) return {};  // its past is cleaned up first
+    const MetaPtr meta = find(name);
+    const bool grows = meta && assignments_of(name).size() <
+                                   static_cast<std::size_t>(model::instances_of(meta->functiondetails()));
+    if (grows) {  // also those who have just come may get some
+        if (auto seen = participants(deadline)) roster_ = std::move(*seen);
+    }
+    Workforce force = workforce();
+    std::vector<AssignmentEvent> changes;
+    {
+        const std::lock_guard lock(mutex_);
+        changes = plan_assignments(name, metadata_.find(name), assignments_.of(name), force);
+    }
+    WEFT_TRY_VOID(write_assignments(changes, deadline));
+    run_locally(name);
+    return {};
+}
+
+/// Writes what is planned, by portions; what of it concerns this worker is done as soon as it is stored.
+Result<> ControlPlane::write_assignments(const std::vector<AssignmentEvent>& changes, Deadline deadline) {
+    for (std::size_t at = 0; at < changes.size(); at += kRecordsAtOnce) {
+        const auto portion = std::span(changes).subspan(at, std::min(kRecordsAtOnce, changes.size() - at));
+        std::vector<Record> records;
+        for (const auto& change : portion) {
+            records.push_back(
+                change.worker_id.empty()
+                    ? assignment_removal(change.key.function, change.key.instance_id)
+                    : assignment_record(*change.meta, change.key.instance_id, change.worker_id));
+        }
+        if (auto stored = assignment_writer_->append(records, deadline); !stored) {
+            distrust();  // any of them may stand in the topic
+            return stored;
+        }
+        for (const auto& change : portion) apply(change);
+        act_on_changes();
+    }
+    return {};
+}
+
+// Rebalance and drain.
+
+Result<> ControlPlane::rebalance_now(Deadline deadline) {
+    Workforce force = workforce();
+    if (force.takers.size() < 2)
+        return fail(ErrorCode::invalid_argument, "Too few workers (need at least 2)");
+    std::vector<AssignmentEvent> moves;
+    {
+        const std::lock_guard lock(mutex_);
+        moves = plan_rebalance(assignments_.all(), std::move(force));
+    }
+    rebalanced_at_ = options_.now();
+    return write_assignments(moves, deadline);
+}
+
+Result<> ControlPlane::rebalance(Deadline deadline) {
+    return lead_or_order([this](Deadline until) { return rebalance_now(until); },
+                         "/admin/v2/worker/rebalance", deadline);
+}
+
+/// With mutex_ held.
+bool ControlPlane::is_drained(const std::string& worker_id) const {
+    const auto drain = drains_.find(worker_id);
+    return drain != drains_.end() && drain->second.state != DrainStatus::State::failed;
+}
+
+Result<> ControlPlane::drain_now(const std::string& worker_id, Deadline deadline) {
+    WEFT_TRY(roster_, participants(deadline));
+    if (roster_.members.size() < 2)
+        return fail(ErrorCode::invalid_argument, "Too few workers (need at least 2)");
+    if (!roster_.find(worker_id)) {
+        return fail(ErrorCode::invalid_argument, "Worker ", worker_id,
+                    " is not in the cluster: see functions-worker get-cluster");
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        const bool others = std::ranges::any_of(roster_.members, [&](const Member& member) {
+            return member.worker_id != worker_id && !is_drained(member.worker_id);
+        });
+        if (!others) return fail(ErrorCode::invalid_argument, "Too few workers (need at least 2)");
+        const auto [drain, is_new] = drains_.try_emplace(worker_id);
+        if (!is_new && drain->second.state != DrainStatus::State::failed) {
+            return fail(ErrorCode::precondition_failed, "Worker ", worker_id,
+                        " was not yet removed after a prior drain op; try later");
+        }
+        drain->second = {};
+    }
+    const auto moved = assign_all(deadline);
+    const std::lock_guard lock(mutex_);
+    auto& status = drains_[worker_id];
+    status.state = moved ? DrainStatus::State::done : DrainStatus::State::failed;
+    if (!moved) status.error = moved.error().message;
+    return moved;
+}
+
+Result<> ControlPlane::drain(const std::string& worker_id, Deadline deadline) {
+    return lead_or_order([&](Deadline until) { return drain_now(worker_id, until); },
+                         str_cat("/admin/v2/worker/leader/drain?workerId=", http::url_encode(worker_id)),
+                         deadline);
+}
+
+std::optional<DrainStatus> ControlPlane::drain_status(const std::string& worker_id) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = drains_.find(worker_id);
+    return found == drains_.end() ? std::nullopt : std::optional(found->second);
+}
+
+// Metadata.
+
+Result<> ControlPlane::write(MetadataChange change, const MetaPtr& meta, Deadline deadline) {
+    {
+        const std::lock_guard lock(mutex_);
+        WEFT_TRY_VOID(metadata_.check_current(change, *meta));
+    }
+    const Record record = metadata_record(change, *meta, options_.worker_id);
+    if (auto stored = metadata_writer_->append({&record, 1}, deadline); !stored) {
+        distrust();
+        return std::unexpected(
+            std::move(stored).error().context("The function's metadata may not have been stored"));
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        metadata_.apply({change, meta});
+    }
+    if (updated_ && change == MetadataChange::update) updated_(meta);
+    return {};
+}
+
+/// Pulsar's own workers stop the instances of a deleted function when their assignments go, and clean up
+/// themselves.
+Result<> ControlPlane::let_java_workers_go(const model::FunctionName& name, Deadline deadline) {
+    std::vector<AssignmentEvent> removals;
+    for (const auto& [id, assigned] : assignments_of(name)) {
+        const Member* const owner = roster_.find(assigned.worker_id);
+        if (owner && !owner->is_weft) removals.push_back({{name, id}, "", nullptr});
+    }
+    return write_assignments(removals, deadline);
+}
+
+/// Stops and cleans up a deleted function, then removes its assignments: until then they tell a worker that
+/// leads after a crash what is left to be cleaned up.
+void ControlPlane::retire(const MetaPtr& meta, std::function<void()> done) {
+    const auto name = model::name_of(meta->functiondetails());
+    retiring_.insert(name);
+    here_.erase(name);
+    runners_.retire(name, meta, [this, name, done = std::move(done)] {
+        finish_retirement(name);
+        if (done) done();
+    });
+}
+
+void ControlPlane::finish_retirement(const model::FunctionName& name) {
+    const std::lock_guard writing(writing_);
+    retiring_.erase(retiring_.find(name));
+    if (retiring_.contains(name)) return;
+    if (!is_leader()) return run_locally(name);
+    if (!assign(name, Deadline::after(kAssignPatience)))
+        look_again();  // which finds the assignments without a function, and cleans up once more
+}
+
+}  // namespace weft::worker

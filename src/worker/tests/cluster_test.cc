@@ -1,0 +1,434 @@
+// A cluster of control planes in one thread, on topics in memory, with virtual time and a seed: workers come
+// and go, sleep while others lead, wake up late; functions come, change and go; writes get lost.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <list>
+#include <random>
+
+#include "model/function_details.h"
+#include "wire/proto/Function.pb.h"
+#include "worker/control_plane.h"
+#include "worker/testing/fake_world.h"
+
+namespace weft::worker {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+/// What "runs" on one worker; cleaning up is done when the test says so.
+class FakeInstances final : public LocalInstances {
+  public:
+    void want(const model::FunctionName& name, MetaPtr, std::set<std::int32_t> instances) override {
+        if (instances.empty()) {
+            wanted.erase(name);
+        } else {
+            wanted[name] = std::move(instances);
+        }
+    }
+    void retire(const model::FunctionName& name, MetaPtr, std::function<void()> done) override {
+        wanted.erase(name);
+        retiring.push_back(std::move(done));
+    }
+    bool finish_one() {
+        if (retiring.empty()) return false;
+        const auto done = std::move(retiring.front());
+        retiring.erase(retiring.begin());
+        if (done) done();
+        return true;
+    }
+
+    std::map<model::FunctionName, std::set<std::int32_t>> wanted;
+    std::vector<std::function<void()>> retiring;
+};
+
+struct Node {
+    std::string id;
+    std::unique_ptr<FakeInstances> instances;
+    std::unique_ptr<ControlPlane> plane;  // null: dead
+    bool asleep = false;
+};
+
+class Cluster {
+  public:
+    Cluster() {
+        peers.on_write = [this](const Member& to, MetadataChange change,
+                                const ::proto::FunctionMetaData& meta, Deadline deadline) -> Result<> {
+            Node* const node = find(to.worker_id);
+            if (!node || !node->plane || node->asleep) return fail(ErrorCode::unavailable, "nobody listens");
+            if (!node->plane->is_leader()) return fail(ErrorCode::unavailable, "not the leader");
+            const auto copy = std::make_shared<::proto::FunctionMetaData>(meta);
+            return change == MetadataChange::update ? node->plane->put(copy, deadline)
+                                                    : node->plane->remove(copy, {}, deadline);
+        };
+        peers.on_order = [this](const Member& to, const std::string& path, Deadline deadline) -> Result<> {
+            Node* const node = find(to.worker_id);
+            const auto worker = path.find("workerId=");
+            if (!node || !node->plane || worker == path.npos)
+                return fail(ErrorCode::unavailable, "nobody listens");
+            return node->plane->drain(path.substr(worker + 9), deadline);
+        };
+    }
+
+    Node& start(const std::string& id) {
+        Node* node = find(id);
+        if (!node) node = &nodes.emplace_back(Node{id, nullptr, nullptr});
+        PlaneOptions options;
+        options.label = id;
+        options.topics = TopicNames::of_java_workers("public/functions");
+        options.worker_id = id;
+        options.participant = id + ":host:1";
+        options.tenant = "public";
+        options.ns = "functions";
+        options.leader_patience = 0s;
+        options.now = [this] { return now; };
+        node->asleep = false;
+        node->instances = std::make_unique<FakeInstances>();
+        node->plane =
+            std::make_unique<ControlPlane>(std::move(options), topics, admin, peers, *node->instances);
+        return *node;
+    }
+    static void kill(Node& node) {
+        node.plane.reset();
+        node.instances.reset();
+    }
+    Node* find(const std::string& id) {
+        const auto found = std::ranges::find(nodes, id, &Node::id);
+        return found == nodes.end() ? nullptr : &*found;
+    }
+    static bool step(Node& node) {
+        return node.plane && !node.asleep && node.plane->step(Deadline::after(1s)).has_value();
+    }
+    void settle(int rounds = 20) {
+        for (int round = 0; round < rounds; ++round) {
+            now += 1s;
+            for (Node& node : nodes) {
+                step(node);
+                while (node.plane && !node.asleep && node.instances->finish_one()) {
+                }
+            }
+        }
+    }
+    Node* leader() {
+        for (Node& node : nodes) {
+            if (node.plane && !node.asleep && node.plane->is_leader()) return &node;
+        }
+        return nullptr;
+    }
+    std::vector<Record> log(const std::string& topic) {
+        return topics.log("persistent://public/functions/" + topic);
+    }
+
+    SteadyTime now{};
+    testing::FakeTopics topics;
+    testing::FakeAdmin admin{topics};
+    testing::FakePeers peers;
+    std::list<Node> nodes;
+};
+
+std::shared_ptr<::proto::FunctionMetaData> function(const std::string& name, int parallelism,
+                                                    std::uint64_t created, std::uint64_t version = 0) {
+    auto meta = std::make_shared<::proto::FunctionMetaData>();
+    auto& details = *meta->mutable_functiondetails();
+    details.set_tenant("t");
+    details.set_namespace_("n");
+    details.set_name(name);
+    details.set_runtime(::proto::FunctionDetails::PYTHON);
+    details.set_parallelism(parallelism);
+    meta->set_createtime(created);
+    meta->set_version(version);
+    return meta;
+}
+const Deadline kNow = Deadline::after(0s);
+
+/// "worker f:0 f:1" for each worker that runs something.
+std::vector<std::string> running(Cluster& cluster) {
+    std::vector<std::string> lines;
+    for (const Node& node : cluster.nodes) {
+        if (!node.plane) continue;
+        std::string line = node.id;
+        for (const auto& [name, ids] : node.instances->wanted) {
+            for (const auto id : ids) str_append(line, " ", name.name, ":", id);
+        }
+        lines.push_back(line);
+    }
+    return lines;
+}
+
+TEST(Cluster, a_write_on_any_worker_is_spread_over_all) {
+    Cluster cluster;
+    for (const auto* id : {"a", "b", "c"}) cluster.start(id);
+    cluster.settle();
+    ASSERT_EQ(cluster.leader(), cluster.find("a"));
+    ASSERT_TRUE(cluster.find("b")->plane->put(function("f", 3, 1), kNow));
+    ASSERT_TRUE(cluster.find("c")->plane->put(function("g", 1, 1), kNow));
+    cluster.settle();
+    EXPECT_THAT(running(cluster), ElementsAre("a f:0 g:0", "b f:1", "c f:2"));
+    EXPECT_EQ(cluster.log("assignments").size(), 4U);
+    for (const Node& node : cluster.nodes) EXPECT_EQ(node.plane->functions().size(), 2U);
+    int gone = 0;
+    ASSERT_TRUE(cluster.find("b")->plane->remove(function("f", 3, 1, 1), [&] { ++gone; }, kNow));
+    EXPECT_EQ(gone, 0);
+    cluster.settle();
+    EXPECT_EQ(gone, 1);
+    EXPECT_THAT(running(cluster), ElementsAre("a g:0", "b", "c"));
+    EXPECT_EQ(cluster.log("assignments").size(), 7U);
+    const auto stale = cluster.find("b")->plane->put(function("g", 2, 1), kNow);
+    ASSERT_FALSE(stale);
+    EXPECT_EQ(stale.error().message, "Update request ignored because it is out of date. Please try again.");
+}
+
+TEST(Cluster, what_a_dead_worker_had_goes_elsewhere_after_the_grace_and_nothing_else_moves) {
+    Cluster cluster;
+    for (const auto* id : {"a", "b", "c"}) cluster.start(id);
+    cluster.settle();
+    for (int f = 0; f < 6; ++f)
+        ASSERT_TRUE(cluster.leader()->plane->put(function(str_cat("f", f), 1, 1), kNow));
+    cluster.settle();
+    EXPECT_THAT(running(cluster), ElementsAre("a f0:0 f3:0", "b f1:0 f4:0", "c f2:0 f5:0"));
+    Cluster::kill(*cluster.find("a"));
+    for (Node& node : cluster.nodes) Cluster::step(node);
+    EXPECT_EQ(cluster.leader(), cluster.find("b")) << "the next leads at once";
+    cluster.now += 1s;
+    for (Node& node : cluster.nodes) Cluster::step(node);
+    EXPECT_EQ(cluster.log("assignments").size(), 6U) << "the dead may come back";
+    cluster.settle();
+    EXPECT_THAT(running(cluster), ElementsAre("b f0:0 f1:0 f4:0", "c f2:0 f3:0 f5:0"));
+    EXPECT_EQ(cluster.log("assignments").size(), 8U);
+    cluster.start("a");
+    cluster.settle();
+    EXPECT_EQ(cluster.log("assignments").size(), 8U) << "a worker that joins moves nothing";
+    ASSERT_TRUE(cluster.find("a")->plane->put(function("f6", 1, 1), kNow));
+    ASSERT_TRUE(cluster.leader()->plane->rebalance(kNow));
+    cluster.settle();
+    EXPECT_THAT(running(cluster), ElementsAre("a f2:0 f6:0", "b f0:0 f1:0 f4:0", "c f3:0 f5:0"));
+}
+
+TEST(Cluster, a_worker_that_is_back_within_the_grace_keeps_what_it_had) {
+    Cluster cluster;
+    for (const auto* id : {"a", "b"}) cluster.start(id);
+    cluster.settle();
+    ASSERT_TRUE(cluster.leader()->plane->put(function("f", 2, 1), kNow));
+    cluster.settle();
+    Cluster::kill(*cluster.find("b"));
+    Cluster::step(*cluster.find("a"));
+    cluster.now += 1s;
+    Cluster::step(*cluster.find("a"));
+    Cluster::step(cluster.start("b"));
+    cluster.settle();
+    EXPECT_THAT(running(cluster), ElementsAre("a f:0", "b f:1"));
+    EXPECT_EQ(cluster.log("assignments").size(), 2U);
+}
+
+TEST(Cluster, who_leaves_in_order_hands_over_first) {
+    for (const std::string leaver : {"a", "b"}) {  // the leader, a follower
+        Cluster cluster;
+        for (const auto* id : {"a", "b", "c"}) cluster.start(id);
+        cluster.settle();
+        ASSERT_TRUE(cluster.leader()->plane->put(function("f", 3, 1), kNow));
+        cluster.settle();
+        cluster.find(leaver)->plane->hand_over(kNow);
+        for (const auto& assignment : cluster.leader()->plane->assignments())
+            EXPECT_NE(assignment.worker_id, leaver);
+        for (Node& node : cluster.nodes) Cluster::step(node);
+        EXPECT_THAT(cluster.find(leaver)->instances->wanted, IsEmpty());
+        EXPECT_EQ(cluster.leader()->plane->drain_status(leaver)->state, DrainStatus::State::done);
+        EXPECT_EQ(cluster.leader()->plane->drain(leaver, kNow).error().code, ErrorCode::precondition_failed);
+        Cluster::kill(*cluster.find(leaver));
+        cluster.settle();
+        EXPECT_EQ(cluster.log("assignments").size(), 4U);
+        EXPECT_FALSE(cluster.leader()->plane->drain_status(leaver));
+    }
+    Cluster alone;
+    alone.start("a");
+    alone.settle();
+    ASSERT_TRUE(alone.leader()->plane->put(function("f", 1, 1), kNow));
+    alone.find("a")->plane->hand_over(kNow);
+    EXPECT_EQ(alone.log("assignments").size(), 1U) << "there is nobody to take it";
+    EXPECT_EQ(alone.leader()->plane->rebalance(kNow).error().message, "Too few workers (need at least 2)");
+}
+
+TEST(Cluster, a_leader_that_wakes_up_late_writes_nothing) {
+    Cluster cluster;
+    for (const auto* id : {"a", "b"}) cluster.start(id);
+    cluster.settle();
+    Node& late = *cluster.find("a");
+    ASSERT_TRUE(late.plane->put(function("f", 1, 1), kNow));
+    cluster.settle();
+    late.asleep = true;
+    cluster.topics.expire("a");
+    cluster.settle();
+    ASSERT_TRUE(cluster.find("b")->plane->put(function("f", 1, 1, 1), kNow));
+    const auto before = cluster.log("metadata").size() + cluster.log("assignments").size();
+    late.asleep = false;
+    cluster.topics.reconnect("a");
+    ASSERT_TRUE(late.plane->is_leader()) << "as far as it knows";
+    EXPECT_FALSE(late.plane->put(function("f", 1, 1, 1), kNow));
+    EXPECT_EQ(cluster.log("metadata").size() + cluster.log("assignments").size(), before);
+    EXPECT_FALSE(late.plane->is_leader());
+    cluster.settle();
+    EXPECT_EQ(late.plane->find({"t", "n", "f"})->version(), 1U);
+    EXPECT_THAT(running(cluster), ElementsAre("a", "b f:0"));
+}
+
+TEST(Cluster, a_function_made_again_starts_when_its_past_is_cleaned_up) {
+    Cluster cluster;
+    for (const auto* id : {"a", "b"}) cluster.start(id);
+    cluster.settle();
+    ASSERT_TRUE(cluster.leader()->plane->put(function("f", 2, 1), kNow));
+    cluster.settle();
+    ASSERT_TRUE(cluster.leader()->plane->remove(function("f", 2, 1, 1), {}, kNow));
+    ASSERT_TRUE(cluster.leader()->plane->put(function("f", 2, 2), kNow));
+    for (Node& node : cluster.nodes) Cluster::step(node);
+    EXPECT_THAT(running(cluster), ElementsAre("a", "b")) << "the subscription is not deleted yet";
+    cluster.settle();
+    EXPECT_THAT(running(cluster), ElementsAre("a f:0", "b f:1"));
+}
+
+/// One life of a simulated cluster.
+class Simulation {
+  public:
+    explicit Simulation(unsigned seed) : random_(seed) {}
+
+    void run(int turns) {
+        for (const auto* id : {"a", "b", "c"}) cluster_.start(id);
+        for (int turn = 0; turn < turns; ++turn) act();
+        heal();
+        check();
+    }
+
+  private:
+    unsigned dice(unsigned sides) { return static_cast<unsigned>(random_() % sides); }
+    Node& any() { return *std::next(cluster_.nodes.begin(), dice(3)); }
+
+    void act() {
+        Node& node = any();
+        cluster_.now += std::chrono::milliseconds(dice(600));
+        const unsigned what = dice(100);
+        if (what < 55) {
+            Cluster::step(node);
+        } else if (what < 65) {
+            if (node.plane && !node.asleep) node.instances->finish_one();
+        } else if (what < 82) {
+            change(node);
+        } else if (what < 86) {
+            cluster_.topics.delay_arrivals(dice(4));
+        } else if (what < 89) {
+            const auto outcome = dice(2) == 0 ? testing::FakeTopics::Outcome::lost
+                                              : testing::FakeTopics::Outcome::stored_but_unknown;
+            cluster_.topics.fail_next_append(dice(2) == 0 ? "functions/metadata" : "functions/assignments",
+                                             outcome);
+        } else if (what < 92) {
+            if (node.plane) {
+                Cluster::kill(node);
+            } else {
+                cluster_.start(node.id);
+            }
+        } else if (what < 95) {
+            if (node.plane) node.asleep = true;
+            if (node.plane && dice(3) != 0) cluster_.topics.expire(node.id);
+        } else if (what < 98) {
+            wake(node);
+        } else if (node.plane && !node.asleep) {
+            (void)(dice(2) == 0 ? node.plane->rebalance(kNow) : node.plane->drain(any().id, kNow));
+        }
+    }
+    void wake(Node& node) {
+        if (!node.plane || !node.asleep) return;
+        node.asleep = false;
+        cluster_.topics.reconnect(node.id);
+        if (dice(2) == 0) change(node);  // before it has looked around
+    }
+
+    /// A client's request at a worker; what is confirmed must be true for ever.
+    void change(Node& node) {
+        if (!node.plane || node.asleep || !node.plane->initialized()) return;
+        const std::string name = str_cat("f", dice(6));
+        const MetaPtr known = node.plane->find({"t", "n", name});
+        const bool removal = known && dice(3) == 0;
+        auto next = known ? std::make_shared<::proto::FunctionMetaData>(*known)
+                          : function(name, 1 + static_cast<int>(dice(4)), ++created_);
+        if (known) {
+            next->set_version(known->version() + 1);
+            next->mutable_functiondetails()->set_parallelism(1 + static_cast<int>(dice(4)));
+        }
+        const auto done = removal ? node.plane->remove(next, {}, kNow) : node.plane->put(next, kNow);
+        if (!done) return;
+        ++confirmed_;
+        bool in_log = false;
+        for (const auto& record : cluster_.log("metadata")) {
+            const auto event = read_metadata(record).value().value();
+            in_log = in_log || (event.change == (removal ? MetadataChange::remove : MetadataChange::update) &&
+                                event.meta->SerializeAsString() == next->SerializeAsString());
+        }
+        EXPECT_TRUE(in_log) << "confirmed, and not in the topic: " << name;
+    }
+
+    void heal() {
+        cluster_.topics.delay_arrivals(0);
+        for (Node& node : cluster_.nodes) {
+            if (node.plane) {
+                wake(node);
+            } else {
+                cluster_.start(node.id);
+            }
+        }
+        cluster_.settle(40);
+    }
+
+    void check() {
+        MetadataTable truth;
+        for (const auto& record : cluster_.log("metadata")) {
+            const auto event = read_metadata(record).value().value();
+            EXPECT_TRUE(truth.apply(event)) << "a leader wrote what is out of date";
+        }
+        const Node* const leader = cluster_.leader();
+        ASSERT_TRUE(leader);
+        std::multiset<std::string> wanted, owned;
+        for (const auto& [name, meta] : truth.all()) {
+            for (int id = 0; id < meta->functiondetails().parallelism(); ++id)
+                wanted.insert(name.instance_key(id));
+        }
+        for (const Node& node : cluster_.nodes) {
+            EXPECT_EQ(node.plane->functions().size(), truth.all().size()) << node.id;
+            for (const auto& [name, meta] : truth.all()) {
+                const auto known = node.plane->find(name);
+                EXPECT_TRUE(known && known->SerializeAsString() == meta->SerializeAsString()) << node.id;
+            }
+            std::vector<std::string> mine, theirs;
+            for (const auto& a : node.plane->assignments())
+                mine.push_back(a.key.function.instance_key(a.key.instance_id) + "=" + a.worker_id);
+            for (const auto& a : leader->plane->assignments())
+                theirs.push_back(a.key.function.instance_key(a.key.instance_id) + "=" + a.worker_id);
+            EXPECT_EQ(mine, theirs) << node.id;
+            for (const auto& [name, ids] : node.instances->wanted) {
+                for (const auto id : ids) owned.insert(name.instance_key(id));
+            }
+        }
+        EXPECT_EQ(owned, wanted) << "each instance runs, and once";
+        EXPECT_GT(confirmed_, 0);
+        const auto written = cluster_.log("assignments").size();
+        cluster_.settle();
+        EXPECT_EQ(cluster_.log("assignments").size(), written) << "at rest nothing is written";
+    }
+
+    std::mt19937 random_;
+    Cluster cluster_;
+    std::uint64_t created_ = 0;
+    int confirmed_ = 0;
+};
+
+TEST(Cluster, whatever_happens_every_instance_is_owned_once_in_the_end) {
+    const char* const asked = std::getenv("WEFT_CLUSTER_SEEDS");
+    const unsigned seeds = asked ? static_cast<unsigned>(std::strtoul(asked, nullptr, 10)) : 40;
+    for (unsigned seed = 1; seed <= seeds && !::testing::Test::HasFailure(); ++seed) {
+        SCOPED_TRACE(str_cat("seed ", seed));
+        Simulation(seed).run(600);
+    }
+}
+
+}  // namespace
+}  // namespace weft::worker

@@ -1,0 +1,149 @@
+// Who is there, and which worker runs which instance.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "wire/proto/Function.pb.h"
+#include "worker/schedule.h"
+
+namespace weft::worker {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+MetaPtr meta_of(const std::string& name, int parallelism,
+                ::proto::FunctionDetails::Runtime runtime = ::proto::FunctionDetails::PYTHON) {
+    auto meta = std::make_shared<::proto::FunctionMetaData>();
+    auto& details = *meta->mutable_functiondetails();
+    details.set_tenant("t");
+    details.set_namespace_("n");
+    details.set_name(name);
+    details.set_parallelism(parallelism);
+    details.set_runtime(runtime);
+    return meta;
+}
+model::FunctionName named(const std::string& name) { return {"t", "n", name}; }
+
+std::vector<std::string> shown(const std::vector<AssignmentEvent>& events) {
+    std::vector<std::string> out;
+    for (const auto& e : events)
+        out.push_back(str_cat(e.key.function.name, ":", e.key.instance_id, "=", e.worker_id));
+    return out;
+}
+
+TEST(Participants, are_read_from_their_names) {
+    const auto member = parse_participant("c-standalone-fw-host-6750:host:6750");
+    ASSERT_TRUE(member);
+    EXPECT_EQ(member->worker_id, "c-standalone-fw-host-6750");
+    EXPECT_EQ(member->url(), "http://host:6750");
+    EXPECT_EQ(parse_participant("w:::1:80")->url(), "http://[::1]:80");
+    for (const auto* broken :
+         {"", ":", "::", "w:host", "w:host:", "w:host:x", "w:host:70000", ":host:1", "w::1"})
+        EXPECT_FALSE(parse_participant(broken)) << broken;
+}
+
+TEST(Absences, are_waited_for_and_end) {
+    Absences absences;
+    const SteadyTime start{};
+    const std::set<std::string> holders{"a", "b"};
+    EXPECT_THAT(absences.waited_for(holders, {"a"}, start, 2s), ElementsAre("b"));
+    EXPECT_THAT(absences.waited_for(holders, {"a"}, start + 1s, 2s), ElementsAre("b"));
+    EXPECT_THAT(absences.waited_for(holders, {"a", "b"}, start + 1500ms, 2s), IsEmpty());
+    EXPECT_THAT(absences.waited_for(holders, {"a"}, start + 2s, 2s), ElementsAre("b")) << "counted anew";
+    EXPECT_THAT(absences.waited_for(holders, {"a"}, start + 4s, 2s), IsEmpty());
+    EXPECT_THAT(absences.waited_for(holders, {}, start + 4s, 0s), IsEmpty());
+}
+
+TEST(Schedule, instances_of_one_function_are_spread) {
+    Workforce force{{{"a", {1}}, {"b", {1}}}, {}};
+    const InstanceAssignments current{{0, {"a", meta_of("f", 2)}}};
+    EXPECT_THAT(shown(plan_assignments(named("f"), current.at(0).meta, {}, force)),
+                ElementsAre("f:0=a", "f:1=b"));
+    Workforce even{{{"a", {1}}, {"b", {1}}}, {}};
+    EXPECT_THAT(shown(plan_assignments(named("f"), current.at(0).meta, current, even)), ElementsAre("f:1=b"));
+}
+
+TEST(Schedule, what_a_waited_for_worker_has_stays_but_it_gets_no_more) {
+    Workforce force{{{"a", {0}}}, {"away"}};
+    const auto meta = meta_of("f", 2);
+    EXPECT_THAT(shown(plan_assignments(named("f"), meta, {{0, {"away", meta}}}, force)),
+                ElementsAre("f:1=a"));
+}
+
+TEST(Schedule, java_functions_go_to_workers_that_run_them) {
+    const auto java = meta_of("j", 2, ::proto::FunctionDetails::JAVA);
+    Workforce mixed{{{"java", {5, false}}, {"weft", {0, true}}}, {}};
+    EXPECT_THAT(shown(plan_assignments(named("j"), java, {}, mixed)), ElementsAre("j:0=java", "j:1=java"));
+    Workforce weft{{{"weft", {0, true}}}, {}};
+    EXPECT_THAT(shown(plan_assignments(named("j"), java, {}, weft)), ElementsAre("j:0=weft", "j:1=weft"))
+        << "its status says why it doesn't run";
+    Workforce all{{{"java", {4, false}}, {"weft", {0, true}}}, {}};
+    Assignments assigned;
+    for (int id = 0; id < 2; ++id) assigned[named("j")][id] = {"java", java};
+    for (int id = 0; id < 2; ++id) assigned[named("p")][id] = {"java", meta_of("p", 2)};
+    EXPECT_THAT(shown(plan_rebalance(assigned, all)), ElementsAre("p:0=weft", "p:1=weft"));
+}
+
+TEST(Schedule, heartbeat_functions_run_on_their_own_worker_only) {
+    const model::FunctionName name{"pulsar-function", "heartbeat", "b"};
+    Workforce force{{{"a", {0}}, {"b", {9}}}, {}};
+    EXPECT_THAT(shown(plan_assignments(name, meta_of("b", 1), {}, force)), ElementsAre("b:0=b"));
+    Workforce without{{{"a", {0}}}, {}};
+    EXPECT_THAT(plan_assignments(name, meta_of("b", 1), {}, without), IsEmpty());
+}
+
+TEST(Rebalance, a_joining_worker_gets_its_share_and_no_more_moves) {
+    Assignments all;
+    for (int f = 0; f < 20; ++f) {
+        const std::string name = str_cat("f", f);
+        for (int id = 0; id < 3; ++id) all[named(name)][id] = {id % 2 == 0 ? "a" : "b", meta_of(name, 3)};
+    }
+    Workforce force{{{"a", {40}}, {"b", {20}}, {"c", {0}}}, {}};
+    const auto moves = plan_rebalance(all, force);
+    EXPECT_EQ(moves.size(), 20U);
+    for (const auto& move : moves) EXPECT_EQ(move.worker_id, "c");
+    EXPECT_THAT(plan_rebalance({}, {}), IsEmpty());
+}
+
+TEST(Rebalance, ends_in_balance_with_the_least_moves_whatever_the_start) {
+    std::mt19937 random(11);
+    for (int round = 0; round < 200; ++round) {
+        const int workers = 2 + static_cast<int>(random() % 5);
+        Workforce force;
+        for (int w = 0; w < workers; ++w) force.takers[str_cat("w", w)] = {};
+        Assignments all;
+        std::size_t total = 0;
+        for (unsigned f = 0; f < random() % 30; ++f) {
+            const std::string name = str_cat("f", f);
+            const int parallelism = 1 + static_cast<int>(random() % 4);
+            for (int id = 0; id < parallelism; ++id, ++total) {
+                const std::string worker = str_cat("w", random() % static_cast<unsigned>(workers));
+                all[named(name)][id] = {worker, meta_of(name, parallelism)};
+                ++force.takers.at(worker).instances;
+            }
+        }
+        const std::size_t share = total / static_cast<std::size_t>(workers);
+        std::size_t over = 0, over_by_one = 0, under = 0;
+        for (const auto& [id, worker] : force.takers) {
+            over += worker.instances > share + 1 ? worker.instances - share - 1 : 0;
+            over_by_one += worker.instances > share ? worker.instances - share : 0;
+            under += worker.instances < share ? share - worker.instances : 0;
+        }
+        const auto moves = plan_rebalance(all, force);
+        for (const auto& move : moves) {
+            --force.takers.at(all[move.key.function][move.key.instance_id].worker_id).instances;
+            ++force.takers.at(move.worker_id).instances;
+        }
+        for (const auto& [id, worker] : force.takers) {
+            EXPECT_GE(worker.instances, share);
+            EXPECT_LE(worker.instances, share + 1);
+        }
+        EXPECT_EQ(moves.size(), std::max(over, under)) << "round " << round << ", at most " << over_by_one;
+    }
+}
+
+}  // namespace
+}  // namespace weft::worker

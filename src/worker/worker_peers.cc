@@ -1,0 +1,68 @@
+#include "worker/worker_peers.h"
+
+#include "http/client.h"
+#include "model/function_details.h"
+#include "pulsar/admin.h"
+#include "wire/proto/Function.pb.h"
+
+namespace weft::worker {
+namespace {
+
+// Texts of Pulsar's worker that say that nothing was done.
+constexpr std::string_view kNotLeader = "Leader not yet ready. Please retry again";
+constexpr std::string_view kNotInitialized = "Function worker service is not done initializing";
+
+/// The answer's body, or its error under the code of its status.
+Result<std::string> ask(const http::ClientRequest& request, Deadline deadline) {
+    auto answer = http::fetch(request, deadline);
+    if (!answer) return std::unexpected(std::move(answer).error().context(request.url));
+    if (answer->status / 100 == 2) return std::move(answer->body);
+    return std::unexpected(pulsar::error_of_answer(answer->status, answer->body));
+}
+
+class HttpPeers final : public WorkerPeers {
+  public:
+    Result<> write(const Member& leader, MetadataChange change, const ::proto::FunctionMetaData& meta,
+                   Deadline deadline) override {
+        const auto name = model::name_of(meta.functiondetails());
+        http::MultipartBuilder parts;
+        parts.add("functionMetaData", "application/octet-stream", meta.SerializeAsString());
+        parts.add("delete", "text/plain", change == MetadataChange::remove ? "true" : "false");
+        http::ClientRequest request;
+        request.method = "PUT";
+        request.url = str_cat(leader.url(), "/admin/v3/functions/leader/", http::url_encode(name.tenant), '/',
+                              http::url_encode(name.ns), '/', http::url_encode(name.name));
+        request.headers["Content-Type"] = parts.content_type();
+        request.body = parts.finish();
+        auto asked = ask(request, deadline);
+        if (asked) return {};
+        Error error = std::move(asked).error();
+        // Of what may have happened nothing is said to be sure.
+        const bool not_there_yet = error.message == kNotLeader || error.message.starts_with(kNotInitialized);
+        const bool reached = !error.message.starts_with(request.url);
+        if (error.code == ErrorCode::unavailable && reached && !not_there_yet)
+            error.code = ErrorCode::unknown_outcome;
+        return std::unexpected(std::move(error));
+    }
+
+    Result<> order(const Member& leader, const std::string& path, Deadline deadline) override {
+        http::ClientRequest request;
+        request.method = "PUT";
+        request.url = leader.url() + path;
+        WEFT_TRY_VOID(ask(request, deadline));
+        return {};
+    }
+
+    Result<std::string> package(const Member& worker, const std::string& digest, Deadline deadline) override {
+        http::ClientRequest request;
+        request.url = str_cat(worker.url(), "/admin/v3/functions/download?path=",
+                              http::url_encode(str_cat("weft-package://", digest)));
+        return ask(request, deadline);
+    }
+};
+
+}  // namespace
+
+std::unique_ptr<WorkerPeers> make_http_peers() { return std::make_unique<HttpPeers>(); }
+
+}  // namespace weft::worker

@@ -1,0 +1,31 @@
+#pragma once
+// What a worker asks of the others of its cluster, Weft's or Pulsar's own, over their REST.
+
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "worker/internal_topics.h"
+#include "worker/participants.h"
+
+namespace weft::worker {
+
+/// Several threads at once.
+class WorkerPeers {
+  public:
+    virtual ~WorkerPeers() = default;
+    /// Has the leader write a version, or a removal. What the leader answers comes back as it is;
+    /// `unknown_outcome` if it didn't answer.
+    virtual Result<> write(const Member& leader, MetadataChange change, const ::proto::FunctionMetaData& meta,
+                           Deadline deadline) = 0;
+    /// A PUT without a body: what a leader is asked to do.
+    virtual Result<> order(const Member& leader, const std::string& path, Deadline deadline) = 0;
+    /// The bytes of a package that a Weft worker keeps.
+    virtual Result<std::string> package(const Member& worker, const std::string& digest,
+                                        Deadline deadline) = 0;
+};
+
+std::unique_ptr<WorkerPeers> make_http_peers();
+
+}  // namespace weft::worker

@@ -13,6 +13,7 @@
 #include "observe/log.h"
 #include "runtime/control_frames.h"
 #include "runtime/instance.h"
+#include "runtime/lease.h"
 #include "runtime/proto/control.pb.h"
 #include "wire/proto/InstanceCommunication.pb.h"
 
@@ -143,6 +144,12 @@ int run_instance(int control_fd) {
         std::fputs("weft instance: no supervisor on descriptor 3; instances are started by weft itself\n",
                    stderr);
         return 1;
+    }
+    if (request.start().lease_ms() > 0) {
+        const auto watched =
+            end_with_lease(kLeaseFd, std::chrono::milliseconds(request.start().lease_ms()));
+        close(kLeaseFd);
+        if (!watched) fail_with(channel, watched.error());
     }
     const InstanceSpec given = spec_of(request.start());
     if (!given.scratch_directory.empty() && chdir(given.scratch_directory.c_str()) != 0) {

@@ -5,6 +5,8 @@ namespace weft::runtime {
 
 /// The descriptor on which a supervisor's child finds its control channel.
 inline constexpr int kControlFd = 3;
+/// And the page of its worker's lease, if its specification names one.
+inline constexpr int kLeaseFd = 4;
 
 /// Makes the function thread, which is the instance's main thread, write where it stands to standard error.
 inline constexpr int kWhereSignal = 12;  // SIGUSR2

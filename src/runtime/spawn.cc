@@ -39,15 +39,16 @@ std::unexpected<Error> failed(const char* what) {
 
 /// posix_spawn's two lists of things to do in the child.
 struct SpawnPlan {
-    SpawnPlan(int control, int output) {
+    SpawnPlan(int control, int output, int lease) {
         posix_spawn_file_actions_init(&actions);
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
         posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
         posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
+        if (lease >= 0) posix_spawn_file_actions_adddup2(&actions, lease, kLeaseFd);
         posix_spawn_file_actions_adddup2(&actions, control, kControlFd);
         // Whatever else is open here without close-on-exec (sockets, as Asio makes them) must not live on in
         // the child.
-        posix_spawn_file_actions_addclosefrom_np(&actions, kControlFd + 1);
+        posix_spawn_file_actions_addclosefrom_np(&actions, lease >= 0 ? kLeaseFd + 1 : kControlFd + 1);
         posix_spawnattr_init(&attributes);
         sigset_t none, all;
         sigemptyset(&none);
@@ -73,21 +74,23 @@ struct SpawnPlan {
 
 }  // namespace
 
-Result<Child> spawn_instance(const std::string& name) {
+Result<Child> spawn_instance(const std::string& name, int lease) {
     int pair[2], pipe_ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return failed("socketpair");
     Fd ours(pair[0]), theirs(pair[1]);
     if (pipe2(pipe_ends, O_CLOEXEC) != 0) return failed("pipe");
     Fd output_read(pipe_ends[0]), output_write(pipe_ends[1]);
-    // dup2 onto itself would leave close-on-exec set; no other use of 3 can be in the way, as the child's
-    // copies win.
-    Fd moved(theirs.get() <= kControlFd ? fcntl(theirs.get(), F_DUPFD_CLOEXEC, kControlFd + 1) : -1);
+    // What the child's own numbers would overwrite, or dup2 onto itself would leave close-on-exec, is moved
+    // away.
+    const auto moved_away = [](int fd) {
+        return fd >= 0 && fd <= kLeaseFd ? fcntl(fd, F_DUPFD_CLOEXEC, kLeaseFd + 1) : -1;
+    };
+    Fd moved(moved_away(theirs.get())), moved_output(moved_away(output_write.get())),
+        moved_lease(moved_away(lease));
     const int control = moved.get() >= 0 ? moved.get() : theirs.get();
-    Fd moved_output(
-        output_write.get() <= kControlFd ? fcntl(output_write.get(), F_DUPFD_CLOEXEC, kControlFd + 1) : -1);
     const int output = moved_output.get() >= 0 ? moved_output.get() : output_write.get();
 
-    const SpawnPlan plan(control, output);
+    const SpawnPlan plan(control, output, moved_lease.get() >= 0 ? moved_lease.get() : lease);
     std::string program = "weft", command = "instance", shown = name;
     char* const arguments[] = {program.data(), command.data(), shown.data(), nullptr};
     Child child;

@@ -18,9 +18,10 @@ struct Child {
     int output = -1;   // what the child writes to standard output and error
 };
 
-/// `name` is only for people who look at the process list. The thread that calls this must live as long as
-/// the child: the child is killed with it.
-Result<Child> spawn_instance(const std::string& name);
+/// `name` is only for people who look at the process list. `lease` is handed to the child as its descriptor
+/// kLeaseFd; -1: none. The thread that calls this must live as long as the child: the child is killed with
+/// it.
+Result<Child> spawn_instance(const std::string& name, int lease = -1);
 
 /// Takes the end of a child that has ended: "exit code 1", "killed by signal 6 (Aborted)".
 std::string reap(const Child& child);

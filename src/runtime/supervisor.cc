@@ -16,6 +16,7 @@
 #include "runtime/control_frames.h"
 #include "runtime/health_watch.h"
 #include "runtime/instance_main.h"
+#include "runtime/lease.h"
 #include "runtime/proto/control.pb.h"
 #include "runtime/restart_policy.h"
 #include "runtime/spawn.h"
@@ -30,6 +31,7 @@ constexpr std::size_t kOutputLinesKept = 20;
 constexpr std::size_t kOutputLineBytesMax = 4096;
 constexpr std::size_t kRequestsWaitingMax = 1000;
 constexpr Duration kLastWords = 500ms;  // of an instance that hangs: where it stands
+constexpr Duration kLeaseLook = 50ms;   // while the lease is not held
 
 /// Watches one descriptor on a loop, and owns it.
 class FdWatch {
@@ -117,20 +119,26 @@ class Keeper {
   public:
     using Answered = std::move_only_function<void(Result<control::Answer>)>;
 
-    Keeper(async::Loop& loop, InstanceSpec spec, RestartPolicy policy, HealthPolicy health)
+    Keeper(async::Loop& loop, InstanceSpec spec, RestartPolicy policy, HealthPolicy health, Lease* lease)
         : loop_(loop),
           spec_(std::move(spec)),
           name_(display_name(spec_)),
           log_("supervisor", name_),
           function_log_("instance", name_),
           schedule_(policy),
-          health_(health, timeout_of(spec_)) {}
+          health_(health, timeout_of(spec_)),
+          lease_(lease) {}
     ~Keeper() { WEFT_CHECK(!run_, "the child is gone before its keeper"); }
     Keeper(const Keeper&) = delete;
     Keeper& operator=(const Keeper&) = delete;
 
     Result<> start_child() {
-        auto child = spawn_instance(name_);
+        if (lease_ && !lease_->held()) {
+            why_not_running_ = "waits: its worker woke up late, and asks what is still its own";
+            restart_timer_ = loop_.after(kLeaseLook, [this] { start_later(); });
+            return {};
+        }
+        auto child = spawn_instance(name_, lease_ ? lease_->fd() : -1);
         if (!child) return std::unexpected(std::move(child).error());
         run_ = std::make_unique<Run>();
         run_->child = *child;
@@ -140,6 +148,10 @@ class Keeper {
         run_->output = std::make_unique<FdWatch>(loop_, child->output, [this] { read_output(); });
         control::Request request;
         *request.mutable_start() = message_of(spec_);
+        if (lease_) {
+            request.mutable_start()->set_lease_ms(static_cast<std::uint64_t>(
+                std::chrono::duration_cast<std::chrono::milliseconds>(lease_->duration()).count()));
+        }
         send(request);
         health_.restart();
         if (health_.on() && health_timer_ == 0) look_later();
@@ -290,7 +302,9 @@ class Keeper {
     }
     void child_ended() {
         drain_output();
-        const std::string end = reap(run_->child);
+        std::string end = reap(run_->child);
+        const bool lease_over = lease_ && end == str_cat("exit code ", kLeaseOverExit);
+        if (lease_over) end = "its worker had not renewed its lease";
         const Duration ran = steady_now() - run_->started;
         why_not_running_ = !run_->hung.empty()     ? str_cat(run_->hung, run_->lines.tail())
                            : run_->failure.empty() ? str_cat("the instance ended: ", end, run_->lines.tail())
@@ -305,15 +319,19 @@ class Keeper {
             for (auto& gone : std::exchange(gone_, {})) gone();
             return;
         }
-        const Duration pause = schedule_.next(hung ? Duration::zero() : ran);
+        const Duration pause =
+            lease_over ? Duration::zero() : schedule_.next(hung ? Duration::zero() : ran);
         log_.warn(
             "the instance ended and is started again",
             {{"end", end}, {"in_ms", std::chrono::duration_cast<std::chrono::milliseconds>(pause).count()}});
         restart_timer_ = loop_.after(pause, [this] { restart(); });
     }
     void restart() {
-        restart_timer_ = 0;
         ++restarts_;
+        start_later();
+    }
+    void start_later() {
+        restart_timer_ = 0;
         const auto started = start_child();
         if (started) return;
         why_not_running_ = started.error().message;
@@ -326,6 +344,7 @@ class Keeper {
     const observe::Logger log_, function_log_;
     RestartSchedule schedule_;
     HealthWatch health_;
+    Lease* const lease_;        // null: none
     std::unique_ptr<Run> run_;  // null: none runs now
     std::uint64_t last_request_ = 0;
     std::int64_t restarts_ = 0;
@@ -338,8 +357,8 @@ class Keeper {
 class ProcessSupervisor final : public Supervisor {
   public:
     static Result<std::unique_ptr<Supervisor>> start(InstanceSpec spec, RestartPolicy policy,
-                                                     HealthPolicy health) {
-        auto supervisor = std::make_unique<ProcessSupervisor>(std::move(spec), policy, health);
+                                                     HealthPolicy health, Lease* lease) {
+        auto supervisor = std::make_unique<ProcessSupervisor>(std::move(spec), policy, health, lease);
         WEFT_TRY_VOID(supervisor->call<bool>(Deadline::never(), [](auto& keeper, auto done) {
             const Result<> started = keeper.start_child();
             if (started) return done(true);
@@ -348,9 +367,9 @@ class ProcessSupervisor final : public Supervisor {
         return supervisor;
     }
 
-    ProcessSupervisor(InstanceSpec spec, RestartPolicy policy, HealthPolicy health)
+    ProcessSupervisor(InstanceSpec spec, RestartPolicy policy, HealthPolicy health, Lease* lease)
         : thread_(supervisor_thread()),
-          keeper_(std::make_shared<Keeper>(thread_->loop(), std::move(spec), policy, health)) {}
+          keeper_(std::make_shared<Keeper>(thread_->loop(), std::move(spec), policy, health, lease)) {}
 
     ~ProcessSupervisor() override { (void)stop(Deadline::after(0s)); }
 
@@ -429,8 +448,8 @@ class ProcessSupervisor final : public Supervisor {
 }  // namespace
 
 Result<std::unique_ptr<Supervisor>> Supervisor::start(InstanceSpec spec, RestartPolicy policy,
-                                                      HealthPolicy health) {
-    return ProcessSupervisor::start(std::move(spec), policy, health);
+                                                      HealthPolicy health, Lease* lease) {
+    return ProcessSupervisor::start(std::move(spec), policy, health, lease);
 }
 
 }  // namespace weft::runtime

@@ -49,15 +49,17 @@ struct HealthPolicy {
     Duration answer_limit = 60s;  // the instance's answer to its supervisor
 };
 
+class Lease;
+
 /// Owns one child at a time. The child dies with this process (PR_SET_PDEATHSIG and the end of its control
 /// channel). Any thread.
 class Supervisor {
   public:
     virtual ~Supervisor() = default;  // kills without grace
     /// Starts the child and returns; whether it runs is told by status(). Fails only if a process can't be
-    /// made at all.
+    /// made at all. With a lease, which must outlive the supervisor, a child runs only while it is held.
     static Result<std::unique_ptr<Supervisor>> start(InstanceSpec spec, RestartPolicy policy,
-                                                     HealthPolicy health = {});
+                                                     HealthPolicy health = {}, Lease* lease = nullptr);
 
     /// What the instance says of itself; when it isn't running: running=false, numRestarts and
     /// failureException (why). That stands there too while an instance that was started again has not yet

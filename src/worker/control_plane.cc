@@ -164,6 +164,15 @@ Result<> ControlPlane::step(Deadline deadline) {
     return done;
 }
 
+Result<> ControlPlane::catch_up(Deadline deadline) {
+    {
+        const std::lock_guard writing(writing_);
+        behind_ = true;
+    }
+    distrust();  // somebody else may lead now
+    return step(deadline);
+}
+
 Result<> ControlPlane::turn(Deadline deadline) {
     std::optional<Participants> seen;
     if (is_leader()) {  // asked before anybody has to wait for it

@@ -1,5 +1,6 @@
 #include "worker/function_runners.h"
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 #include <vector>
@@ -38,12 +39,19 @@ std::shared_ptr<FunctionRunner> FunctionRunners::find(const model::FunctionName&
     return found == runners_.end() ? nullptr : found->second;
 }
 
+std::vector<std::shared_ptr<FunctionRunner>> FunctionRunners::all() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::shared_ptr<FunctionRunner>> runners;
+    for (const auto& [name, runner] : runners_) runners.push_back(runner);
+    return runners;
+}
+
+bool FunctionRunners::wait_settled(Deadline deadline) const {
+    return std::ranges::all_of(all(), [&](const auto& runner) { return runner->wait_settled(deadline); });
+}
+
 void FunctionRunners::shut_down(Deadline deadline) {
-    std::vector<std::shared_ptr<FunctionRunner>> all;
-    {
-        const std::lock_guard lock(mutex_);
-        for (const auto& [name, runner] : runners_) all.push_back(runner);
-    }
+    const auto all = this->all();
     std::atomic<std::size_t> next{0};
     std::vector<std::jthread> threads;
     for (std::size_t i = 0; i < std::min(all.size(), kRunnersStoppedAtOnce); ++i) {

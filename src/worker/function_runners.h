@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "worker/function_runner.h"
 
@@ -20,12 +21,15 @@ class FunctionRunners final : public LocalInstances {
     void retire(const model::FunctionName& name, MetaPtr meta, std::function<void()> done) override;
     /// Null: nothing of this function is or was wanted here.
     std::shared_ptr<FunctionRunner> find(const model::FunctionName& name) const;
+    /// Waits until no runner has anything left to do; false if the deadline came first.
+    bool wait_settled(Deadline deadline) const;
     /// Stops everything for good: in parallel, each instance within the deadline.
     void shut_down(Deadline deadline);
 
   private:
     std::shared_ptr<FunctionRunner> at(const model::FunctionName& name);
     void forget_done();  // with mutex_ held
+    std::vector<std::shared_ptr<FunctionRunner>> all() const;
 
     const RunnerContext context_;
     mutable std::mutex mutex_;  // guards what follows; taken before a runner's own

@@ -9,6 +9,7 @@
 #include "http/server.h"
 #include "observe/log.h"
 #include "pulsar/client.h"
+#include "runtime/lease.h"
 #include "runtime/thread_runtime.h"
 #include "worker/broker_admin.h"
 #include "worker/functions_api.h"
@@ -31,18 +32,26 @@ class SupervisorStarter final : public InstanceStarter {
     Result<std::unique_ptr<runtime::Supervisor>> start(runtime::InstanceSpec spec) override {
         if (runtime_ == FunctionRuntime::thread && spec.language == runtime::Language::native)
             return threads_.start(std::move(spec));
-        return runtime::Supervisor::start(std::move(spec), {}, health_);
+        return runtime::Supervisor::start(std::move(spec), {}, health_, lease_.get());
     }
+    /// Before the first start().
+    void hold(std::unique_ptr<runtime::Lease> lease) { lease_ = std::move(lease); }
+    /// When all that were started have been stopped.
+    void end_lease() { lease_.reset(); }
+    runtime::Lease* lease() const { return lease_.get(); }
     std::uint32_t threads_left_behind() const { return threads_.abandoned(); }
 
   private:
     const FunctionRuntime runtime_;
     const runtime::HealthPolicy health_;
     runtime::ThreadRuntime threads_;
+    std::unique_ptr<runtime::Lease> lease_;  // null: none
 };
 
 constexpr Duration kHandOverPatience = 3s;   // for giving the instances to others before the end
 constexpr Duration kPrefetchPatience = 60s;  // for a package that may be needed here
+// After a sleep: for one attempt to read the topics, for the stops that follow from it, before the next.
+constexpr Duration kAwakePatience = 10s, kSettlePatience = 2s, kAwakeAgain = 200ms;
 
 /// All that a started worker is made of, in the order of its making; it is taken apart in reverse.
 struct Running {
@@ -69,8 +78,32 @@ struct Running {
         if (native_plane) native_plane->stop();
         if (runners) runners->shut_down(deadline);
         if (pool) pool->stop();
+        starter.end_lease();
     }
+    Result<> hold_lease(Duration duration);
+    void find_out_what_is_ours();
 };
+
+Result<> Running::hold_lease(Duration duration) {
+    WEFT_TRY(auto lease, runtime::Lease::start(duration, [this] {
+                 observe::Logger("worker").warn(
+                     "this process was asleep for longer than its instances' lease; they have ended");
+                 pool->post([this] { find_out_what_is_ours(); });
+             }));
+    starter.hold(std::move(lease));
+    return {};
+}
+
+/// Others may have taken instances over: nothing runs here before the topics have told.
+void Running::find_out_what_is_ours() {
+    const Deadline deadline = Deadline::after(kAwakePatience);
+    for (ControlPlane* const plane : {java_plane.get(), native_plane.get()}) {
+        if (!plane->catch_up(deadline))
+            return pool->post([this] { find_out_what_is_ours(); }, kAwakeAgain);
+    }
+    (void)runners->wait_settled(Deadline::after(kSettlePatience));
+    starter.lease()->reinstate();
+}
 
 class WorkerImpl final : public Worker {
   public:
@@ -217,6 +250,13 @@ void WorkerImpl::start(Endpoints endpoints) {
     running->api = std::make_unique<FunctionsApi>(api, *running->java_plane, *running->native_plane,
                                                   *running->runners, packages_, *running->admin);
     share_packages(*running, packages_);
+    if (options_.broker == BrokerPlace::elsewhere && options_.lease > Duration::zero()) {
+        if (const auto held = running->hold_lease(options_.lease); !held) {
+            observe::Logger("worker").error("can't start: no lease for instances",
+                                            {{"why", held.error().message}});
+            return;
+        }
+    }
     running->java_plane->start();
     running->native_plane->start();
     running_ = std::move(running);

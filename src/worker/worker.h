@@ -54,6 +54,9 @@ struct WorkerOptions {
     Duration look_every = 500ms;
     std::optional<Duration> reschedule_after = {};
     Duration rebalance_every = 0s;
+    // The fence: instances end when this process has been asleep for so long (0: never). Not needed where no
+    // other worker can take them over.
+    Duration lease = 2s;
     Duration call_limit = 300s;  // a call of a function that lasts longer hangs; 0: may last for ever
 };
 

@@ -2,130 +2,29 @@
 
 import os
 import signal
-import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pulsar
 import pytest
+from cluster import FUNCTION, Cluster, Traffic, config_of, until
 
 from harness.broker import Address, get_json
 from harness.functions_rest import FunctionsRest
 from harness.java_tools import JavaTools
-from harness.weft_standalone import WeftStandalone, WeftWorker
-
-FUNCTION = "def exclaim(text):\n    return text + '!'\n"
-PATIENCE_SECONDS = 60
-Config = dict[str, object]
-
-
-def until(what: str, ask: Callable[[], object]) -> None:
-    """Asks again and again, as an operator would: the REST has nothing to wait on."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    last: object = None
-    while time.monotonic() < deadline:
-        try:
-            last = ask()
-            if last is True:
-                return
-        except (OSError, ValueError) as error:
-            last = error
-        time.sleep(0.02)
-    raise TimeoutError(f"{what}: not in {PATIENCE_SECONDS} s; last: {last}")
-
-
-class Cluster:
-    def __init__(self, folder: Path, broker: WeftStandalone, stack: ExitStack) -> None:
-        self.broker = broker
-        self.workers: dict[str, WeftWorker] = {}
-        for name in ("one", "two", "three"):
-            options = ["--worker-id", name, "--worker-hostname", "127.0.0.1", "--python", sys.executable]
-            options += ["--service-url", broker.address.service_url, "--admin-url", broker.address.admin_url]
-            self.workers[name] = stack.enter_context(WeftWorker(folder / name, options))
-        until("all are members", lambda: all(len(self.members(name)) == 3 for name in self.workers))
-
-    def get(self, name: str, path: str) -> object:
-        return get_json(f"{self.workers[name].admin_url}/admin/v2/worker/{path}")
-
-    def members(self, name: str) -> list[object]:
-        members = self.get(name, "cluster")
-        assert isinstance(members, list)
-        return members
-
-    def leader(self, name: str) -> str:
-        leader = self.get(name, "cluster/leader")
-        assert isinstance(leader, dict)
-        return str(leader["workerId"])
-
-    def assignments(self, name: str) -> dict[str, list[str]]:
-        assignments = self.get(name, "assignments")
-        assert isinstance(assignments, dict)
-        return assignments
-
-    def owner(self, asked: str, instance: str) -> str:
-        (owner,) = [worker for worker, owned in self.assignments(asked).items() if instance in owned]
-        return owner
-
-    def agree(self, names: list[str], instances: int) -> bool:
-        """Whether these workers say the same, and each instance is on one of them, once."""
-        seen = [self.assignments(name) for name in names]
-        owned = [instance for worker in seen[0].values() for instance in worker]
-        return (
-            all(other == seen[0] for other in seen)
-            and set(seen[0]) <= set(names)
-            and len(owned) == len(set(owned)) == instances
-            and len({self.leader(name) for name in names}) == 1
-        )
-
-
-class Traffic:
-    """Messages into one function; says when one that was sent now has come out."""
-
-    def __init__(self, client: pulsar.Client, config: Config) -> None:
-        (self.input,) = config["inputs"]  # type: ignore[misc]
-        self._producer = client.create_producer(self.input)
-        self._consumer = client.subscribe(
-            config["output"], "test", initial_position=pulsar.InitialPosition.Earliest
-        )
-        self._sent = 0
-        self.missing: set[bytes] = set()
-
-    def send(self) -> None:
-        text = f"m{self._sent}".encode()
-        self._sent += 1
-        self._producer.send(text)
-        self.missing.add(text + b"!")
-
-    def seconds_until_served(self) -> float:
-        begin = time.monotonic()
-        self.send()
-        self.wait()
-        return time.monotonic() - begin
-
-    def wait(self) -> None:
-        """Until all that was sent has come out."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while self.missing:
-            message = self._consumer.receive(max(1, int((deadline - time.monotonic()) * 1000)))
-            self.missing.discard(message.data())
-            self._consumer.acknowledge(message)
-
-
-def config_of(name: str, parallelism: int = 1) -> Config:
-    return {
-        "tenant": "public", "namespace": "default", "name": name, "className": "exclaim.exclaim",
-        "runtime": "PYTHON", "inputs": [f"persistent://public/default/{name}-in"],
-        "output": f"persistent://public/default/{name}-out", "subscriptionPosition": "Earliest",
-        "parallelism": parallelism,
-    }  # fmt: skip
-
+from harness.weft_standalone import WeftStandalone
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     with ExitStack() as stack:
-        broker = stack.enter_context(WeftStandalone(tmp_path / "broker", options=["--no-functions-worker"]))
+        conf = tmp_path / "standalone.conf"
+        conf.write_text("keepAliveIntervalSeconds=1\n")  # a worker that sleeps is found within two of them
+        broker = stack.enter_context(
+            WeftStandalone(tmp_path / "broker", options=["--no-functions-worker", "--conf", str(conf)])
+        )
         yield Cluster(tmp_path, broker, stack)
 
 
@@ -184,6 +83,68 @@ def test_the_leader_dies_and_what_it_ran_runs_elsewhere(
     for config in [*configs, config_of("late")]:
         FunctionsRest(cluster.workers[left[0]]).delete(config)
     until("nothing is left", lambda: cluster.agree(left, 0) or cluster.assignments(left[0]) == {})
+
+
+class ConsumerCount:
+    """How many consumers a function's subscription has had at once, by the broker's own word."""
+
+    def __init__(self, cluster: Cluster, name: str) -> None:
+        self._url = f"{cluster.broker.address.admin_url}/admin/v2/persistent/public/default/{name}-in/stats"
+        self._subscription = f"public/default/{name}"
+        self.most = self.looks = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> "ConsumerCount":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.005):
+            stats = get_json(self._url)
+            assert isinstance(stats, dict)
+            self.most = max(self.most, len(stats["subscriptions"][self._subscription]["consumers"]))
+            self.looks += 1
+
+
+@pytest.mark.parametrize("sleeps", ["leader", "follower"])
+def test_who_wakes_up_late_runs_nothing_twice(
+    cluster: Cluster, client: pulsar.Client, tmp_path: Path, sleeps: str
+) -> None:
+    program = tmp_path / "exclaim.py"
+    program.write_text(FUNCTION)
+    names = list(cluster.workers)
+    until("one leads", lambda: len({cluster.leader(name) for name in names}) == 1)
+    first = cluster.leader("one")
+    sleeper = first if sleeps == "leader" else next(name for name in names if name != first)
+    others = [name for name in names if name != sleeper]
+    for number in range(3):
+        FunctionsRest(cluster.workers[others[0]]).create(config_of(f"f{number}"), program)
+    until("all agree", lambda: cluster.agree(names, 3))
+    (name,) = [f"f{n}" for n in range(3) if cluster.owner("one", f"public/default/f{n}:0") == sleeper]
+    traffic = Traffic(client, config_of(name))
+    traffic.seconds_until_served()
+
+    with ConsumerCount(cluster, name) as consumers:
+        os.kill(cluster.workers[sleeper].pid, signal.SIGSTOP)
+        try:
+            print(f"\ngap after SIGSTOP of a {sleeps}: {traffic.seconds_until_served():.3f} s")
+            until("the others agree", lambda: cluster.agree(others, 3))
+        finally:
+            os.kill(cluster.workers[sleeper].pid, signal.SIGCONT)
+        until("it is back", lambda: len(cluster.members(others[0])) == 3 and cluster.agree(names, 3))
+        cluster.workers[sleeper].wait_for_log("was asleep")
+        traffic.seconds_until_served()
+        FunctionsRest(cluster.workers[sleeper]).create(config_of("late"), program)  # it takes part again
+        until("all agree on that", lambda: cluster.agree(names, 4))
+        late = Traffic(client, config_of("late"))
+        late.seconds_until_served()
+    print(f"consumers of {name} at once: {consumers.most} in {consumers.looks} looks")
+    assert consumers.looks > 100 and consumers.most == 1
 
 
 def test_pulsar_admin_may_ask_any_worker(cluster: Cluster, tmp_path: Path) -> None:

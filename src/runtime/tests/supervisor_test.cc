@@ -12,6 +12,7 @@
 #include <fstream>
 
 #include "runtime/instance_main.h"
+#include "runtime/lease.h"
 #include "runtime/restart_policy.h"
 #include "wire/proto/Function.pb.h"
 #include "wire/proto/InstanceCommunication.pb.h"
@@ -132,6 +133,32 @@ TEST(SupervisorTest, an_instance_that_does_not_answer_is_killed_and_one_that_is_
     ASSERT_TRUE(eventually([&] { return !is_running(pid); }));
     ASSERT_TRUE(eventually([&] { return status_of(**supervisor).numrestarts() == 1; }));
     ASSERT_TRUE(eventually([&] { return (*supervisor)->pid() > 0; }));
+}
+
+TEST(SupervisorTest, a_child_runs_only_while_its_workers_lease_is_renewed) {
+    std::atomic<Duration::rep> asleep_since{0};  // of the worker's clock; 0: awake
+    std::atomic<bool> lapsed{false};
+    auto lease = Lease::start(
+        200ms, [&] { lapsed = true; },
+        [&] { return asleep_since == 0 ? steady_now() : SteadyTime(Duration(asleep_since.load())); });
+    ASSERT_TRUE(lease) << lease.error().message;
+    auto supervisor = Supervisor::start(spec_of("Idle"), kFast, {}, lease->get());
+    ASSERT_TRUE(supervisor);
+    ASSERT_TRUE(eventually([&] { return status_of(**supervisor).numrestarts() == 0; }));
+    const std::int32_t pid = (*supervisor)->pid();
+    const SteadyTime later = steady_now() + 500ms;
+    ASSERT_TRUE(eventually([&] { return steady_now() > later; }));
+    EXPECT_TRUE(is_running(pid)) << "as long as it is renewed";
+
+    asleep_since = steady_now().time_since_epoch().count();
+    ASSERT_TRUE(eventually([&] { return !is_running(pid); }));
+    asleep_since = 0;
+    ASSERT_TRUE(eventually([&] { return lapsed.load(); }));
+    ASSERT_TRUE(eventually([&] { return (*supervisor)->pid() == -1; }));
+    EXPECT_THAT(status_of(**supervisor).failureexception(), HasSubstr("woke up late"));
+    (*lease)->reinstate();
+    EXPECT_TRUE(eventually([&] { return (*supervisor)->pid() > 0; }));
+    supervisor->reset();  // before the lease
 }
 
 TEST(SupervisorTest, a_child_inherits_no_open_file) {

@@ -19,8 +19,7 @@ std::unexpected<Error> failed(const char* what) {
 }
 
 SteadyTime renewed_at(const LeasePage& page) {
-    return SteadyTime(
-        std::chrono::nanoseconds(page.renewed_ns.load(std::memory_order_relaxed)));
+    return SteadyTime(std::chrono::nanoseconds(page.renewed_ns.load(std::memory_order_relaxed)));
 }
 
 }  // namespace
@@ -61,9 +60,7 @@ Lease::~Lease() {
     close(fd_);
 }
 
-void Lease::renew() {
-    page_->renewed_ns.store(now_().time_since_epoch().count(), std::memory_order_relaxed);
-}
+void Lease::renew() { page_->renewed_ns.store(now_().time_since_epoch().count(), std::memory_order_relaxed); }
 
 bool Lease::is_stale() const { return now_() - renewed_at(*page_) >= duration_; }
 

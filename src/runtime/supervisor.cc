@@ -319,8 +319,7 @@ class Keeper {
             for (auto& gone : std::exchange(gone_, {})) gone();
             return;
         }
-        const Duration pause =
-            lease_over ? Duration::zero() : schedule_.next(hung ? Duration::zero() : ran);
+        const Duration pause = lease_over ? Duration::zero() : schedule_.next(hung ? Duration::zero() : ran);
         log_.warn(
             "the instance ended and is started again",
             {{"end", end}, {"in_ms", std::chrono::duration_cast<std::chrono::milliseconds>(pause).count()}});

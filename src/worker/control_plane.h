@@ -63,7 +63,8 @@ class ControlPlane final {
     void start();
     /// What the thread does at each turn; for tests that have no thread.
     Result<> step(Deadline deadline);
-    /// Reads both topics to their end, and makes what runs here follow: what was known may be old. Any thread.
+    /// Reads both topics to their end, and makes what runs here follow: what was known may be old. Any
+    /// thread.
     Result<> catch_up(Deadline deadline);
     /// Gives this worker's instances to others, if there are any; waits until that is decided.
     void hand_over(Deadline deadline);

@@ -98,8 +98,7 @@ Result<> Running::hold_lease(Duration duration) {
 void Running::find_out_what_is_ours() {
     const Deadline deadline = Deadline::after(kAwakePatience);
     for (ControlPlane* const plane : {java_plane.get(), native_plane.get()}) {
-        if (!plane->catch_up(deadline))
-            return pool->post([this] { find_out_what_is_ours(); }, kAwakeAgain);
+        if (!plane->catch_up(deadline)) return pool->post([this] { find_out_what_is_ours(); }, kAwakeAgain);
     }
     (void)runners->wait_settled(Deadline::after(kSettlePatience));
     starter.lease()->reinstate();

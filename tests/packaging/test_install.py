@@ -25,7 +25,12 @@ def test_everything_is_there_and_nothing_else(prefix: Path, tmp_path: Path) -> N
     subprocess.run([locations.weft_binary(), "man", tmp_path / "man"], check=True, stdout=subprocess.DEVNULL)
     pages = {path.name for path in (tmp_path / "man").iterdir()}
     assert {"weft.1", "weft-standalone.1", "weft-functions.1"} <= pages
-    documents = [*(locations.SOURCE_ROOT / "docs").rglob("*.md"), *(locations.SOURCE_ROOT / "examples").rglob("*.*")]
+    docs = locations.SOURCE_ROOT / "docs"
+    documents = [
+        *docs.rglob("*.md"),
+        *(docs / "monitoring").iterdir(),
+        *(locations.SOURCE_ROOT / "examples").rglob("*.*"),
+    ]
     wanted = {
         "bin/weft",
         "include/weft/function.h",

@@ -9,6 +9,7 @@
 #include "observe/log.h"
 #include "wire/proto/Function.pb.h"
 #include "worker/function_tables.h"
+#include "worker/schedule.h"
 
 namespace weft::fuzz {
 namespace {
@@ -85,11 +86,11 @@ void replay(Input& input) {
     }
     for (const auto& [name, meta] : functions.all()) {
         if (model::instances_of(meta->functiondetails()) > 10'000) continue;  // bounded where it is created
-        std::map<std::string, std::size_t> load{{"worker-1", 0}, {"worker-2", 0}};
-        for (const auto& event : worker::plan_assignments(name, meta, assignments.of(name), load))
+        worker::Workforce force{.takers = {{"worker-1", {}}, {"worker-2", {}}}, .waited_for = {}};
+        for (const auto& event : worker::plan_assignments(name, meta, assignments.of(name), force))
             assignments.apply(event);
         (void)worker::instances_to_run(meta, assignments.of(name), "worker-1");
-        must(worker::plan_assignments(name, meta, assignments.of(name), load).empty(),
+        must(worker::plan_assignments(name, meta, assignments.of(name), force).empty(),
              "a plan that was carried out leaves nothing to do");
     }
 }

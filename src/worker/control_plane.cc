@@ -113,7 +113,7 @@ void ControlPlane::run() {
     while (true) {
         const auto up = step(Deadline::after(options_.bring_up_patience));
         const bool leads = is_leader();
-        Duration pause = leads ? options_.look_every : options_.check_every;
+        Duration pause = leads && !is_alone() ? options_.look_every : options_.check_every;
         if (up) {
             if (told != leads)
                 log.info(leads ? "ready, leading" : "ready, following", {{"functions", functions().size()}});
@@ -130,6 +130,12 @@ void ControlPlane::run() {
         }
         if (!wait_for_call(pause)) return;
     }
+}
+
+/// Whether a leader has nobody to look after.
+bool ControlPlane::is_alone() {
+    const std::lock_guard writing(writing_);
+    return roster_.members.size() <= 1 && planned_waiting_.empty();
 }
 
 /// Waits until somebody asks for another look, or for the patience; false: stop.

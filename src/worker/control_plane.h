@@ -109,6 +109,7 @@ class ControlPlane final {
   private:
     void run();
     Result<> turn(Deadline deadline);
+    bool is_alone();
     bool wait_for_call(Duration patience);
     void distrust();
     void look_again();

@@ -48,9 +48,9 @@ struct WorkerOptions {
     BrokerPlace broker = BrokerPlace::this_process;
     FunctionRuntime function_runtime = FunctionRuntime::process;
     PackageUrlPolicy package_urls;
-    // A worker of a cluster: how often the leader looks who is there; how long one that is gone may take to
-    // come back to its instances (none given: 2 s, and none at all where the broker is in this process, which
-    // starts with it); how often instances are spread anew (0: when asked).
+    // A worker of a cluster: how often a leader that has others looks who is there; how long one that is gone
+    // may take to come back to its instances (none given: 2 s, and none at all where the broker is in this
+    // process, which starts with it); how often instances are spread anew (0: when asked).
     Duration look_every = 500ms;
     std::optional<Duration> reschedule_after = {};
     Duration rebalance_every = 0s;

@@ -88,6 +88,8 @@ void ConsumerCore::acknowledge_cumulative(const MessageId& id, std::uint32_t bat
 void ConsumerCore::negative_acknowledge(const MessageId& id) {
     {
         const std::lock_guard lock(mutex_);
+        // Messages of one batch come again together: asked for apart, the first of them might come once more.
+        if (!nacks_.empty() && nacks_.back().second == key_of(id)) return;
         if (nacks_.size() >= kWaitingNacksMax) nacks_.pop_front();  // comes again with the next reconnect
         nacks_.emplace_back(steady_now() + options_.negative_ack_delay, key_of(id));
         if (!claim_wake()) return;

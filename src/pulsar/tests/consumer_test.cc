@@ -187,6 +187,34 @@ TEST(Consumer, gives_permits_back_by_halves) {
     EXPECT_LE(broker.count(BaseCommand::FLOW), 3U);
 }
 
+TEST(Consumer, asks_once_for_the_messages_of_a_batch) {
+    ScriptedBroker broker;
+    auto client = client_of(broker.url());
+    ConsumerOptions options;
+    options.type = SubscriptionType::shared;
+    options.negative_ack_delay = 300ms;
+    auto consumer = consume(*client, options);
+    ASSERT_TRUE(consumer);
+    const auto nack = [&](std::uint64_t entry, std::int32_t index) {
+        MessageId id;
+        id.ledger = 1;
+        id.entry = entry;
+        id.batch_index = index;
+        (*consumer)->negative_acknowledge(id);
+        for (const Deadline next = Deadline::after(5ms); !next.passed();)
+            std::this_thread::yield();  // each falls due at a time of its own
+    };
+    for (const std::int32_t index : {0, 1, 2}) nack(7, index);
+    nack(8, 0);
+    broker.wait_for(BaseCommand::REDELIVER_UNACKNOWLEDGED_MESSAGES, 2);
+    std::vector<std::uint64_t> asked;
+    for (const auto& seen : broker.wait_for(BaseCommand::REDELIVER_UNACKNOWLEDGED_MESSAGES, 2)) {
+        for (const auto& id : seen.command.redeliverunacknowledgedmessages().message_ids())
+            asked.push_back(id.entryid());
+    }
+    EXPECT_EQ(asked, (std::vector<std::uint64_t>{7, 8}));
+}
+
 TEST(Consumer, acks_before_it_asks_for_more_after_a_reconnect) {
     Giver giver;
     giver.entries = {entry_of("a"), entry_of("b")};

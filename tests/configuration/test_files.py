@@ -26,6 +26,16 @@ def weft(*words: str | Path, environment: dict[str, str] | None = None) -> tuple
     return done.returncode, done.stdout + done.stderr
 
 
+def assert_refused(command: str, option: str, conf: Path, line: str, expected: str) -> None:
+    """A file with that line is refused in these words, by its name, and nothing is made."""
+    conf.write_text(f"# first\n{line}\n")
+    data = conf.parent / "data"
+    status, told = weft(command, option, conf, "--data-dir", data)
+    assert status == 1
+    assert expected in told and str(conf) in told
+    assert not data.exists()
+
+
 def rows_of(document: str) -> dict[str, list[str]]:
     """The table's rows: key -> defaults."""
     rows = {}
@@ -132,12 +142,7 @@ def test_the_environment_stands_over_the_file_and_options_over_both(tmp_path: Pa
     ],
 )
 def test_a_wrong_value_is_named_with_its_line(line: str, expected: str, tmp_path: Path) -> None:
-    conf = tmp_path / "functions_worker.yml"
-    conf.write_text(f"# first\n{line}\n")
-    status, told = weft("worker", "-c", conf, "--data-dir", tmp_path / "data")
-    assert status == 1
-    assert expected in told and str(conf) in told
-    assert not (tmp_path / "data").exists()
+    assert_refused("worker", "-c", tmp_path / "functions_worker.yml", line, expected)
 
 
 @pytest.mark.parametrize(
@@ -153,9 +158,4 @@ def test_a_wrong_value_is_named_with_its_line(line: str, expected: str, tmp_path
     ],
 )
 def test_a_wrong_line_of_standalone_conf(line: str, expected: str, tmp_path: Path) -> None:
-    conf = tmp_path / "standalone.conf"
-    conf.write_text(f"# first\n{line}\n")
-    status, told = weft("standalone", "--conf", conf, "--data-dir", tmp_path / "data")
-    assert status == 1
-    assert expected in told and str(conf) in told
-    assert not (tmp_path / "data").exists()
+    assert_refused("standalone", "--conf", tmp_path / "standalone.conf", line, expected)

@@ -10,6 +10,7 @@ Entry standalone_command();
 Entry worker_command();
 Entry produce_command();
 Entry consume_command();
+Entry read_command();
 Entry backup_command();
 Entry restore_command();
 Entry verify_command();

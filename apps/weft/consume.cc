@@ -1,12 +1,9 @@
 // weft consume: what `pulsar-client consume` does.
 
-#include <cstdio>
-
 #include "client_options.h"
 #include "commands.h"
-#include "message_text.h"
-#include "progress_line.h"
 #include "pulsar/client.h"
+#include "received_messages.h"
 
 namespace weft::app {
 
@@ -16,33 +13,22 @@ using config::Times;
 using config::Type;
 
 constexpr config::Option kOptions[] = {
-    {.names = "-ac, --auto_ack_chunk_q_full",
-     .help = "Auto ack for oldest message on queue is full",
-     .unsupported = "leave it out: chunked messages are not read"},
-    {.names = "-ca, --crypto-failure-action",
-     .value = "cryptoFailureAction",
-     .help = "Crypto Failure Action",
-     .unsupported = "leave it out: encrypted messages are shown as they are"},
-    {.names = "-ekv, --encryption-key-value",
-     .value = "encKeyValue",
-     .help = "The URI of private key to decrypt payload",
-     .unsupported = "decrypt the content after weft"},
+    kAutoAckChunkOption,
+    kCryptoFailureOption,
+    kDecryptionKeyOption,
     {.names = "-etp, --end-timestamp",
      .value = "endTimestamp",
      .help = "End timestamp for consuming messages",
      .unsupported = "use --num-messages"},
-    {.names = "--hex", .help = "Display binary messages in hex."},
-    {.names = "--hide-content", .help = "Do not write the message to console."},
+    kHexOption,
+    kHideContentOption,
     {.names = "-m, --subscription-mode",
      .value = "subscriptionMode",
      .help = "Subscription mode (NonDurable is not supported by Weft yet).",
      .choices = "Durable",
      .fallback = "Durable"},
-    {.names = "-mc, --max_chunked_msg",
-     .value = "maxPendingChunkedMessage",
-     .help = "Max pending chunk messages",
-     .unsupported = "leave it out: chunked messages are not read"},
-    {.names = "-mp, --print-metadata", .help = "Message metadata"},
+    kMaxChunkedOption,
+    kMetadataOption,
     {.names = "-n, --num-messages",
      .value = "numMessagesToConsume",
      .help = "Number of messages to consume, 0 means to consume forever.",
@@ -53,10 +39,7 @@ constexpr config::Option kOptions[] = {
      .help = "Subscription position.",
      .choices = "Latest|Earliest",
      .fallback = "Latest"},
-    {.names = "-pm, --pool-messages",
-     .value = "poolMessages",
-     .help = "Use the pooled message",
-     .unsupported = "leave it out: there is no such pool"},
+    kPoolMessagesOption,
     {.names = "-q, --queue-size",
      .value = "receiverQueueSize",
      .help = "Consumer receiver queue size.",
@@ -115,25 +98,9 @@ Result<std::uint64_t> consume(const Call& call) {
         const auto from = static_cast<std::uint64_t>(arguments.integer("--start-timestamp"));
         WEFT_TRY_VOID(consumer->seek_to_time(from, deadline()));
     }
-    const auto wanted = static_cast<std::uint64_t>(arguments.integer("--num-messages"));
-    std::uint64_t got = 0;
-    const bool quiet = arguments.is_set("--hide-content");
-    ProgressLine progress(quiet ? ProgressLine::Output::quiet : ProgressLine::Output::shared);
-    while (wanted == 0 || got < wanted) {
-        auto waiting = consumer->receive(Deadline::after(0s));
-        if (!waiting && waiting.error().code == ErrorCode::deadline_exceeded) {
-            std::fflush(stdout);  // before it may wait for long, not for each message
-            waiting = consumer->receive(Deadline::never());
-        }
-        WEFT_TRY(const auto message, std::move(waiting));
-        ++got;
-        progress.show(wanted == 0 ? str_cat(got, " messages") : str_cat(got, " of ", wanted, " messages"));
-        if (!quiet) {
-            const std::string text = text_of(message, arguments);
-            std::fwrite(text.data(), 1, text.size(), stdout);
-        }
-        consumer->acknowledge(message);
-    }
+    WEFT_TRY(const auto got, show_messages(
+                                 arguments, [&](Deadline until) { return consumer->receive(until); },
+                                 [&](const pulsar::Message& message) { consumer->acknowledge(message); }));
     WEFT_TRY_VOID(consumer->flush_acks(deadline()));
     WEFT_TRY_VOID(consumer->close(deadline()));
     return got;
@@ -144,14 +111,7 @@ int run(const Call& call) {
     if (arguments.text("--subscription-name").empty())
         return call.wrong_use(
             "Subscription name is not provided. (--subscription-name = nothing: give a name)");
-    if (arguments.integer("--num-messages") < 0)
-        return call.wrong_use(str_cat("Number of messages should be zero or positive. (--num-messages = ",
-                                      call.arguments.integer("--num-messages"),
-                                      ": use 0 for all that comes)"));
-    const std::int64_t queue = arguments.integer("--queue-size");
-    if (queue < 1 || queue > 1'000'000)
-        return call.wrong_use(str_cat("Invalid value for option '--queue-size': '", queue,
-                                      "' is out of range: use 1 to 1000000"));
+    if (const std::string wrong = wrong_amount(arguments); !wrong.empty()) return call.wrong_use(wrong);
     if (arguments.has("--start-timestamp") && arguments.integer("--start-timestamp") < 0)
         return call.wrong_use(str_cat("start timestamp should be positive. (--start-timestamp = ",
                                       call.arguments.integer("--start-timestamp"),

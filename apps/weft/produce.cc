@@ -188,7 +188,7 @@ Result<std::size_t> produce(const Call& call, const std::vector<std::string>& bo
     Pace pace(arguments.number("--rate"));
     for (std::int64_t time = 0; time < arguments.integer("--num-produce"); ++time) {
         for (const std::string& body : bodies) {
-            progress.show(str_cat(sent, " of ", wanted, " messages"));
+            progress.show_count(sent, wanted);
             pace.wait_for_next();
             wire::OutgoingMessage message{.payload = body, .properties = views};
             if (arguments.has("--key")) message.partition_key = key;

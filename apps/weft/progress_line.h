@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/str_cat.h"
 
 namespace weft::app {
 
@@ -23,10 +24,12 @@ class ProgressLine {
 
     /// Ten times a second at most; the first at once.
     void show(const std::string& text) {
-        if (!on_ || (shown_ && steady_now() - last_ < kEvery)) return;
-        last_ = steady_now();
-        shown_ = true;
-        std::fprintf(stderr, "\r\033[K%s", text.c_str());
+        if (is_due()) write(text);
+    }
+    /// The same for each of many messages; `wanted` 0: nobody knows how many. Makes a text only to show it.
+    void show_count(std::uint64_t done, std::uint64_t wanted) {
+        if (!is_due()) return;
+        write(wanted == 0 ? str_cat(done, " messages") : str_cat(done, " of ", wanted, " messages"));
     }
     void clear() {
         if (shown_) std::fputs("\r\033[K", stderr);
@@ -34,6 +37,13 @@ class ProgressLine {
     }
 
   private:
+    bool is_due() const { return on_ && (!shown_ || steady_now() - last_ >= kEvery); }
+    void write(const std::string& text) {
+        last_ = steady_now();
+        shown_ = true;
+        std::fprintf(stderr, "\r\033[K%s", text.c_str());
+    }
+
     static constexpr auto kEvery = 100ms;
     const bool on_;
     bool shown_ = false;

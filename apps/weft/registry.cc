@@ -3,7 +3,6 @@
 #include <vector>
 
 #include "commands.h"
-#include "read.h"
 
 namespace weft::app {
 

@@ -1,7 +1,9 @@
-#include "message_text.h"
+#include "received_messages.h"
 
+#include <cstdio>
 #include <ctime>
 
+#include "progress_line.h"
 #include "wire/message_id.h"
 
 namespace weft::app {
@@ -27,8 +29,7 @@ std::string hex_of(std::string_view bytes) {
     return out;
 }
 
-}  // namespace
-
+/// Lines with the message.
 std::string text_of(const pulsar::Message& message, const config::Arguments& arguments) {
     std::string properties;
     for (const auto& [key, value] : message.properties)
@@ -45,6 +46,45 @@ std::string text_of(const pulsar::Message& message, const config::Arguments& arg
                    ", ordering-key:", message.ordering_key.value_or(""), ", schema-version:");
     }
     return out + '\n';
+}
+
+}  // namespace
+
+std::string wrong_amount(const config::Arguments& arguments) {
+    const std::int64_t wanted = arguments.integer("--num-messages");
+    if (wanted < 0)
+        return str_cat("Number of messages should be zero or positive. (--num-messages = ", wanted,
+                       ": use 0 for all that comes)");
+    const std::int64_t queue = arguments.integer("--queue-size");
+    if (queue < 1 || queue > 1'000'000)
+        return str_cat("Invalid value for option '--queue-size': '", queue,
+                       "' is out of range: use 1 to 1000000");
+    return "";
+}
+
+Result<std::uint64_t> show_messages(const config::Arguments& arguments,
+                                    const std::function<Result<pulsar::Message>(Deadline)>& next,
+                                    const std::function<void(const pulsar::Message&)>& shown) {
+    const auto wanted = static_cast<std::uint64_t>(arguments.integer("--num-messages"));
+    const bool quiet = arguments.is_set("--hide-content");
+    ProgressLine progress(quiet ? ProgressLine::Output::quiet : ProgressLine::Output::shared);
+    std::uint64_t got = 0;
+    while (wanted == 0 || got < wanted) {
+        auto waiting = next(Deadline::after(0s));
+        if (!waiting && waiting.error().code == ErrorCode::deadline_exceeded) {
+            std::fflush(stdout);  // before it may wait for long, not for each message
+            waiting = next(Deadline::never());
+        }
+        WEFT_TRY(const auto message, std::move(waiting));
+        ++got;
+        progress.show_count(got, wanted);
+        if (!quiet) {
+            const std::string text = text_of(message, arguments);
+            std::fwrite(text.data(), 1, text.size(), stdout);
+        }
+        shown(message);
+    }
+    return got;
 }
 
 }  // namespace weft::app

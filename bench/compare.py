@@ -71,6 +71,8 @@ class Run:
     def block(self, side: Side, number: int) -> None:
         directory = self._directory / f"{side.name}-{number}"
         interference = Interference.begin(side.name)
+        if "latency" in self._parts:
+            self.record(side, "timer", measure.timer(self._plan.seconds / 2))
         broker = side.start(directory)
         try:
             if side.name == "pulsar":

@@ -160,3 +160,8 @@ def rest(broker: Running, seconds: float) -> Figures:
 def disk(directory: Path, seconds: float) -> Figures:
     """The floor of each durable receipt: a write and an fdatasync where the brokers keep their data."""
     return load("disk", "--directory", directory, "--seconds", seconds)
+
+
+def timer(seconds: float) -> Figures:
+    """How punctual the machine is with nothing to do: no open-loop generator on it can be better."""
+    return load("timer", "--seconds", seconds)

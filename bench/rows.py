@@ -89,6 +89,7 @@ ROWS = [
     *_latency("Python, 1 KiB", "latency python 1024 B"),
     Row("the disk itself in the same run: write and fdatasync p50, ms", "disk", "p50_ms"),
     Row("  p99, ms", "disk", "p99_ms"),
+    Row("the machine with nothing to do: timer over 200 µs late, % of the ticks", "timer", "late_percent"),
     Row("one more idle function, PSS, MB: C++ / Java, a process each", "idle compiled", "pss_mb_each", must=Must(2)),
     Row("  Python, a process each", "idle python", "pss_mb_each", must=Must(25)),
     Row("  C++, a thread each", "idle compiled threads", "pss_mb_each", must=Must(0.5)),

@@ -12,7 +12,6 @@ namespace weft::bench {
 namespace {
 constexpr Duration kSetupLimit = 30s;
 constexpr Duration kSilenceLimit = 30s;
-constexpr std::uint64_t kLateNs = 200'000;  // a send that leaves so much after its time was held up by us
 
 /// What is known of each message, by its number: written while it runs, looked at when all is over.
 struct Samples {
@@ -82,10 +81,16 @@ double at(const std::vector<double>& sorted, double quantile) {
     return sorted[static_cast<std::size_t>(quantile * static_cast<double>(sorted.size() - 1))];
 }
 
+/// How many of these were late.
+std::ptrdiff_t late_of(const std::vector<double>& sorted_lateness_ms) {
+    return sorted_lateness_ms.end() -
+           std::ranges::upper_bound(sorted_lateness_ms, static_cast<double>(kLateNs) / 1e6);
+}
+
 void print(const Samples& samples, std::uint64_t warmup, bool has_precedence) {
     const auto latency = sorted_ms(samples.latency_ns, warmup);
     const auto lateness = sorted_ms(samples.lateness_ns, warmup);
-    const auto late = lateness.end() - std::ranges::upper_bound(lateness, static_cast<double>(kLateNs) / 1e6);
+    const std::ptrdiff_t late = late_of(lateness);
     std::printf(
         "{\"messages\": %zu, \"p50_ms\": %.4f, \"p90_ms\": %.4f, \"p99_ms\": %.4f, \"p999_ms\": %.4f, "
         "\"max_ms\": %.4f, \"late_sends\": %td, \"late_share\": %.6f, \"late_p99_ms\": %.4f, "
@@ -96,6 +101,27 @@ void print(const Samples& samples, std::uint64_t warmup, bool has_precedence) {
         static_cast<unsigned long long>(samples.duplicates));
 }
 }  // namespace
+
+Result<> measure_timer(const TimerOptions& options) {
+    const auto count = static_cast<std::uint64_t>(options.rate * options.seconds);
+    if (count == 0) return fail(ErrorCode::invalid_argument, "--seconds times --rate is less than one tick");
+    const bool has_precedence = take_precedence();
+    std::vector<std::uint64_t> lateness_ns;
+    lateness_ns.reserve(count);
+    const std::uint64_t begin = monotonic_ns() + 10'000'000;
+    for (std::uint64_t n = 0; n < count; ++n) {
+        const std::uint64_t intended =
+            begin + static_cast<std::uint64_t>(static_cast<double>(n) * 1e9 / options.rate);
+        wait_until(intended);
+        lateness_ns.push_back(monotonic_ns() - intended);
+    }
+    const auto lateness = sorted_ms(lateness_ns, 0);
+    const double late_percent = 100 * static_cast<double>(late_of(lateness)) / static_cast<double>(count);
+    std::printf(
+        "{\"ticks\": %zu, \"late_percent\": %.4f, \"p99_ms\": %.4f, \"max_ms\": %.4f, \"precedence\": %d}\n",
+        lateness.size(), late_percent, at(lateness, 0.99), at(lateness, 1.0), has_precedence ? 1 : 0);
+    return {};
+}
 
 Result<> measure_latency(const LatencyOptions& options) {
     const auto warmup = static_cast<std::uint64_t>(options.rate * options.warmup_seconds);

@@ -1,6 +1,6 @@
 #pragma once
 // What weft_load can do: fill a topic, drain and check one, make many, measure latency through a function;
-// all against any Pulsar broker; and measure the disk.
+// all against any Pulsar broker; and measure the disk, and the timer, that they all stand on.
 
 #include <cstdint>
 #include <string>
@@ -50,6 +50,14 @@ struct DiskOptions {
 /// The floor below every durable receipt: writes `size` bytes and waits for fdatasync, `rate` times a second
 /// (or as often as the disk does), in a file that is gone afterwards. Prints one JSON object.
 Result<> measure_disk(const DiskOptions& options);
+
+struct TimerOptions {
+    double rate = 1000, seconds = 2;
+};
+/// How punctual this machine is with nothing to do: a real-time thread wakes up `rate` times a second, as the
+/// sender of measure_latency() does, and sends nothing. What is late here no broker has caused. Prints one
+/// JSON object.
+Result<> measure_timer(const TimerOptions& options);
 
 struct LatencyOptions {
     std::string service_url, input_topic, output_topic;

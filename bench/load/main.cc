@@ -9,8 +9,8 @@
 int main(int argc, char** argv) {
     using namespace weft::bench;
     CLI::App app(
-        "Load generator for Pulsar brokers: fills topics, drains and checks them, measures latency and the "
-        "disk",
+        "Load generator for Pulsar brokers: fills topics, drains and checks them, measures latency, the "
+        "disk and the timer",
         "weft_load");
     app.require_subcommand(1);
     const auto size_range = CLI::Range(kPayloadBytesMin, std::size_t{1} << 20);
@@ -52,6 +52,12 @@ int main(int argc, char** argv) {
     disk_command->add_option("--seconds", disk_options.seconds)->check(CLI::PositiveNumber);
     disk_command->add_option("--size", disk_options.size)->check(CLI::PositiveNumber);
 
+    TimerOptions timer_options;
+    auto* timer_command =
+        app.add_subcommand("timer", "measure how punctual this machine is with nothing to do");
+    timer_command->add_option("--rate", timer_options.rate)->check(CLI::PositiveNumber);
+    timer_command->add_option("--seconds", timer_options.seconds)->check(CLI::PositiveNumber);
+
     LatencyOptions latency_options;
     auto* latency_command =
         app.add_subcommand("latency", "send at a rate and time what a function made of it");
@@ -70,6 +76,7 @@ int main(int argc, char** argv) {
                                 : drain_command->parsed()  ? drain(drain_options)
                                 : topics_command->parsed() ? make_topics(topics_options)
                                 : disk_command->parsed()   ? measure_disk(disk_options)
+                                : timer_command->parsed()  ? measure_timer(timer_options)
                                                            : measure_latency(latency_options);
     if (done) return 0;
     std::fprintf(stderr, "weft_load: %s\n", done.error().message.c_str());

@@ -5,6 +5,9 @@
 
 namespace weft::bench {
 
+/// What is done so long after its time was held up by the machine or by us, not by a broker.
+inline constexpr std::uint64_t kLateNs = 200'000;
+
 std::uint64_t monotonic_ns();
 
 /// Puts this thread, and those it starts from now on, before all ordinary ones (SCHED_FIFO), so that a busy

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LOAD = locations.weft_binary().parent / "weft_load"
 TOPIC = "persistent://public/default/checked"
 
-MEASUREMENTS = ["ready", "rest", "restart", "disk"]
+MEASUREMENTS = ["ready", "rest", "restart", "disk", "timer"]
 MEASUREMENTS += [f"{what} {shape}" for what in ("publish", "consume") for shape in ("100 B", "1 KiB", "100 B single")]
 MEASUREMENTS += [f"{what} {kind}" for what in ("backlog", "idle") for kind in ("compiled", "python")]
 MEASUREMENTS += ["idle compiled threads", "latency compiled 1024 B", "latency compiled 100 B", "latency python 1024 B"]

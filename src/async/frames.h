@@ -1,7 +1,7 @@
 #pragma once
-// FrameChannel: a connection that carries length-prefixed frames both ways. TCP is one kind; others (TLS,
-// in-process) take its place behind the same face. The format is Pulsar's: four bytes of big-endian length,
-// then that many bytes.
+// FrameChannel: a connection that carries length-prefixed frames both ways. TCP is one kind, with and without
+// TLS; others (in-process) take its place behind the same face. The format is Pulsar's: four bytes of
+// big-endian length, then that many bytes.
 //
 // Everything here belongs to one Loop: call on it, be called on it.
 
@@ -14,6 +14,11 @@
 #include "async/loop.h"
 #include "base/bytes.h"
 #include "base/result.h"
+
+namespace weft::security {
+class TlsClient;
+class TlsServer;
+}  // namespace weft::security
 
 namespace weft::async {
 
@@ -60,9 +65,12 @@ class FrameChannel {
     static constexpr std::size_t kWriteLowMark = 1U << 20;
 };
 
-/// Connects over TCP (TCP_NODELAY); the callback runs once, on the loop. Names are resolved off the loop.
+/// Connects over TCP (TCP_NODELAY), with TLS on it if `tls` is given; the callback runs once, on the loop.
+/// Names are resolved off the loop. A host that shows no certificate that is taken: `unauthorized`.
+using Connected = std::move_only_function<void(Result<std::unique_ptr<FrameChannel>>)>;
 void connect_frames(Loop& loop, std::string host, std::uint16_t port, Deadline deadline,
-                    std::move_only_function<void(Result<std::unique_ptr<FrameChannel>>)> done);
+                    std::shared_ptr<security::TlsClient> tls, Connected done);
+void connect_frames(Loop& loop, std::string host, std::uint16_t port, Deadline deadline, Connected done);
 
 /// Accepts TCP connections until destroyed. On the loop only. Accept errors back off and go on.
 class FrameAcceptor {
@@ -74,8 +82,10 @@ class FrameAcceptor {
 
     /// Binds and listens; `port` 0 takes a free one. May be called before the loop runs. An address in use is
     /// `conflict`.
+    /// With `tls` a connection is handed over when its handshake is done, within 10 s; 1,000 may be at that.
     static Result<std::unique_ptr<FrameAcceptor>> listen(Loop& loop, const std::string& bind_address,
-                                                         std::uint16_t port, Accepted accepted);
+                                                         std::uint16_t port, Accepted accepted,
+                                                         std::shared_ptr<security::TlsServer> tls = nullptr);
 };
 
 }  // namespace weft::async

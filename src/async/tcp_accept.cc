@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "async/detail/tcp_channel.h"
+#include "async/detail/tls_handshake.h"
 #include "observe/log.h"
 
 namespace weft::async {
@@ -12,12 +13,13 @@ using asio::ip::tcp;
 namespace {
 
 constexpr auto kBackoffAfterError = 100ms;  // no file descriptors left, most likely
+constexpr std::size_t kHandshakesMax = 1000;
 
 // Shared by the FrameAcceptor that the owner holds and the accept that waits in the loop.
 class Listener final : public std::enable_shared_from_this<Listener> {
   public:
-    Listener(Loop& loop, FrameAcceptor::Accepted accepted)
-        : loop_(loop), acceptor_(loop.context()), accepted_(std::move(accepted)) {}
+    Listener(Loop& loop, FrameAcceptor::Accepted accepted, std::shared_ptr<security::TlsServer> tls)
+        : loop_(loop), acceptor_(loop.context()), accepted_(std::move(accepted)), tls_(std::move(tls)) {}
 
     Result<> open(const tcp::endpoint& endpoint) {
         boost::system::error_code error;
@@ -54,8 +56,7 @@ class Listener final : public std::enable_shared_from_this<Listener> {
         if (closed_) return;
         if (!error) {
             accept_next();
-            accepted_(make_tcp_channel(loop_, std::move(socket)));
-            return;
+            return hand_over(std::move(socket));
         }
         if (error == asio::error::connection_aborted) return accept_next();
         log_.warn("can't accept a connection, trying again", {{"port", port_}, {"reason", error.message()}});
@@ -65,9 +66,24 @@ class Listener final : public std::enable_shared_from_this<Listener> {
         });
     }
 
+    void hand_over(tcp::socket socket) {
+        if (!tls_) return accepted_(make_tcp_channel(loop_, std::move(socket)));
+        if (handshakes_ == kHandshakesMax) return;  // the socket is closed with it
+        ++handshakes_;
+        shake_hands(
+            loop_, std::move(socket), *tls_,
+            [self = shared_from_this()](tcp::socket whole, std::unique_ptr<TlsStream> stream) {
+                --self->handshakes_;
+                if (stream && !self->closed_)
+                    self->accepted_(make_tcp_channel(self->loop_, std::move(whole), std::move(stream)));
+            });
+    }
+
     Loop& loop_;
     tcp::acceptor acceptor_;
     const FrameAcceptor::Accepted accepted_;
+    const std::shared_ptr<security::TlsServer> tls_;  // null: plain
+    std::size_t handshakes_ = 0;
     const observe::Logger log_{"async"};
     std::uint16_t port_ = 0;
     TimerId timer_ = 0;
@@ -99,9 +115,10 @@ Result<tcp::endpoint> endpoint_of(Loop& loop, const std::string& address, std::u
 }  // namespace
 
 Result<std::unique_ptr<FrameAcceptor>> FrameAcceptor::listen(Loop& loop, const std::string& bind_address,
-                                                             std::uint16_t port, Accepted accepted) {
+                                                             std::uint16_t port, Accepted accepted,
+                                                             std::shared_ptr<security::TlsServer> tls) {
     WEFT_TRY(const auto endpoint, endpoint_of(loop, bind_address, port));
-    auto listener = std::make_shared<Listener>(loop, std::move(accepted));
+    auto listener = std::make_shared<Listener>(loop, std::move(accepted), std::move(tls));
     WEFT_TRY_VOID(listener->open(endpoint));
     listener->accept_next();
     return std::make_unique<TcpAcceptor>(std::move(listener));

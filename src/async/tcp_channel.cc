@@ -71,6 +71,7 @@ constexpr std::size_t kReadBytesMin = 64U << 10;
 constexpr std::size_t kReadBytesMax = 512U << 10;
 constexpr std::size_t kRoomMin = 8U << 10;  // less is not worth a system call
 constexpr int kReadsPerTurn = 4;            // then other sockets have their turn
+constexpr int kRecordsPerTurn = 32;         // the same with TLS, of up to 16 KiB each
 constexpr int kSendsPerTurn = 16;
 constexpr std::size_t kPiecesPerSend = 256;
 constexpr auto kCloseWithin = 1s;
@@ -82,16 +83,20 @@ std::uint32_t big_endian_u32(const char* at) {
     return __builtin_bswap32(value);
 }
 
-Error socket_error(std::string_view what, const std::string& peer, int number) {
-    return {ErrorCode::connection_closed, str_cat(what, ' ', peer, ": ", std::strerror(number))};
+Error socket_error(std::string_view what, const std::string& peer, int number, const TlsStream* tls) {
+    const std::string why = tls != nullptr && number == EPROTO ? tls->failure() : std::strerror(number);
+    return {ErrorCode::connection_closed, str_cat(what, ' ', peer, ": ", why)};
 }
 
 // What a connection is made of. Shared by the channel that the owner holds and by what waits in the loop, so
 // that the owner may destroy the channel from inside any callback.
 class Connection final : public std::enable_shared_from_this<Connection> {
   public:
-    Connection(Loop& loop, tcp::socket socket)
-        : loop_(loop), blocks_(asio::use_service<ReadBlocks>(loop.context())), socket_(std::move(socket)) {
+    Connection(Loop& loop, tcp::socket socket, std::unique_ptr<TlsStream> tls)
+        : loop_(loop),
+          blocks_(asio::use_service<ReadBlocks>(loop.context())),
+          socket_(std::move(socket)),
+          tls_(std::move(tls)) {
         boost::system::error_code
             ignored;  // an unknown peer name and a socket without these options still work
         socket_.non_blocking(true, ignored);
@@ -140,6 +145,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
 
     // on the loop
     tcp::socket socket_;
+    std::unique_ptr<TlsStream> tls_;  // null: plain
     FrameHandler* handler_ = nullptr;
     State state_ = State::open;
     std::optional<Error> why_closed_;
@@ -176,6 +182,13 @@ void Connection::start(FrameHandler& handler) {
 void Connection::wait_readable() {
     if (read_waits_ || (paused_ && state_ == State::open) || state_ == State::closed) return;
     read_waits_ = true;
+    if (tls_ && state_ == State::open && tls_->has_unread()) {
+        loop_.post([self = shared_from_this()] {
+            self->read_waits_ = false;
+            self->on_readable();
+        });
+        return;
+    }
     socket_.async_wait(tcp::socket::wait_read,
                        [self = shared_from_this()](const boost::system::error_code& e) {
                            self->read_waits_ = false;
@@ -187,7 +200,8 @@ void Connection::on_readable() {
     if (state_ == State::draining) {
         drain_input();
     } else if (state_ == State::open && !paused_) {
-        for (int reads = 0; reads < kReadsPerTurn && read_once(); ++reads) {
+        const int reads_max = tls_ ? kRecordsPerTurn : kReadsPerTurn;
+        for (int reads = 0; reads < reads_max && read_once(); ++reads) {
         }
         keep_or_give_block();
     }
@@ -198,10 +212,11 @@ void Connection::on_readable() {
 bool Connection::read_once() {
     if (!make_room()) return false;
     const std::size_t room = block_.room();
-    const ssize_t got = ::recv(socket_.native_handle(), block_.end(), room, 0);
+    const ssize_t got =
+        tls_ ? tls_->read(block_.end(), room) : ::recv(socket_.native_handle(), block_.end(), room, 0);
     if (got < 0) {
         if (errno == EAGAIN || errno == EINTR) return errno == EINTR;
-        fail(socket_error("reading from", peer_, errno));
+        fail(socket_error("reading from", peer_, errno, tls_.get()));
         return false;
     }
     if (got == 0) {
@@ -214,7 +229,7 @@ bool Connection::read_once() {
     if (filled && bytes >= read_bytes_ / 2) read_bytes_ = std::min(2 * read_bytes_, kReadBytesMax);
     if (bytes < read_bytes_ / 8) read_bytes_ = std::max(read_bytes_ / 2, kReadBytesMin);
     hand_out_frames();
-    return filled && state_ == State::open && handler_ != nullptr && !paused_;
+    return (filled || tls_) && state_ == State::open && handler_ != nullptr && !paused_;
 }
 
 // Sees to it that the block has room for the rest of the frame that has begun, or for a good read.
@@ -338,7 +353,8 @@ bool Connection::send_some() {
         msghdr message{};
         message.msg_iov = pieces;
         message.msg_iovlen = count;
-        const ssize_t sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL);
+        const ssize_t sent =
+            tls_ ? tls_->send(pieces, count) : ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL);
         if (sent < 0) {
             if (errno == EINTR) continue;
             if (errno == EAGAIN) return false;
@@ -348,11 +364,11 @@ bool Connection::send_some() {
             // The reading side will meet the same end, after the frames (an error's reason, perhaps) that
             // came before it.
             if (paused_ || state_ != State::open || handler_ == nullptr)
-                fail(socket_error("writing to", peer_, number));
+                fail(socket_error("writing to", peer_, number, tls_.get()));
             return false;
         }
         drop_sent(static_cast<std::size_t>(sent));
-        if (static_cast<std::size_t>(sent) < offered) return false;
+        if (!tls_ && static_cast<std::size_t>(sent) < offered) return false;
     }
     return true;
 }
@@ -406,6 +422,7 @@ void Connection::close(Error why) {
 void Connection::finish_writing() {
     state_ = State::draining;
     tell_closed();
+    if (tls_) tls_->end_writing();
     ::shutdown(socket_.native_handle(), SHUT_WR);
     wait_readable();
 }
@@ -443,8 +460,8 @@ void Connection::detach() {
 
 class TcpChannel final : public FrameChannel {
   public:
-    TcpChannel(Loop& loop, tcp::socket socket)
-        : connection_(std::make_shared<Connection>(loop, std::move(socket))) {}
+    TcpChannel(Loop& loop, tcp::socket socket, std::unique_ptr<TlsStream> tls)
+        : connection_(std::make_shared<Connection>(loop, std::move(socket), std::move(tls))) {}
     ~TcpChannel() override { connection_->detach(); }
 
     void start(FrameHandler& handler) override { connection_->start(handler); }
@@ -461,8 +478,9 @@ class TcpChannel final : public FrameChannel {
 
 }  // namespace
 
-std::unique_ptr<FrameChannel> make_tcp_channel(Loop& loop, tcp::socket socket) {
-    return std::make_unique<TcpChannel>(loop, std::move(socket));
+std::unique_ptr<FrameChannel> make_tcp_channel(Loop& loop, tcp::socket socket,
+                                               std::unique_ptr<TlsStream> tls) {
+    return std::make_unique<TcpChannel>(loop, std::move(socket), std::move(tls));
 }
 
 }  // namespace weft::async

@@ -11,16 +11,16 @@ using asio::ip::tcp;
 
 namespace {
 
-// One attempt to connect: resolves, tries each address in turn, gives up at the deadline. Shared by the
-// operations that wait for the network and the timer; the last one out ends it.
+// One attempt to connect: resolves, tries each address in turn, shakes hands, gives up at the deadline.
+// Shared by the operations that wait for the network and the timer; the last one out ends it.
 class Attempt final : public std::enable_shared_from_this<Attempt> {
   public:
-    using Done = std::move_only_function<void(Result<std::unique_ptr<FrameChannel>>)>;
-
-    Attempt(Loop& loop, std::string host, std::uint16_t port, Done done)
+    Attempt(Loop& loop, std::string host, std::uint16_t port, std::shared_ptr<security::TlsClient> tls,
+            Connected done)
         : loop_(loop),
           host_(std::move(host)),
           port_(port),
+          tls_(std::move(tls)),
           resolver_(loop.context()),
           socket_(loop.context()),
           done_(std::move(done)) {}
@@ -73,13 +73,42 @@ class Attempt final : public std::enable_shared_from_this<Attempt> {
         socket_.async_connect(addresses_[next_++],
                               [self = shared_from_this()](const boost::system::error_code& error) {
                                   if (!self->done_) return;
-                                  if (!error) {
-                                      self->finish(make_tcp_channel(self->loop_, std::move(self->socket_)));
-                                      return;
-                                  }
+                                  if (!error) return self->on_connected();
                                   self->last_error_ = error.message();
                                   self->try_next();
                               });
+    }
+
+    void on_connected() {
+        if (!tls_) return finish(make_tcp_channel(loop_, std::move(socket_)));
+        boost::system::error_code ignored;  // it is non-blocking already, or the handshake says more
+        socket_.non_blocking(true, ignored);
+        socket_.set_option(tcp::no_delay(true), ignored);
+        auto stream = TlsStream::client(*tls_, socket_.native_handle(), host_);
+        if (!stream) return finish(std::unexpected(std::move(stream.error())));
+        stream_ = std::move(*stream);
+        shake_hands();
+    }
+
+    void shake_hands() {
+        if (!done_) return;
+        switch (stream_->handshake()) {
+            case TlsStream::Progress::done:
+                return finish(make_tcp_channel(loop_, std::move(socket_), std::move(stream_)));
+            case TlsStream::Progress::wants_read:
+                return wait(tcp::socket::wait_read);
+            case TlsStream::Progress::wants_write:
+                return wait(tcp::socket::wait_write);
+            case TlsStream::Progress::failed:
+                return finish(fail(ErrorCode::unauthorized, "TLS with ", target(), ": ", stream_->failure()));
+        }
+    }
+
+    void wait(tcp::socket::wait_type what) {
+        socket_.async_wait(what, [self = shared_from_this()](const boost::system::error_code& error) {
+            if (!error) return self->shake_hands();
+            self->finish(fail(ErrorCode::unavailable, "TLS with ", self->target(), ": ", error.message()));
+        });
     }
 
     void finish(Result<std::unique_ptr<FrameChannel>> result) {
@@ -94,9 +123,11 @@ class Attempt final : public std::enable_shared_from_this<Attempt> {
     Loop& loop_;
     const std::string host_;
     const std::uint16_t port_;
+    const std::shared_ptr<security::TlsClient> tls_;  // null: plain
     tcp::resolver resolver_;
     tcp::socket socket_;
-    Done done_;
+    std::unique_ptr<TlsStream> stream_;  // during its handshake
+    Connected done_;
     TimerId timer_ = 0;
     std::vector<tcp::endpoint> addresses_;
     std::size_t next_ = 0;
@@ -106,8 +137,12 @@ class Attempt final : public std::enable_shared_from_this<Attempt> {
 }  // namespace
 
 void connect_frames(Loop& loop, std::string host, std::uint16_t port, Deadline deadline,
-                    std::move_only_function<void(Result<std::unique_ptr<FrameChannel>>)> done) {
-    std::make_shared<Attempt>(loop, std::move(host), port, std::move(done))->start(deadline);
+                    std::shared_ptr<security::TlsClient> tls, Connected done) {
+    std::make_shared<Attempt>(loop, std::move(host), port, std::move(tls), std::move(done))->start(deadline);
+}
+
+void connect_frames(Loop& loop, std::string host, std::uint16_t port, Deadline deadline, Connected done) {
+    connect_frames(loop, std::move(host), port, deadline, nullptr, std::move(done));
 }
 
 }  // namespace weft::async

@@ -7,9 +7,12 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <filesystem>
 #include <future>
 
 #include "async/call.h"
+#include "security/testing/certificates.h"
+#include "security/tls.h"
 
 namespace weft::async {
 namespace {
@@ -44,22 +47,26 @@ struct End final : FrameHandler {
     void on_closed(const Error& why) override { closed = why, on_change(*this); }
 };
 
+enum class Over : std::uint8_t { plain, tls };
+
 class FramesTest : public testing::Test {
   protected:
-    FramesTest() {
+    explicit FramesTest(Over over = Over::plain) {
+        if (over == Over::tls) make_certificates();
         run([&] {
-            acceptor =
-                *FrameAcceptor::listen(loop, "127.0.0.1", 0, [&](std::unique_ptr<FrameChannel> channel) {
-                    server.channel = std::move(channel);
-                    server.channel->start(server);
-                    check();
-                });
+            auto accepted = [&](std::unique_ptr<FrameChannel> channel) {
+                server.channel = std::move(channel);
+                server.channel->start(server);
+                check();
+            };
+            acceptor = *FrameAcceptor::listen(loop, "127.0.0.1", 0, accepted, tls_server);
             for (End* end : {&client, &server}) end->on_change = [&](End&) { check(); };
         });
     }
     ~FramesTest() override {
         run([&] { client.channel.reset(), server.channel.reset(), acceptor.reset(); });
         thread.stop();
+        if (!folder.empty()) std::filesystem::remove_all(folder);
     }
 
     void run(const std::function<void()>& action) {
@@ -86,7 +93,8 @@ class FramesTest : public testing::Test {
     }
     void connect() {
         auto channel = call_on<std::unique_ptr<FrameChannel>>(loop, Deadline::after(10s), [&](auto done) {
-            connect_frames(loop, "127.0.0.1", acceptor->port(), Deadline::after(5s), std::move(done));
+            connect_frames(loop, "127.0.0.1", acceptor->port(), Deadline::after(5s), tls_client,
+                           std::move(done));
         });
         ASSERT_TRUE(channel.has_value()) << channel.error().message;
         run([&] {
@@ -112,6 +120,33 @@ class FramesTest : public testing::Test {
         };
     }
 
+    void make_certificates() {
+        folder = std::filesystem::path(testing::TempDir()) / str_cat("frames-", ::getpid());
+        std::filesystem::create_directories(folder);
+        security::testing::Authority authority(folder);
+        const auto own = authority.issue("server", "IP:127.0.0.1");
+        const auto server_made = security::TlsServer::create(
+            {"", own.certificate, own.key}, security::TlsServer::ClientCertificate::optional);
+        ASSERT_TRUE(server_made) << server_made.error().message;
+        tls_server = *server_made;
+        const auto client_made =
+            security::TlsClient::create({.files = {authority.certificate_file(), "", ""}});
+        ASSERT_TRUE(client_made) << client_made.error().message;
+        tls_client = *client_made;
+    }
+    // The error of a connection that must not come about.
+    Error refusal(const std::string& host, std::shared_ptr<security::TlsClient> tls) {
+        const auto made = call_on<std::unique_ptr<FrameChannel>>(loop, Deadline::after(10s), [&](auto done) {
+            connect_frames(loop, host, acceptor->port(), Deadline::after(5s), std::move(tls),
+                           std::move(done));
+        });
+        EXPECT_FALSE(made.has_value());
+        return made ? Error{} : made.error();
+    }
+
+    std::filesystem::path folder;
+    std::shared_ptr<security::TlsServer> tls_server;  // null: plain
+    std::shared_ptr<security::TlsClient> tls_client;
     LoopThread thread{"frames"};
     Loop& loop = thread.loop();
     End client, server;
@@ -120,7 +155,19 @@ class FramesTest : public testing::Test {
     std::promise<void>* reached = nullptr;
 };
 
-TEST_F(FramesTest, frames_of_all_sizes_come_back_unchanged) {
+class FramesOver : public FramesTest, public testing::WithParamInterface<Over> {
+  protected:
+    FramesOver() : FramesTest(GetParam()) {}
+};
+INSTANTIATE_TEST_SUITE_P(Frames, FramesOver, testing::Values(Over::plain, Over::tls),
+                         [](const auto& over) { return over.param == Over::tls ? "tls" : "plain"; });
+
+class TlsFrames : public FramesTest {
+  protected:
+    TlsFrames() : FramesTest(Over::tls) {}
+};
+
+TEST_P(FramesOver, frames_of_all_sizes_come_back_unchanged) {
     echo();
     connect();
     std::vector<std::size_t> sizes = {0,      1,      3,      4,       5,         100,           4095,
@@ -132,7 +179,7 @@ TEST_F(FramesTest, frames_of_all_sizes_come_back_unchanged) {
         EXPECT_EQ(client.frames[i].view(), pattern(sizes[i])) << sizes[i];
 }
 
-TEST_F(FramesTest, many_small_frames_are_handed_out_by_reads_and_slices) {
+TEST_P(FramesOver, many_small_frames_are_handed_out_by_reads_and_slices) {
     connect();
     run([&] {
         for (int i = 0; i < 20'000; ++i) client.channel->write(frame(std::to_string(i)));
@@ -145,7 +192,7 @@ TEST_F(FramesTest, many_small_frames_are_handed_out_by_reads_and_slices) {
     });
 }
 
-TEST_F(FramesTest, frames_that_nobody_keeps_do_not_grow_memory_and_kept_ones_stay_unchanged) {
+TEST_P(FramesOver, frames_that_nobody_keeps_do_not_grow_memory_and_kept_ones_stay_unchanged) {
     connect();
     std::size_t total = 0;
     run([&] {
@@ -202,7 +249,7 @@ TEST_F(FramesTest, an_oversize_frame_ends_the_connection_with_a_reason) {
     ::close(fd);
 }
 
-TEST_F(FramesTest, back_pressure_tells_when_to_go_on) {
+TEST_P(FramesOver, back_pressure_tells_when_to_go_on) {
     connect();
     run([&] { server.channel->pause_reading(); });
     const std::string big = pattern(1U << 20);
@@ -218,7 +265,7 @@ TEST_F(FramesTest, back_pressure_tells_when_to_go_on) {
     run([&] { EXPECT_EQ(client.channel->queued_bytes(), 0U); });
 }
 
-TEST_F(FramesTest, close_sends_what_is_queued_and_tells_both_sides) {
+TEST_P(FramesOver, close_sends_what_is_queued_and_tells_both_sides) {
     connect();
     run([&] {
         server.channel->write(frame("late input that nobody reads"));
@@ -235,7 +282,7 @@ TEST_F(FramesTest, close_sends_what_is_queued_and_tells_both_sides) {
     EXPECT_EQ(server.frames[1].size(), 2'000'000U);
 }
 
-TEST_F(FramesTest, close_gives_up_after_a_second_on_a_peer_that_does_not_read) {
+TEST_P(FramesOver, close_gives_up_after_a_second_on_a_peer_that_does_not_read) {
     connect();
     run([&] {
         server.channel->pause_reading();
@@ -248,7 +295,7 @@ TEST_F(FramesTest, close_gives_up_after_a_second_on_a_peer_that_does_not_read) {
     EXPECT_LT(steady_now() - begin, 5s);
 }
 
-TEST_F(FramesTest, a_channel_may_be_destroyed_from_its_own_callbacks) {
+TEST_P(FramesOver, a_channel_may_be_destroyed_from_its_own_callbacks) {
     connect();
     run([&] { server.on_each = [](End& end, const Bytes&) { end.channel.reset(); }; });
     run([&] {
@@ -264,6 +311,38 @@ TEST_F(FramesTest, a_channel_may_be_destroyed_from_its_own_callbacks) {
         EXPECT_FALSE(server.closed.has_value());
         EXPECT_EQ(server.rounds, 0);
     });
+}
+
+TEST_F(TlsFrames, a_certificate_must_be_trusted_and_name_the_host) {
+    const auto by_the_system = security::TlsClient::create({});
+    ASSERT_TRUE(by_the_system);
+    const Error untrusted = refusal("127.0.0.1", *by_the_system);
+    EXPECT_EQ(untrusted.code, ErrorCode::unauthorized);
+    EXPECT_NE(untrusted.message.find("certificate"), std::string::npos) << untrusted.message;
+    const Error misnamed = refusal("localhost", tls_client);
+    EXPECT_NE(misnamed.message.find("hostname mismatch"), std::string::npos) << misnamed.message;
+}
+
+TEST_F(TlsFrames, who_does_not_speak_it_is_left) {
+    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(acceptor->port());
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ASSERT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
+    const std::string plain = framed(pattern(1000));
+    ASSERT_EQ(::send(fd, plain.data(), plain.size(), MSG_NOSIGNAL), static_cast<ssize_t>(plain.size()));
+    char byte;
+    while (::recv(fd, &byte, 1, 0) > 0) {  // an alert, perhaps
+    }
+    ::close(fd);
+    run([&] { EXPECT_EQ(server.channel, nullptr); });
+}
+
+TEST_F(FramesTest, a_plain_server_is_no_tls_server) {
+    const auto tls = security::TlsClient::create({.files = {}, .allow_insecure = true});
+    ASSERT_TRUE(tls);
+    EXPECT_EQ(refusal("127.0.0.1", *tls).code, ErrorCode::unauthorized);
 }
 
 TEST_F(FramesTest, a_refused_connection_names_the_target) {

@@ -1,0 +1,81 @@
+#include "async/detail/tls_handshake.h"
+
+#include <utility>
+
+#include "observe/log.h"
+
+namespace weft::async {
+
+namespace {
+
+using boost::asio::ip::tcp;
+
+constexpr Duration kHandshakeWithin = 10s;
+
+// A connection on its way through the TLS handshake. Shared by what waits in the loop; the last one out ends
+// it.
+class Handshake final : public std::enable_shared_from_this<Handshake> {
+  public:
+    Handshake(Loop& loop, tcp::socket socket, HandsShaken done)
+        : loop_(loop), socket_(std::move(socket)), done_(std::move(done)) {}
+
+    void start(security::TlsServer& tls) {
+        boost::system::error_code ignored;  // the handshake says more
+        socket_.non_blocking(true, ignored);
+        socket_.set_option(tcp::no_delay(true), ignored);
+        auto stream = TlsStream::server(tls, socket_.native_handle());
+        if (!stream) return finish(false);
+        stream_ = std::move(*stream);
+        timer_ = loop_.after(kHandshakeWithin, [self = shared_from_this()] {
+            self->timer_ = 0;
+            self->finish(false);
+        });
+        step();
+    }
+
+  private:
+    void step() {
+        if (!done_) return;
+        switch (stream_->handshake()) {
+            case TlsStream::Progress::done:
+                return finish(true);
+            case TlsStream::Progress::wants_read:
+                return wait(tcp::socket::wait_read);
+            case TlsStream::Progress::wants_write:
+                return wait(tcp::socket::wait_write);
+            case TlsStream::Progress::failed:
+                log_.debug("TLS handshake failed", {{"reason", stream_->failure()}});
+                return finish(false);
+        }
+    }
+
+    void wait(tcp::socket::wait_type what) {
+        socket_.async_wait(what, [self = shared_from_this()](const boost::system::error_code& error) {
+            error ? self->finish(false) : self->step();
+        });
+    }
+
+    void finish(bool whole) {
+        if (!done_) return;
+        if (timer_ != 0) loop_.cancel(std::exchange(timer_, 0));
+        if (!whole) stream_.reset();
+        boost::system::error_code ignored;  // there is nothing left to lose
+        if (!whole) socket_.close(ignored);
+        std::exchange(done_, nullptr)(std::move(socket_), std::move(stream_));
+    }
+
+    Loop& loop_;
+    tcp::socket socket_;
+    std::unique_ptr<TlsStream> stream_;
+    HandsShaken done_;
+    TimerId timer_ = 0;
+    const observe::Logger log_{"async"};
+};
+
+}  // namespace
+
+void shake_hands(Loop& loop, tcp::socket socket, security::TlsServer& tls, HandsShaken done) {
+    std::make_shared<Handshake>(loop, std::move(socket), std::move(done))->start(tls);
+}
+
+}  // namespace weft::async

@@ -1,5 +1,5 @@
 #pragma once
-// HTTP/1.1 client: one request, one answer, blocking, bounded by a deadline.
+// HTTP/1.1 client, plain and over TLS: one request, one answer, blocking, bounded by a deadline.
 
 #include <cstdint>
 #include <map>
@@ -10,16 +10,20 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "security/client_security.h"
 
 namespace weft::http {
 
 struct ClientRequest {
     std::string method = "GET";
-    std::string url;  // http://host:port/path?query
+    std::string url;  // http://host:port/path?query, or https
     std::map<std::string, std::string> headers = {};
     std::string body = {};
     int redirects_max = 5;                        // 307 and 308 are followed with the same method and body
     std::uint64_t answer_bytes_max = 512U << 20;  // of its body; over it: too_large
+    /// Who we are, to every server that the request is redirected to; and how an https server is known:
+    /// without `tls` by the system's certificates.
+    security::ClientSecurity security = {};
 };
 
 struct ClientResponse {
@@ -29,7 +33,8 @@ struct ClientResponse {
 };
 
 /// Sends and waits. Errors: `invalid_argument` (URL), `unavailable` (nobody listens), `deadline_exceeded`
-/// (not sent in time), `unknown_outcome` (sent, the answer didn't come).
+/// (not sent in time), `unknown_outcome` (sent, the answer didn't come), `unauthorized` (its certificate is
+/// not taken).
 Result<ClientResponse> fetch(const ClientRequest& request, Deadline deadline);
 
 /// Builds a multipart/form-data body.

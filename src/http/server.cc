@@ -2,20 +2,19 @@
 
 #include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/status.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <boost/beast/http/write.hpp>
 #include <optional>
 #include <unordered_set>
 
 #include "async/call.h"
+#include "async/detail/tls_handshake.h"
 #include "http/detail/handler_pool.h"
 #include "http/detail/url.h"
+#include "http/detail/wire.h"
 #include "observe/log.h"
 
 namespace weft::http {
@@ -32,6 +31,9 @@ constexpr auto kDrainTime = 2s;  // for a client that is still sending when it g
 constexpr auto kLastAnswersTime = 1s;   // for answers under way when the server stops
 constexpr auto kAcceptBackoff = 100ms;  // no file descriptors left, most likely
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+constexpr std::size_t kHeaderReadBytes = 4U << 10;  // what a connection at rest keeps
+constexpr std::size_t kReadBytes = 64U << 10;
+constexpr int kDrainReadsPerTurn = 16;               // then other connections have their turn
 constexpr std::uint64_t kBodyStepBytes = 64U << 10;  // what a body is given before more of it has come
 constexpr std::string_view kTooManyConnections =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 63\r\n"
@@ -59,6 +61,7 @@ struct Core {
     std::unordered_set<Session*> sessions;
     std::uint64_t body_bytes = 0;  // reserved for bodies that are read or handled
     std::size_t writing = 0;       // sessions that send an answer
+    std::size_t handshakes = 0;    // connections that become sessions, perhaps
     bool stopping = false;
     std::move_only_function<void(Result<bool>)> when_quiet;
 
@@ -81,9 +84,9 @@ struct Core {
 class Session final : public std::enable_shared_from_this<Session> {
   public:
     // `core` is shared by all sessions and the server: whoever ends last frees it.
-    Session(std::shared_ptr<Core> core, tcp::socket socket)
+    Session(std::shared_ptr<Core> core, tcp::socket socket, std::unique_ptr<async::TlsStream> tls)
         : core_(std::move(core)),
-          stream_(std::move(socket)),
+          wire_(std::make_shared<Wire>(core_->loop, std::move(socket), std::move(tls))),
           buffer_(core_->options.header_bytes_max + (64U << 10)) {
         core_->sessions.insert(this);
     }
@@ -98,17 +101,23 @@ class Session final : public std::enable_shared_from_this<Session> {
     }
     void end_waiting() {
         phase_ = Phase::ending;
-        stream_.close();
+        core_->loop.cancel(timer_);
+        wire_->close();
     }
 
   private:
     enum class Phase : std::uint8_t { waiting, busy, ending };
     enum class After : std::uint8_t { keep_alive, close };
 
-    void cancel_reading_after(Duration limit);
-    void on_header(const error_code& error);
+    void end_reading_after(Duration limit);
+    void read_more();
+    void on_readable();
+    error_code receive();
+    void go_on();
+    bool go_on_with_header();
+    bool go_on_with_body();
+    void on_header();
     void read_body();
-    void on_body(const error_code& error);
     bool reserve_for_body();
     void on_request();
     std::optional<Request> take_request(std::string& problem);
@@ -118,10 +127,9 @@ class Session final : public std::enable_shared_from_this<Session> {
     void drain();
 
     const std::shared_ptr<Core> core_;
-    beast::tcp_stream stream_;
+    const std::shared_ptr<Wire> wire_;  // shared with what waits in the loop
     beast::flat_buffer buffer_;
     std::optional<bhttp::request_parser<bhttp::string_body>> parser_;
-    bhttp::response<bhttp::string_body> out_;
     Phase phase_ = Phase::waiting;
     SteadyTime since_ = steady_now();  // when it began to wait
     Deadline deadline_ = Deadline::never();
@@ -147,40 +155,104 @@ void Session::read_request() {
     if (core_->stopping) return;  // the last reference goes, and the connection with it
     phase_ = Phase::waiting;
     since_ = steady_now();
+    if (buffer_.size() == 0 && buffer_.capacity() > kHeaderReadBytes) buffer_.shrink_to_fit();
     parser_.emplace();
+    parser_->eager(false);  // the header first
     parser_->header_limit(static_cast<std::uint32_t>(core_->options.header_bytes_max));
     parser_->body_limit(core_->options.body_bytes_max);
-    stream_.expires_never();
-    cancel_reading_after(core_->options.idle_timeout);
-    bhttp::async_read_header(
-        stream_, buffer_, *parser_,
-        [self = shared_from_this()](const error_code& error, std::size_t) { self->on_header(error); });
+    end_reading_after(core_->options.idle_timeout);
+    go_on();  // what came behind the last request
 }
 
-// Not the stream's own timer: that one closes, and then nobody can be told.
-void Session::cancel_reading_after(Duration limit) {
+void Session::end_reading_after(Duration limit) {
     late_ = false;
     core_->loop.cancel(timer_);
     timer_ = core_->loop.after(limit, [self = shared_from_this()] {
         self->late_ = true;
-        self->stream_.cancel();
+        self->wire_->cancel();
+        self->refuse({});
     });
 }
 
-void Session::on_header(const error_code& error) {
+void Session::read_more() {
+    wire_->when_readable([self = shared_from_this()] { self->on_readable(); });
+}
+
+void Session::on_readable() {
+    const error_code error = receive();
+    if (error == asio::error::would_block) return read_more();
+    if (error) {
+        core_->loop.cancel(timer_);
+        return refuse(error);
+    }
+    go_on();
+}
+
+// Takes what has come into the buffer. At the end of the stream it asks the parser what that means.
+error_code Session::receive() {
+    const std::size_t wanted = phase_ == Phase::waiting ? kHeaderReadBytes : kReadBytes;
+    const std::size_t room = std::min(buffer_.max_size() - buffer_.size(), wanted);
+    if (room == 0) return bhttp::error::buffer_overflow;
+    const auto into = buffer_.prepare(room);
+    const ssize_t got = wire_->read(static_cast<char*>(into.data()), into.size());
+    if (got > 0) {
+        buffer_.commit(static_cast<std::size_t>(got));
+        return {};
+    }
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return asio::error::would_block;
+    if (got < 0) return {errno, boost::system::system_category()};
+    if (!parser_->got_some()) return bhttp::error::end_of_stream;
+    error_code error;
+    parser_->put_eof(error);
+    return error;
+}
+
+// Parses what is there, step by step, until more is needed or the request has other hands.
+void Session::go_on() {
+    while (phase_ == Phase::waiting ? go_on_with_header() : go_on_with_body()) {
+    }
+}
+
+// True: there is more to parse.
+bool Session::go_on_with_header() {
+    if (buffer_.size() == 0) return read_more(), false;
+    error_code error;
+    buffer_.consume(parser_->put(buffer_.data(), error));
+    if (error == bhttp::error::need_more) return read_more(), false;
     core_->loop.cancel(timer_);
-    if (error) return refuse(error);
+    if (error) return refuse(error), false;
+    if (parser_->is_header_done()) return on_header(), false;
+    return true;
+}
+
+bool Session::go_on_with_body() {
+    if (parser_->is_done()) return core_->loop.cancel(timer_), on_request(), false;
+    if (buffer_.size() == 0) return read_more(), false;
+    error_code error;
+    buffer_.consume(parser_->put(buffer_.data(), error));
+    if (error == bhttp::error::need_more) return read_more(), false;
+    if (error && error != bhttp::error::need_buffer) {
+        core_->loop.cancel(timer_);
+        return refuse(error), false;
+    }
+    if (parser_->is_done()) return true;
+    if (!reserve_for_body()) return false;
+    end_reading_after(std::min(deadline_.left(), core_->options.idle_timeout));
+    return true;
+}
+
+void Session::on_header() {
     phase_ = Phase::busy;
     deadline_ = Deadline::after(core_->options.request_timeout);
     is_head_ = parser_->get().method() == bhttp::verb::head;
     version_ = parser_->get().version();
+    parser_->eager(true);
     if (parser_->is_done()) return on_request();
     if (!reserve_for_body()) return;
     if (!beast::iequals(parser_->get()[bhttp::field::expect], "100-continue")) return read_body();
-    asio::async_write(stream_, asio::buffer(kContinue),
-                      [self = shared_from_this()](const error_code& failed, std::size_t) {
-                          if (!failed) self->read_body();
-                      });
+    wire_->write(std::string(kContinue), {}, [self = shared_from_this()](bool whole) {
+        if (whole) self->read_body();
+    });
 }
 
 // Counts what has come, not what was announced: who announces much and sends nothing takes no room from
@@ -190,6 +262,7 @@ bool Session::reserve_for_body() {
         std::min(parser_->get().body().size() + kBodyStepBytes, core_->options.body_bytes_max);
     if (wanted <= reserved_) return true;
     if (!core_->reserve(wanted - reserved_)) {
+        core_->loop.cancel(timer_);
         answer(Response::error(503, "too many large requests at once: try again in a while"), After::close);
         return false;
     }
@@ -198,24 +271,16 @@ bool Session::reserve_for_body() {
 }
 
 void Session::read_body() {
-    cancel_reading_after(std::min(deadline_.left(), core_->options.idle_timeout));
-    bhttp::async_read_some(
-        stream_, buffer_, *parser_,
-        [self = shared_from_this()](const error_code& error, std::size_t) { self->on_body(error); });
+    end_reading_after(std::min(deadline_.left(), core_->options.idle_timeout));
+    go_on();
 }
 
-void Session::on_body(const error_code& error) {
-    core_->loop.cancel(timer_);
-    if (error && error != bhttp::error::need_buffer) return refuse(error);
-    if (parser_->is_done()) return on_request();
-    if (reserve_for_body()) read_body();
-}
-
-// Tells the client what was wrong with its bytes, if there is a point in telling it.
+// Tells the client what was wrong with its bytes, if there is a point in telling it; else ends the
+// connection.
 void Session::refuse(const error_code& error) {
     const auto& options = core_->options;
     const bool began = phase_ == Phase::busy || buffer_.size() > 0 || parser_->got_some();
-    if (phase_ == Phase::ending || !began || error == bhttp::error::end_of_stream) return;
+    if (phase_ == Phase::ending || !began || error == bhttp::error::end_of_stream) return wire_->close();
     const auto say = [&](int status, const auto&... parts) {
         answer(Response::error(status, str_cat(parts...)), After::close);
     };
@@ -235,7 +300,8 @@ void Session::refuse(const error_code& error) {
                    parser_->content_length() ? str_cat(*parser_->content_length()) : "an unknown number of",
                    " bytes: send as many as Content-Length says");
     if (error.category() == bhttp::make_error_code(bhttp::error::bad_method).category())
-        say(400, "malformed HTTP request: ", error.message(), ": send HTTP/1.1 as in RFC 9112");
+        return say(400, "malformed HTTP request: ", error.message(), ": send HTTP/1.1 as in RFC 9112");
+    wire_->close();
 }
 
 std::optional<Request> Session::take_request(std::string& problem) {
@@ -276,7 +342,6 @@ std::optional<Request> Session::take_request(std::string& problem) {
 }
 
 void Session::on_request() {
-    stream_.expires_never();
     const After after = parser_->get().keep_alive() ? After::keep_alive : After::close;
     std::string problem;
     auto request = take_request(problem);
@@ -304,43 +369,70 @@ void Session::answer(Response response, After after) {
     core_->body_bytes -= std::exchange(reserved_, 0);
     phase_ = Phase::busy;
     if (core_->stopping) after = After::close;
-    out_ = {};
-    out_.version(version_);
-    out_.result(static_cast<unsigned>(response.status));
-    if (!response.content_type.empty()) out_.set(bhttp::field::content_type, response.content_type);
-    for (const auto& [name, value] : response.headers) out_.set(name, value);
-    out_.keep_alive(after == After::keep_alive);
-    if (is_head_) {
-        out_.content_length(response.body.size());
-    } else {
-        out_.body() = std::move(response.body);
-        out_.prepare_payload();
-    }
+    std::string head = str_cat("HTTP/1.", version_ % 10, ' ', response.status, ' ',
+                               std::string_view(bhttp::obsolete_reason(
+                                   bhttp::int_to_status(static_cast<unsigned>(response.status)))),
+                               "\r\n");
+    const auto add = [&](std::string_view name, const auto& value) {
+        str_append(head, name, ": ", value, "\r\n");
+    };
+    if (!response.content_type.empty()) add("Content-Type", response.content_type);
+    for (const auto& [name, value] : response.headers) add(name, value);
+    if (after == After::close) add("Connection", "close");
+    if (after == After::keep_alive && version_ < 11) add("Connection", "keep-alive");
+    if (response.status / 100 != 1 && response.status != 204 && response.status != 304)
+        add("Content-Length", response.body.size());
+    head += "\r\n";
+    if (is_head_) response.body.clear();
     ++core_->writing;
-    stream_.expires_after(core_->options.request_timeout);
-    bhttp::async_write(stream_, out_,
-                       [self = shared_from_this(), after](const error_code& error, std::size_t) {
-                           --self->core_->writing;
-                           self->core_->tell_if_quiet();
-                           if (!error) self->finish(after);
-                       });
+    core_->loop.cancel(timer_);
+    timer_ = core_->loop.after(core_->options.request_timeout, [wire = wire_] { wire->close(); });
+    wire_->write(std::move(head), std::move(response.body), [self = shared_from_this(), after](bool whole) {
+        self->core_->loop.cancel(self->timer_);
+        --self->core_->writing;
+        self->core_->tell_if_quiet();
+        if (whole) self->finish(after);
+    });
 }
 
 void Session::finish(After after) {
-    out_ = {};
     if (after == After::keep_alive) return read_request();
-    error_code ignored;  // the client may have gone: then there is nothing to shut down
-    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
-    stream_.expires_after(kDrainTime);
+    wire_->end_writing();
+    timer_ = core_->loop.after(kDrainTime, [wire = wire_] { wire->close(); });
     drain();
 }
 
 // A socket closed with unread input is reset, and a reset may overtake the answer.
 void Session::drain() {
-    stream_.async_read_some(asio::buffer(scratch_),
-                            [self = shared_from_this()](const error_code& error, std::size_t) {
-                                if (!error) self->drain();
-                            });
+    wire_->when_readable([self = shared_from_this()] {
+        for (int reads = 0; reads < kDrainReadsPerTurn; ++reads) {
+            const ssize_t got = self->wire_->read(self->scratch_, sizeof self->scratch_);
+            if (got > 0) continue;
+            if (got < 0 && (errno == EAGAIN || errno == EINTR)) break;
+            return self->core_->loop.cancel(self->timer_);
+        }
+        self->drain();
+    });
+}
+
+void serve(const std::shared_ptr<Core>& core, tcp::socket socket) {
+    const std::size_t connections = core->sessions.size() + core->handshakes;
+    if (connections >= core->options.connections_max && !core->end_longest_waiting()) {
+        error_code ignored;  // then it is not told; nor is who expects TLS
+        socket.non_blocking(true, ignored);
+        if (!core->options.tls) socket.write_some(asio::buffer(kTooManyConnections), ignored);
+        return;
+    }
+    if (!core->options.tls)
+        return std::make_shared<Session>(core, std::move(socket), nullptr)->read_request();
+    ++core->handshakes;
+    async::shake_hands(
+        core->loop, std::move(socket), *core->options.tls,
+        [core](tcp::socket whole, std::unique_ptr<async::TlsStream> stream) {
+            --core->handshakes;
+            if (!stream || core->stopping) return;
+            std::make_shared<Session>(core, std::move(whole), std::move(stream))->read_request();
+        });
 }
 
 void accept_next(const std::shared_ptr<Core>& core) {
@@ -353,14 +445,7 @@ void accept_next(const std::shared_ptr<Core>& core) {
         }
         accept_next(core);
         if (error) return;
-        error_code ignored;  // slower without, not wrong
-        socket.set_option(tcp::no_delay(true), ignored);
-        if (core->sessions.size() >= core->options.connections_max && !core->end_longest_waiting()) {
-            socket.non_blocking(true, ignored);
-            socket.write_some(asio::buffer(kTooManyConnections), ignored);
-            return;
-        }
-        std::make_shared<Session>(core, std::move(socket))->read_request();
+        serve(core, std::move(socket));
     });
 }
 

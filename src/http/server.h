@@ -14,6 +14,10 @@
 #include "base/clock.h"
 #include "base/result.h"
 
+namespace weft::security {
+class TlsServer;
+}
+
 namespace weft::http {
 
 struct Request {
@@ -89,6 +93,7 @@ struct ServerOptions {
     std::uint64_t header_bytes_max = 64U << 10;
     Duration request_timeout = 300s;
     Duration idle_timeout = 60s;
+    std::shared_ptr<security::TlsServer> tls = nullptr;  // null: plain
 };
 
 class Server {

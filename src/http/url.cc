@@ -92,15 +92,16 @@ std::vector<std::string_view> split_path(std::string_view path) {
 }
 
 Result<HttpUrl> parse_http_url(std::string_view url) {
-    static constexpr std::string_view kScheme = "http://";
-    if (!url.starts_with(kScheme))
+    HttpUrl out;
+    out.tls = url.starts_with("https://");
+    if (!out.tls && !url.starts_with("http://"))
         return fail(ErrorCode::invalid_argument,
-                    "not an http://host:port address (others are not supported): ", url);
-    std::string_view rest = url.substr(kScheme.size());
+                    "not an http://host:port or https://host:port address: ", url);
+    if (out.tls) out.port = 443;
+    std::string_view rest = url.substr(url.find("//") + 2);
     rest = rest.substr(0, rest.find('#'));
     const std::size_t path = rest.find_first_of("/?");
     std::string_view authority = rest.substr(0, path);
-    HttpUrl out;
     if (path != std::string_view::npos) out.target = rest.substr(path);
     if (out.target.starts_with('?')) out.target.insert(0, "/");
     for (const char c : out.target) {

@@ -1,5 +1,5 @@
 #pragma once
-// URL syntax: percent-encoding, query strings, http:// addresses.
+// URL syntax: percent-encoding, query strings, http:// and https:// addresses.
 
 #include <cstdint>
 #include <map>
@@ -25,6 +25,7 @@ std::string_view shown(std::string_view text);
 std::string bad_encoding(std::string_view part, std::string_view target);
 
 struct HttpUrl {
+    bool tls = false;  // https
     std::string host;
     std::uint16_t port = 80;
     std::string target = "/";  // path and query, as sent

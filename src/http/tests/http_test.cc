@@ -12,6 +12,7 @@
 
 #include "http/client.h"
 #include "http/server.h"
+#include "security/testing/certificates.h"
 
 namespace weft::http {
 namespace {
@@ -80,6 +81,37 @@ class HttpTest : public testing::Test {
         return answer;
     }
 
+    // Serves over TLS; `clients` trust it, and know themselves by a certificate.
+    void serve_tls(security::TlsServer::ClientCertificate clients) {
+        folder = std::filesystem::path(testing::TempDir()) / str_cat("http-", ::getpid());
+        std::filesystem::create_directories(folder);
+        authority.emplace(folder);
+        const auto own = authority->issue("server", "IP:127.0.0.1");
+        const std::string& trusted = authority->certificate_file();
+        auto tls = security::TlsServer::create({trusted, own.certificate, own.key}, clients);
+        ASSERT_TRUE(tls) << tls.error().message;
+        ServerOptions options;
+        options.tls = *tls;
+        serve(std::move(options));
+        const auto mine = authority->issue("client", "");
+        known.tls = *security::TlsClient::create({.files = {trusted, mine.certificate, mine.key}});
+        stranger.tls = *security::TlsClient::create({.files = {trusted, "", ""}});
+    }
+    Result<ClientResponse> post_tls(const security::ClientSecurity& who, std::string body) const {
+        ClientRequest request{.method = "POST",
+                              .url = str_cat("https://127.0.0.1:", server->port(), "/echo")};
+        request.body = std::move(body);
+        request.security = who;
+        return fetch(request, Deadline::after(20s));
+    }
+    void TearDown() override {
+        server.reset();
+        if (!folder.empty()) std::filesystem::remove_all(folder);
+    }
+
+    std::filesystem::path folder;
+    std::optional<security::testing::Authority> authority;
+    security::ClientSecurity known, stranger;
     Router router;
     std::counting_semaphore<> started{0}, go{0};
     std::unique_ptr<Server> server;
@@ -99,6 +131,47 @@ TEST_F(HttpTest, answers_with_parameters_and_query) {
     const auto head = fetch({.method = "HEAD", .url = url("/hello/x")}, Deadline::after(20s));
     ASSERT_TRUE(head.has_value()) << head.error().message;
     EXPECT_EQ(head->headers.at("content-length"), "7");
+}
+
+TEST_F(HttpTest, serves_over_tls) {
+    serve_tls(security::TlsServer::ClientCertificate::optional);
+    std::string body(3'000'000, 'x');
+    for (const auto& who : {known, stranger}) {
+        const auto answer = post_tls(who, body);
+        ASSERT_TRUE(answer) << answer.error().message;
+        EXPECT_EQ(answer->body, body);
+    }
+    const auto untrusting = post_tls({}, "x");  // which trusts the system's authorities only
+    EXPECT_EQ(untrusting.error().code, ErrorCode::unauthorized);
+    EXPECT_THAT(untrusting.error().message, HasSubstr("certificate verify failed"));
+    EXPECT_FALSE(get("/hello/x"));
+}
+
+TEST_F(HttpTest, asks_clients_for_their_certificate) {
+    serve_tls(security::TlsServer::ClientCertificate::required);
+    EXPECT_EQ(post_tls(known, "x")->body, "x");
+    EXPECT_FALSE(post_tls(stranger, "x"));
+}
+
+TEST_F(HttpTest, says_who_it_is_and_is_not_led_out_of_tls) {
+    serve();
+    router = {};
+    router.add("GET", "/who", [](const Request& request) {
+        const auto found = request.headers.find("authorization");
+        return Response::text(found == request.headers.end() ? "nobody" : found->second);
+    });
+    server = *Server::start({}, router);
+    ClientRequest request{.url = url("/who")};
+    EXPECT_EQ(fetch(request, Deadline::after(20s))->body, "nobody");
+    request.security.credentials = *security::Credentials::create("token", "token:abc");
+    EXPECT_EQ(fetch(request, Deadline::after(20s))->body, "Bearer abc");
+
+    const std::string plain = url("/who");
+    server.reset();
+    router.add("POST", "/echo",
+               [plain](const Request&) { return Response{307, "", "", {{"Location", plain}}}; });
+    serve_tls(security::TlsServer::ClientCertificate::optional);
+    EXPECT_THAT(post_tls(known, "x").error().message, HasSubstr("which is not encrypted"));
 }
 
 TEST_F(HttpTest, large_binary_bodies_come_back_and_follow_redirects) {
@@ -344,7 +417,7 @@ TEST_F(HttpTest, a_port_in_use_is_a_conflict_and_client_errors_have_their_codes)
               ErrorCode::invalid_argument);
     server.reset();
     EXPECT_EQ(fetch({.url = there}, Deadline::after(5s)).error().code, ErrorCode::unavailable);
-    for (const char* bad : {"https://x/", "x", "http://", "http://h:0/", "http://h:99999/", "http://a b/",
+    for (const char* bad : {"ftp://x/", "x", "http://", "http://h:0/", "http://h:99999/", "http://a b/",
                             "http://h/a b", "http://h:/x"})
         EXPECT_EQ(fetch({.url = bad}, Deadline::after(5s)).error().code, ErrorCode::invalid_argument) << bad;
 }

@@ -111,7 +111,8 @@ const SubscriptionStats* TopicStats::find(std::string_view subscription) const {
     return nullptr;
 }
 
-AdminClient::AdminClient(std::string url) : url_(std::move(url)) {
+AdminClient::AdminClient(std::string url, security::ClientSecurity security)
+    : url_(std::move(url)), security_(std::move(security)) {
     while (url_.ends_with('/')) url_.pop_back();
 }
 
@@ -123,6 +124,7 @@ Result<std::string> AdminClient::call(std::string_view method, std::string_view 
     request.headers["accept"] = "application/json";
     if (!body.empty()) request.headers["content-type"] = "application/json";
     request.body = std::move(body);
+    request.security = security_;
     auto answer = http::fetch(request, deadline);
     if (!answer) return std::unexpected(std::move(answer.error()).context(str_cat(method, " ", request.url)));
     if (answer->status >= 200 && answer->status < 300) return std::move(answer->body);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "security/client_security.h"
 #include "wire/message_id.h"
 
 namespace weft::pulsar {
@@ -40,8 +41,8 @@ Error error_of_answer(int status, const std::string& body);
 /// Errors carry the code of the answer's status (`not_found`, `already_exists`, ...) and its reason.
 class AdminClient final {
   public:
-    /// `url`: http://host:port
-    explicit AdminClient(std::string url);
+    /// `url`: http://host:port, or https if `security` has TLS
+    explicit AdminClient(std::string url, security::ClientSecurity security = {});
 
     Result<std::vector<std::string>> clusters(Deadline deadline) const;
     Result<std::vector<std::string>> tenants(Deadline deadline) const;
@@ -68,6 +69,7 @@ class AdminClient final {
                              Deadline deadline) const;
     Result<> ensure(std::string_view path, std::string body, Deadline deadline) const;
     std::string url_;
+    security::ClientSecurity security_;
 };
 
 }  // namespace weft::pulsar

@@ -55,8 +55,9 @@ Result<> check(const ConsumerOptions& options) {
 
 class ClientImpl final : public Client {
   public:
-    ClientImpl(ClientOptions options, std::vector<HostPort> hosts)
-        : thread_("weft-pulsar"), core_(thread_.loop(), std::move(options), std::move(hosts)) {}
+    ClientImpl(ClientOptions options, security::ClientSecurity security, std::vector<HostPort> hosts)
+        : thread_("weft-pulsar"),
+          core_(thread_.loop(), std::move(options), std::move(security), std::move(hosts)) {}
 
     ~ClientImpl() override {
         (void)async::call_on<void>(thread_.loop(), Deadline::after(kCloseTimeout), [this](auto done) {
@@ -125,7 +126,8 @@ class ClientImpl final : public Client {
 Result<std::unique_ptr<Client>> Client::create(ClientOptions options) {
     WEFT_TRY_VOID(check(options));
     WEFT_TRY(auto hosts, parse_service_url(options.service_url));
-    return std::make_unique<ClientImpl>(std::move(options), std::move(hosts));
+    WEFT_TRY(auto security, security::ClientSecurity::of(options.security, options.service_url));
+    return std::make_unique<ClientImpl>(std::move(options), std::move(security), std::move(hosts));
 }
 
 }  // namespace weft::pulsar

@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "security/client_security.h"
 #include "wire/compression.h"
 #include "wire/entry.h"
 #include "wire/message_id.h"
@@ -32,6 +33,7 @@ struct ClientOptions {
     Duration backoff_min = 100ms, backoff_max = 30s;  // between attempts to reconnect; jittered
     Duration unreachable_retry_max = 1s;  // that bound while nobody listens at the broker's address
     std::string client_version = "Weft";
+    security::ClientSettings security = {};  // TLS is on if the service URL is pulsar+ssl://
 };
 
 struct SchemaInfo {

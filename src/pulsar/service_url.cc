@@ -2,11 +2,14 @@
 
 #include <charconv>
 
+#include "security/client_security.h"
+
 namespace weft::pulsar {
 
 namespace {
 
 constexpr std::size_t kHostsMax = 64;
+constexpr std::uint16_t kPlainPort = 6650, kTlsPort = 6651;
 
 Result<std::uint16_t> parse_port(std::string_view text, std::string_view url) {
     std::uint16_t port = 0;
@@ -18,8 +21,8 @@ Result<std::uint16_t> parse_port(std::string_view text, std::string_view url) {
     return port;
 }
 
-Result<HostPort> parse_host_port(std::string_view text, std::string_view url) {
-    HostPort result;
+Result<HostPort> parse_host_port(std::string_view text, std::string_view url, std::uint16_t port) {
+    HostPort result{.host = {}, .port = port};
     std::string_view rest;
     if (text.starts_with('[')) {
         const auto close = text.find(']');
@@ -50,20 +53,17 @@ std::string HostPort::text() const {
 }
 
 Result<std::vector<HostPort>> parse_service_url(std::string_view url) {
-    constexpr std::string_view kScheme = "pulsar://";
-    if (url.starts_with("pulsar+ssl://")) {
-        return fail(ErrorCode::not_supported, "service URL ", url,
-                    ": TLS is not supported yet; use pulsar://");
+    const bool tls = security::is_tls_url(url);
+    if (!url.starts_with("pulsar://") && !url.starts_with("pulsar+ssl://")) {
+        return fail(ErrorCode::invalid_argument, "service URL '", url,
+                    "' must begin with pulsar:// or pulsar+ssl://");
     }
-    if (!url.starts_with(kScheme)) {
-        return fail(ErrorCode::invalid_argument, "service URL '", url, "' must begin with pulsar://");
-    }
-    std::string_view rest = url.substr(kScheme.size());
+    std::string_view rest = url.substr(url.find("//") + 2);
     rest = rest.substr(0, rest.find('/'));
     std::vector<HostPort> hosts;
     while (true) {
         const auto comma = rest.find(',');
-        WEFT_TRY(auto host, parse_host_port(rest.substr(0, comma), url));
+        WEFT_TRY(auto host, parse_host_port(rest.substr(0, comma), url, tls ? kTlsPort : kPlainPort));
         hosts.push_back(std::move(host));
         if (comma == std::string_view::npos) return hosts;
         if (hosts.size() == kHostsMax) {

@@ -1,5 +1,5 @@
 #pragma once
-// Service URLs: `pulsar://host:port[,host:port...]`, where a client begins.
+// Service URLs: `pulsar://host:port[,host:port...]`, with TLS `pulsar+ssl://...`: where a client begins.
 
 #include <cstdint>
 #include <string>
@@ -19,8 +19,8 @@ struct HostPort {
     bool operator==(const HostPort&) const = default;
 };
 
-/// The hosts of a service URL, in order, at least one and at most 64; the port is 6650 unless given.
-/// `not_supported` for pulsar+ssl, `invalid_argument` for what isn't a service URL.
+/// The hosts of a service URL, in order, at least one and at most 64; the port is 6650 unless given, with
+/// pulsar+ssl 6651. `invalid_argument` for what isn't a service URL.
 Result<std::vector<HostPort>> parse_service_url(std::string_view url);
 
 }  // namespace weft::pulsar

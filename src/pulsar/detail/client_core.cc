@@ -25,9 +25,11 @@ struct ClientCore::Lookup {
     int redirects = 0;
 };
 
-ClientCore::ClientCore(async::Loop& loop, ClientOptions options, std::vector<HostPort> hosts)
+ClientCore::ClientCore(async::Loop& loop, ClientOptions options, security::ClientSecurity security,
+                       std::vector<HostPort> hosts)
     : loop_(loop),
       options_(std::move(options)),
+      security_(std::move(security)),
       hosts_(std::move(hosts)),
       seed_(static_cast<std::uint64_t>(steady_now().time_since_epoch().count())) {}
 
@@ -46,7 +48,7 @@ void ClientCore::get(const HostPort& address, std::string proxy_to, Connection::
         auto connection = std::make_unique<Connection>(
             loop_,
             Connection::Options{address.host, address.port, proxy_to, options_.client_version,
-                                options_.keep_alive, kConnectTimeout},
+                                options_.keep_alive, kConnectTimeout, security_},
             [this](Connection* ended) { gone(ended); });
         slot = connection.get();
         connections_.emplace(slot, std::move(connection));
@@ -129,7 +131,8 @@ void ClientCore::on_owner(std::shared_ptr<Lookup> lookup, Connection& asked, con
             from_server(answer.error(), answer.message(), "lookup of topic " + lookup->topic)));
     }
     if (options_.service_url.ends_with(kOneBroker)) return lookup->done(&asked);
-    auto address = parse_service_url(answer.brokerserviceurl());
+    auto address =
+        parse_service_url(security_.tls ? answer.brokerserviceurltls() : answer.brokerserviceurl());
     if (!address) {
         return lookup->done(failure(Retry::on_reconnect, address.error().code, "lookup of topic ",
                                     lookup->topic, ": ", asked.peer(),

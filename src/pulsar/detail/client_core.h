@@ -25,10 +25,12 @@ struct Assigned {
 
 class ClientCore final {
   public:
-    ClientCore(async::Loop& loop, ClientOptions options, std::vector<HostPort> hosts);
+    ClientCore(async::Loop& loop, ClientOptions options, security::ClientSecurity security,
+               std::vector<HostPort> hosts);
 
     async::Loop& loop() { return loop_; }
     const ClientOptions& options() const { return options_; }
+    bool encrypted() const { return security_.tls != nullptr; }
     std::uint64_t next_request_id() { return ++last_request_id_; }
     std::uint64_t next_producer_id() { return ++last_producer_id_; }
     std::uint64_t next_consumer_id() { return ++last_consumer_id_; }
@@ -60,6 +62,7 @@ class ClientCore final {
     // Fixed.
     async::Loop& loop_;
     const ClientOptions options_;
+    const security::ClientSecurity security_;
     const std::vector<HostPort> hosts_;
 
     // On the loop.

@@ -27,18 +27,19 @@ Connection::Connection(async::Loop& loop, Options options, std::function<void(Co
                 : str_cat(options_.proxy_to_broker, " through ", options_.host, ":", options_.port)),
       gone_(std::move(gone)),
       command_(std::make_unique<BaseCommand>()) {
-    async::connect_frames(
-        loop_, options_.host, options_.port, Deadline::after(options_.connect_timeout),
-        [this, life = std::weak_ptr(life_)](auto channel) {
-            if (life.expired() || state_ == State::closed) return;
-            if (!channel) {
-                end({std::move(channel.error()).context("connect to " + peer_), Retry::always, true});
-                return release();
-            }
-            channel_ = std::move(*channel);
-            channel_->start(*this);
-            start_handshake();
-        });
+    async::connect_frames(loop_, options_.host, options_.port, Deadline::after(options_.connect_timeout),
+                          options_.security.tls, [this, life = std::weak_ptr(life_)](auto channel) {
+                              if (life.expired() || state_ == State::closed) return;
+                              if (!channel) {
+                                  const bool refused = channel.error().code == ErrorCode::unauthorized;
+                                  end({std::move(channel.error()).context("connect to " + peer_),
+                                       refused ? Retry::on_reconnect : Retry::always, true});
+                                  return release();
+                              }
+                              channel_ = std::move(*channel);
+                              channel_->start(*this);
+                              start_handshake();
+                          });
 }
 
 Connection::~Connection() = default;
@@ -50,9 +51,16 @@ void Connection::start_handshake() {
     auto& connect = *command.mutable_connect();
     connect.set_client_version(options_.client_version);
     connect.set_protocol_version(kProtocolVersion);
-    // No flag is set: no auth refresh, no broker entry metadata in front of entries, no partial producers, no
-    // topic watchers.
-    connect.mutable_feature_flags();
+    // No other flag is set: no broker entry metadata in front of entries, no partial producers, no topic
+    // watchers.
+    auto& flags = *connect.mutable_feature_flags();
+    if (const auto& credentials = options_.security.credentials; credentials->method() != "none") {
+        auto data = credentials->data();
+        if (!data) return close(std::move(data.error()).context("connect to " + peer_));
+        connect.set_auth_method_name(credentials->method());
+        connect.set_auth_data(std::move(*data));
+        flags.set_supports_auth_refresh(true);
+    }
     if (!options_.proxy_to_broker.empty()) connect.set_proxy_to_broker_url(options_.proxy_to_broker);
     send(command);
     timer_ = loop_.after(options_.connect_timeout, [this, life = std::weak_ptr(life_)] {
@@ -195,12 +203,30 @@ void Connection::dispatch(const BaseCommand& command, const Bytes& entry) {
             pinged_ = false;
             return;
         case BaseCommand::AUTH_CHALLENGE:
-            return close(failure(Retry::on_reconnect, ErrorCode::not_supported, "the broker ", peer_,
-                                 " asks for authentication, which is not supported yet")
-                             .error());
+            return answer_challenge();
         default:
             kLog.debug("ignored a command", {{"type", static_cast<int>(command.type())}, {"peer", peer_}});
     }
+}
+
+// What we said who we are has expired, or soon will: the file may have something newer.
+void Connection::answer_challenge() {
+    const auto& credentials = options_.security.credentials;
+    if (credentials->method() == "none") {
+        return close(failure(Retry::on_reconnect, ErrorCode::unauthorized, "the broker ", peer_,
+                             " asks who we are: give an authentication plugin and its parameters")
+                         .error());
+    }
+    auto data = credentials->data();
+    if (!data) return close(std::move(data.error()).context("the broker " + peer_ + " asks who we are"));
+    BaseCommand command;
+    command.set_type(BaseCommand::AUTH_RESPONSE);
+    auto& response = *command.mutable_authresponse();
+    response.set_client_version(options_.client_version);
+    response.set_protocol_version(kProtocolVersion);
+    response.mutable_response()->set_auth_method_name(credentials->method());
+    response.mutable_response()->set_auth_data(std::move(*data));
+    send(command);
 }
 
 void Connection::answer(std::uint64_t request_id, const BaseCommand& command) {

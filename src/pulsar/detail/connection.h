@@ -12,6 +12,7 @@
 #include "async/frames.h"
 #include "async/loop.h"
 #include "pulsar/detail/failure.h"
+#include "security/client_security.h"
 #include "wire/frame.h"
 
 namespace weft::pulsar::detail {
@@ -44,6 +45,7 @@ class Connection final : private async::FrameHandler {
         std::string client_version;
         Duration keep_alive{};
         Duration connect_timeout{};
+        security::ClientSecurity security;
     };
 
     /// Begins to connect. `gone` is called once, when it has ended (posted, so that it may be destroyed
@@ -97,6 +99,7 @@ class Connection final : private async::FrameHandler {
     void on_frames_done() override;
     void on_closed(const Error& why) override;
     void start_handshake();
+    void answer_challenge();
     void finish_handshake(const wire::proto::BaseCommand& command);
     void dispatch(const wire::proto::BaseCommand& command, const Bytes& entry);
     void answer(std::uint64_t request_id, const wire::proto::BaseCommand& command);

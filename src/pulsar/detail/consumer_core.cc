@@ -261,9 +261,12 @@ void ConsumerCore::on_command(const BaseCommand& command, const Bytes& entry) {
         case BaseCommand::ACTIVE_CONSUMER_CHANGE:
             return set_active(command.active_consumer_change().is_active());
         case BaseCommand::CLOSE_CONSUMER:
-            return on_closed_by_broker(command.close_consumer().assignedbrokerserviceurl());
+            return on_closed_by_broker(client_.encrypted()
+                                           ? command.close_consumer().assignedbrokerserviceurltls()
+                                           : command.close_consumer().assignedbrokerserviceurl());
         case BaseCommand::TOPIC_MIGRATED:
-            return on_migrated(command.topicmigrated().brokerserviceurl());
+            return on_migrated(client_.encrypted() ? command.topicmigrated().brokerserviceurltls()
+                                                   : command.topicmigrated().brokerserviceurl());
         default:
             return;
     }

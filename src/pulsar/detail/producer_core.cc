@@ -187,9 +187,12 @@ void ProducerCore::on_command(const BaseCommand& command, const Bytes& /*entry*/
         case BaseCommand::SEND_ERROR:
             return on_send_error(command);
         case BaseCommand::CLOSE_PRODUCER:
-            return on_closed_by_broker(command.close_producer().assignedbrokerserviceurl());
+            return on_closed_by_broker(client_.encrypted()
+                                           ? command.close_producer().assignedbrokerserviceurltls()
+                                           : command.close_producer().assignedbrokerserviceurl());
         case BaseCommand::TOPIC_MIGRATED:
-            return on_migrated(command.topicmigrated().brokerserviceurl());
+            return on_migrated(client_.encrypted() ? command.topicmigrated().brokerserviceurltls()
+                                                   : command.topicmigrated().brokerserviceurl());
         default:
             return;
     }

@@ -1,8 +1,17 @@
 // Lookups, handshakes and ends of connections, against a scripted broker.
+#include <fstream>
+
 #include "pulsar/tests/protocol_fixture.h"
 
 namespace weft::pulsar::testing {
 namespace {
+
+BaseCommand challenge() {
+    BaseCommand command;
+    command.set_type(BaseCommand::AUTH_CHALLENGE);
+    command.mutable_authchallenge();
+    return command;
+}
 
 TEST(Lookup, follows_redirects_and_says_authoritative) {
     ScriptedBroker owner;
@@ -98,16 +107,39 @@ TEST(Open, says_what_the_broker_refused) {
 TEST(Open, refuses_a_broker_that_wants_authentication) {
     ScriptedBroker broker([&](Session& session, const BaseCommand& command, const Bytes&) {
         if (command.type() != BaseCommand::CONNECT) return false;
-        BaseCommand challenge;
-        challenge.set_type(BaseCommand::AUTH_CHALLENGE);
-        challenge.mutable_authchallenge();
-        session.send(challenge);
+        EXPECT_FALSE(command.connect().has_auth_data());
+        session.send(challenge());
         return true;
     });
     auto client = client_of(broker.url());
     const auto producer = produce(*client);
     ASSERT_FALSE(producer);
-    EXPECT_EQ(producer.error().code, ErrorCode::not_supported);
+    EXPECT_EQ(producer.error().code, ErrorCode::unauthorized);
+    EXPECT_TRUE(producer.error().message.contains("give an authentication plugin"));
+}
+
+TEST(Open, says_who_it_is_and_says_it_again_when_asked) {
+    const std::string file = std::string(::testing::TempDir()) + "/a-token";
+    std::ofstream(file) << "first";
+    ScriptedBroker broker([&](Session& session, const BaseCommand& command, const Bytes&) {
+        if (command.type() == BaseCommand::PRODUCER) {
+            std::ofstream(file) << "second";
+            session.send(challenge());
+        }
+        return false;
+    });
+    ClientOptions options{.service_url = broker.url()};
+    options.security = {.auth_plugin = "token", .auth_params = "file://" + file, .tls = {}};
+    auto client = Client::create(std::move(options));
+    ASSERT_TRUE(client);
+    EXPECT_TRUE(produce(**client));
+    const auto connect = broker.wait_for(BaseCommand::CONNECT, 1).at(0).command.connect();
+    EXPECT_EQ(connect.auth_method_name(), "token");
+    EXPECT_EQ(connect.auth_data(), "first");
+    EXPECT_TRUE(connect.feature_flags().supports_auth_refresh());
+    const auto said = broker.wait_for(BaseCommand::AUTH_RESPONSE, 1).at(0).command.authresponse().response();
+    EXPECT_EQ(said.auth_method_name(), "token");
+    EXPECT_EQ(said.auth_data(), "second");
 }
 
 TEST(Connection, ends_one_that_does_not_answer_pings) {

@@ -37,7 +37,8 @@ TEST(ServiceUrl, says_what_is_wrong) {
         ASSERT_FALSE(parsed) << bad;
         EXPECT_EQ(parsed.error().code, ErrorCode::invalid_argument) << bad;
     }
-    EXPECT_EQ(parse_service_url("pulsar+ssl://a:1").error().code, ErrorCode::not_supported);
+    EXPECT_EQ(parse_service_url("pulsar+ssl://a,b:1")->at(0).port, 6651);
+    EXPECT_EQ(parse_service_url("pulsar+ssl://a,b:1")->at(1).port, 1);
     std::string long_list = "pulsar://a";
     for (int i = 0; i < 100; ++i) long_list += ",a";
     EXPECT_FALSE(parse_service_url(long_list));

@@ -26,7 +26,10 @@ Result<http::ClientResponse> fetch_patiently(const http::ClientRequest& request,
 
 }  // namespace
 
-AdminClient::AdminClient(const Call& call) : base_(call.value("--admin-url")), deadline_(Deadline::never()) {
+AdminClient::AdminClient(const Call& call)
+    : base_(call.value("--admin-url")),
+      deadline_(Deadline::never()),
+      security_(security::ClientSecurity::of(client_settings(call), base_)) {
     while (base_.ends_with('/')) base_.pop_back();
     const config::Arguments& from =
         call.arguments.has("--request-timeout") ? call.arguments : call.globals.arguments;
@@ -36,6 +39,7 @@ AdminClient::AdminClient(const Call& call) : base_(call.value("--admin-url")), d
 
 Result<http::ClientResponse> AdminClient::exchange(http::ClientRequest request, std::string_view path) const {
     request.url = str_cat(base_, path);
+    WEFT_TRY(request.security, security_);
     return fetch_patiently(request, deadline_);
 }
 

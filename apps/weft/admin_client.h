@@ -28,6 +28,7 @@ class AdminClient {
   private:
     std::string base_;
     Deadline deadline_;
+    Result<security::ClientSecurity> security_;
 };
 
 /// The body of a success; else the server's reason.

@@ -11,6 +11,7 @@ inline pulsar::ClientOptions client_options(const Call& call) {
     observe::set_level(observe::Level::warn);  // a command says what it did, not how
     pulsar::ClientOptions options;
     options.service_url = call.value("--service-url");
+    options.security = client_settings(call);
     return options;
 }
 

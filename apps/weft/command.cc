@@ -48,6 +48,16 @@ std::string full_name(const Face& face, const Group& group, const Entry& entry) 
     return str_cat(face.name, group.word.empty() ? "" : " ", group.word, ' ', entry.word);
 }
 
+security::ClientSettings client_settings(const Call& call) {
+    const config::Arguments& given = call.globals.arguments;
+    security::ClientSettings settings;
+    if (given.has("--auth-plugin")) settings.auth_plugin = given.text("--auth-plugin");
+    if (given.has("--auth-params")) settings.auth_params = given.text("--auth-params");
+    if (given.has("--tls-trust-cert-path")) settings.tls.trust_certs = given.text("--tls-trust-cert-path");
+    settings.allow_insecure = given.is_set("--tls-allow-insecure");
+    return settings;
+}
+
 namespace {
 
 using config::Option;

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "config/options.h"
+#include "security/client_security.h"
 
 namespace weft::app {
 
@@ -117,6 +118,25 @@ inline constexpr config::Option kConnection[] = {
      .type = config::Type::integer,
      .fallback = "300"},
 };
+
+/// Who we are there, and how its certificate is checked. Before the command's name only.
+inline constexpr config::Option kSecurity[] = {
+    {.names = "--auth-plugin",
+     .value = "class",
+     .help = "Authentication plugin: AuthenticationToken, AuthenticationTls or AuthenticationBasic, with or "
+             "without org.apache.pulsar.client.impl.auth before it."},
+    {.names = "--auth-params",
+     .value = "params",
+     .help = "Its parameters, for example file:///path/of/a/token: other users can read a token that stands "
+             "on a command line."},
+    {.names = "--tlsTrustCertsFilePath, --tls-trust-cert-path",
+     .value = "path",
+     .help = "Certificates of the authorities to trust (PEM). Default: the system's"},
+    {.names = "--tls-allow-insecure", .help = "Take any certificate."},
+    {.names = "--tls-enable-hostname-verification",
+     .help = "The certificate must name the host; that is so without this option too."},
+};
+security::ClientSettings client_settings(const Call& call);
 
 /// Writes a line to standard output, or standard error.
 void print(std::string_view line);

@@ -8,38 +8,34 @@ namespace weft::app {
 
 namespace {
 
+constexpr config::Option kVersion = {.names = "-v, --version", .help = "Print the version and exit."};
 constexpr config::Option kGlobals[] = {
-    kConnection[0],
-    kConnection[1],
-    kConnection[2],
-    {.names = "-v, --version", .help = "Print the version and exit."},
+    kConnection[0], kConnection[1], kConnection[2], kSecurity[0], kSecurity[1],
+    kSecurity[2],   kSecurity[3],   kSecurity[4],   kVersion,
 };
-
-constexpr std::string_view kNoAuth = "leave it out: there is no authentication yet";
-constexpr std::string_view kNoTls = "leave it out: connections are not encrypted yet";
 constexpr config::Option kAdminGlobals[] = {
     kConnection[0],
     kConnection[2],
-    {.names = "--auth-plugin", .value = "class", .unsupported = kNoAuth},
-    {.names = "--auth-params", .value = "params", .unsupported = kNoAuth},
-    {.names = "--tls-allow-insecure", .unsupported = kNoTls},
-    {.names = "--tls-trust-cert-path", .value = "path", .unsupported = kNoTls},
-    {.names = "--tls-enable-hostname-verification", .unsupported = kNoTls},
-    {.names = "--tls-provider", .value = "provider", .unsupported = kNoTls},
-    kGlobals[3],
+    kSecurity[0],
+    kSecurity[1],
+    kSecurity[2],
+    kSecurity[3],
+    kSecurity[4],
+    {.names = "--tls-provider", .value = "provider", .unsupported = "leave it out: it is OpenSSL"},
+    kVersion,
 };
 constexpr config::Option kClientGlobals[] = {
     kConnection[1],
-    {.names = "--auth-plugin", .value = "class", .unsupported = kNoAuth},
-    {.names = "--auth-params", .value = "params", .unsupported = kNoAuth},
-    {.names = "--tlsTrustCertsFilePath", .value = "path", .unsupported = kNoTls},
+    kSecurity[0],
+    kSecurity[1],
+    kSecurity[2],
     {.names = "--listener-name", .value = "name", .unsupported = "leave it out: there is one listener"},
     {.names = "--proxy-url", .value = "url", .unsupported = "name the broker with --url"},
     {.names = "--proxy-protocol", .value = "protocol", .unsupported = "name the broker with --url"},
     {.names = "-ml, --memory-limit", .value = "bytes", .unsupported = "leave it out: queues are bounded"},
-    kGlobals[3],
+    kVersion,
 };
-constexpr config::Option kPulsarGlobals[] = {kGlobals[3]};
+constexpr config::Option kPulsarGlobals[] = {kVersion};
 
 int run_version(const Call& call) {
     print(call.arguments.is_set("--json") ? R"({"name":"weft","version":")" WEFT_VERSION

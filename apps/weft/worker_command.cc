@@ -71,6 +71,17 @@ Result<std::unique_ptr<store::File>> take_folder(store::FileSystem& files, const
     return lock;
 }
 
+// A certificate that is not looked at keeps nobody out.
+void warn_of_open_ears(const WorkerStart& start) {
+    const auto& security = start.options.broker_security;
+    if (!security::is_tls_url(start.service_url) && !security::is_tls_url(start.web_url)) return;
+    if (security.verify_hostname && !security.allow_insecure) return;
+    observe::Logger("worker").warn(
+        "whoever stands between can pass for the broker: its certificate is not checked",
+        {{"tlsAllowInsecureConnection", security.allow_insecure},
+         {"tlsEnableHostnameVerification", security.verify_hostname}});
+}
+
 class WorkerService final : public Service {
   public:
     static Result<std::unique_ptr<Service>> start(const WorkerStart& start) {
@@ -100,6 +111,7 @@ class WorkerService final : public Service {
         warn_of_strangers(start.bind, str_cat(server_->port()));
         url_ = str_cat("http://", start.bind.contains(':') ? str_cat('[', start.bind, ']') : start.bind, ':',
                        server_->port());
+        warn_of_open_ears(start);
         observe::Logger("worker").info("listening", {{"url", url_}, {"broker", start.service_url}});
         worker_->start({start.service_url, start.web_url, server_->port()});
         return {};

@@ -34,6 +34,7 @@ class Reading {
         start_.bind = arguments_.text("--bind");
         WEFT_TRY_VOID(take_identity());
         WEFT_TRY_VOID(take_http());
+        take_security();
         WEFT_TRY_VOID(take_broker());
         WEFT_TRY_VOID(take_topics());
         WEFT_TRY_VOID(take_runtime());
@@ -105,17 +106,49 @@ class Reading {
         return {};
     }
 
+    // Values that can't be used show when the clients are made of them, in take_broker().
+    void take_security() {
+        auto& security = start_.options.broker_security;
+        if (settings_.boolean("brokerClientAuthenticationEnabled").value_or(true)) {
+            take("", "clientAuthenticationPlugin", security.auth_plugin);
+            take("", "clientAuthenticationParameters", security.auth_params);
+            take("", "brokerClientAuthenticationPlugin", security.auth_plugin);
+            take("", "brokerClientAuthenticationParameters", security.auth_params);
+        }
+        take("", "tlsTrustCertsFilePath", security.tls.trust_certs);
+        take("", "brokerClientTrustCertsFilePath", security.tls.trust_certs);
+        security.allow_insecure = settings_.boolean("tlsAllowInsecureConnection").value_or(false);
+        security.verify_hostname = settings_.boolean("tlsEnableHostnameVerification").value_or(true);
+    }
+
+    // Names the key whose value can't be used.
+    Result<> check_security(std::string_view url) const {
+        const auto made = security::ClientSecurity::of(start_.options.broker_security, url);
+        if (made) return {};
+        const bool of_plugin = made.error().code == ErrorCode::not_supported;
+        const bool of_files = made.error().message.starts_with("trusted certificates");
+        std::string_view key = of_plugin  ? "brokerClientAuthenticationPlugin"
+                               : of_files ? "brokerClientTrustCertsFilePath"
+                                          : "brokerClientAuthenticationParameters";
+        if (of_plugin && !settings_.text(key)) key = "clientAuthenticationPlugin";
+        if (of_files && !settings_.text(key)) key = "tlsTrustCertsFilePath";
+        if (!of_plugin && !of_files && !settings_.text(key)) key = "clientAuthenticationParameters";
+        return settings_.refuse(key, made.error().message);
+    }
+
     Result<> take_broker() {
         take("--service-url", "pulsarServiceUrl", start_.service_url);
         take("--admin-url", "pulsarWebServiceUrl", start_.web_url);
+        if (settings_.boolean("useTls").value_or(false) && start_.service_url.starts_with("pulsar://"))
+            start_.service_url.insert(std::string_view("pulsar").size(), "+ssl");
         if (const auto hosts = pulsar::parse_service_url(start_.service_url); !hosts)
             return refuse("--service-url", "pulsarServiceUrl", hosts.error().message);
-        if (!start_.web_url.starts_with("http://"))
-            return refuse("--admin-url", "pulsarWebServiceUrl",
-                          "give http://host:port: connections are not encrypted yet");
+        if (!start_.web_url.starts_with("http://") && !start_.web_url.starts_with("https://"))
+            return refuse("--admin-url", "pulsarWebServiceUrl", "give http://host:port or https://host:port");
         if (start_.web_url.contains(','))
             return refuse("--admin-url", "pulsarWebServiceUrl", "give one host (or the name of all of them)");
-        return {};
+        WEFT_TRY_VOID(check_security(start_.service_url));
+        return check_security(start_.web_url);
     }
 
     Result<> take_topics() {
@@ -220,6 +253,11 @@ std::string effective_config(const WorkerStart& start, const config::Settings& s
         {"maxHttpServerConnections", str_cat(start.http_connections_max)},
         {"pulsarServiceUrl", start.service_url},
         {"pulsarWebServiceUrl", start.web_url},
+        {"brokerClientAuthenticationPlugin", options.broker_security.auth_plugin},
+        {"brokerClientAuthenticationParameters", options.broker_security.auth_params},
+        {"brokerClientTrustCertsFilePath", options.broker_security.tls.trust_certs},
+        {"tlsAllowInsecureConnection", options.broker_security.allow_insecure ? "true" : "false"},
+        {"tlsEnableHostnameVerification", options.broker_security.verify_hostname ? "true" : "false"},
         {"pulsarFunctionsNamespace", options.functions_namespace},
         {"pulsarFunctionsCluster", options.cluster_name},
         {"functionMetadataTopicName", options.topic_words.metadata},
@@ -232,6 +270,7 @@ std::string effective_config(const WorkerStart& start, const config::Settings& s
     const config::SettingsView view(config::worker_keys(), settings);
     std::string out;
     for (const auto& [name, value] : kValues) {
+        if (value.empty()) continue;
         const auto it = settings.find(name);
         const bool from_file = it != settings.end() && view.text(name) == value;
         str_append(out, name, ": ", config::shown(config::find_key(config::worker_keys(), name), name, value),

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "security/client_security.h"
 
 namespace weft::host {
 
@@ -42,7 +43,8 @@ struct FunctionInfo {
         secrets;               // the same, values as text (weft_info)
     std::string package_path;  // the .so or .py, or a folder of Python modules
     std::string service_url, web_service_url;
-    std::string python;  // interpreter whose packages are seen
+    security::ClientSettings client_security;  // of a client that the function asks for
+    std::string python;                        // interpreter whose packages are seen
 };
 
 /// Whose fault a failed message is: the user's code, or what stands between (a serde, an output that can't be

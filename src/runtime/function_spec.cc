@@ -157,6 +157,7 @@ Result<FunctionSpec> FunctionSpec::from(const InstanceSpec& given) {
     info.package_path = given.package_path;
     info.service_url = given.service_url;
     info.web_service_url = given.web_service_url;
+    info.client_security = given.security;
     info.python = given.python;
     WEFT_TRY(info.user_config, members_of("userConfig", info.user_config_json));
     WEFT_TRY(info.secrets, members_of("secrets", info.secrets_json));

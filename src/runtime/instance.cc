@@ -36,6 +36,7 @@ Result<> Instance::load_and_run(const Events& events) {
     if (!client_) {
         pulsar::ClientOptions options;
         options.service_url = spec_.info.service_url;
+        options.security = spec_.info.client_security;
         WEFT_TRY(client_, pulsar::Client::create(std::move(options)));
     }
     {

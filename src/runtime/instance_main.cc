@@ -52,6 +52,14 @@ class Channel {
     std::mutex mutex_;           // one frame at a time
 };
 
+security::ClientSettings settings_of(const control::Security& security) {
+    return {.auth_plugin = security.auth_plugin(),
+            .auth_params = security.auth_params(),
+            .tls = {security.trust_certs(), security.certificate(), security.key()},
+            .allow_insecure = security.allow_insecure(),
+            .verify_hostname = security.verify_hostname()};
+}
+
 InstanceSpec spec_of(const control::Spec& spec) {
     return {.function_details = spec.function_details(),
             .instance_id = spec.instance_id(),
@@ -61,6 +69,7 @@ InstanceSpec spec_of(const control::Spec& spec) {
             .package_path = spec.package_path(),
             .service_url = spec.service_url(),
             .web_service_url = spec.web_service_url(),
+            .security = settings_of(spec.security()),
             .cluster_name = spec.cluster_name(),
             .worker_id = spec.worker_id(),
             .python = spec.python(),
@@ -146,8 +155,7 @@ int run_instance(int control_fd) {
         return 1;
     }
     if (request.start().lease_ms() > 0) {
-        const auto watched =
-            end_with_lease(kLeaseFd, std::chrono::milliseconds(request.start().lease_ms()));
+        const auto watched = end_with_lease(kLeaseFd, std::chrono::milliseconds(request.start().lease_ms()));
         close(kLeaseFd);
         if (!watched) fail_with(channel, watched.error());
     }

@@ -101,6 +101,14 @@ control::Spec message_of(const InstanceSpec& spec) {
     message.set_package_path(spec.package_path);
     message.set_service_url(spec.service_url);
     message.set_web_service_url(spec.web_service_url);
+    control::Security& security = *message.mutable_security();
+    security.set_auth_plugin(spec.security.auth_plugin);
+    security.set_auth_params(spec.security.auth_params);
+    security.set_trust_certs(spec.security.tls.trust_certs);
+    security.set_certificate(spec.security.tls.certificate);
+    security.set_key(spec.security.tls.key);
+    security.set_allow_insecure(spec.security.allow_insecure);
+    security.set_verify_hostname(spec.security.verify_hostname);
     message.set_cluster_name(spec.cluster_name);
     message.set_worker_id(spec.worker_id);
     message.set_python(spec.python);

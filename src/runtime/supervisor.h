@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "security/client_security.h"
 
 namespace proto {  // generated from wire/proto/*.proto (package proto)
 class FunctionDetails;
@@ -29,6 +30,7 @@ struct InstanceSpec {
     std::string package_path;  // the .so or .py, or a folder of Python modules
     std::string service_url;   // pulsar://...
     std::string web_service_url;
+    security::ClientSettings security = {};  // who the instance is towards the broker
     std::string cluster_name;
     std::string worker_id;
     std::string python;             // interpreter whose packages a Python function sees

@@ -222,11 +222,12 @@ class ThreadSupervisor final : public Supervisor {
 
 }  // namespace
 
-Result<std::shared_ptr<pulsar::Client>> ThreadRuntime::client_for(const std::string& service_url) {
+Result<std::shared_ptr<pulsar::Client>> ThreadRuntime::client_for(const InstanceSpec& given) {
     const std::lock_guard lock(mutex_);
     if (auto client = client_.lock()) return client;
     pulsar::ClientOptions options;
-    options.service_url = service_url;
+    options.service_url = given.service_url;
+    options.security = given.security;
     WEFT_TRY(auto made, pulsar::Client::create(std::move(options)));
     std::shared_ptr<pulsar::Client> client = std::move(made);
     client_ = client;
@@ -238,7 +239,7 @@ Result<std::unique_ptr<Supervisor>> ThreadRuntime::start(InstanceSpec given) {
         return fail(ErrorCode::not_supported, "only C++ functions run on threads");
     }
     WEFT_TRY(auto spec, FunctionSpec::from(given));
-    WEFT_TRY(auto client, client_for(given.service_url));
+    WEFT_TRY(auto client, client_for(given));
     HealthWatch health(health_, timeout_of(given));
     const bool watched = health.on();
     auto runner = std::make_shared<Runner>(std::move(spec), std::move(client), restart_, std::move(health));

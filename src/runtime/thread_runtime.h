@@ -24,7 +24,7 @@ class ThreadRuntime final {
     std::uint32_t abandoned() const { return abandoned_->load(); }
 
   private:
-    Result<std::shared_ptr<pulsar::Client>> client_for(const std::string& service_url);
+    Result<std::shared_ptr<pulsar::Client>> client_for(const InstanceSpec& given);
 
     const RestartPolicy restart_;
     const HealthPolicy health_;

@@ -125,14 +125,15 @@ std::unique_ptr<BrokerAdmin> make_in_process_admin(const http::Router& router) {
     });
 }
 
-std::unique_ptr<BrokerAdmin> make_http_admin(std::string web_url) {
+std::unique_ptr<BrokerAdmin> make_http_admin(std::string web_url, security::ClientSecurity security) {
     while (web_url.ends_with('/')) web_url.pop_back();
-    return std::make_unique<RestAdmin>([url = std::move(web_url)](std::string_view method,
-                                                                  const std::string& path, std::string body,
-                                                                  Deadline deadline) -> Result<Answer> {
+    return std::make_unique<RestAdmin>([url = std::move(web_url), security = std::move(security)](
+                                           std::string_view method, const std::string& path, std::string body,
+                                           Deadline deadline) -> Result<Answer> {
         http::ClientRequest request;
         request.method = method;
         request.url = url + path;
+        request.security = security;
         if (!body.empty()) request.headers["Content-Type"] = "application/json";
         request.body = std::move(body);
         WEFT_TRY(auto response, http::fetch(request, deadline));

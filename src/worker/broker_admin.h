@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "security/client_security.h"
 #include "worker/deps.h"
 
 namespace weft::http {
@@ -15,7 +16,7 @@ namespace weft::worker {
 /// Asks the handlers of a router in this process, on the caller's thread: no socket, and no thread of the
 /// HTTP server is waited for.
 std::unique_ptr<BrokerAdmin> make_in_process_admin(const http::Router& router);
-/// Asks http://host:port.
-std::unique_ptr<BrokerAdmin> make_http_admin(std::string web_url);
+/// Asks http://host:port, or https.
+std::unique_ptr<BrokerAdmin> make_http_admin(std::string web_url, security::ClientSecurity security);
 
 }  // namespace weft::worker

@@ -286,6 +286,7 @@ Result<FunctionRunner::Slot> FunctionRunner::launch(std::int32_t id, const ::pro
     spec.function_version = id_of(program_fingerprint(meta));
     spec.service_url = context_.service_url;
     spec.web_service_url = context_.web_url;
+    spec.security = context_.broker_security;
     spec.cluster_name = context_.cluster_name;
     spec.worker_id = context_.worker_id;
     spec.scratch_directory = (own / "scratch").string();

@@ -122,8 +122,6 @@ Result<PackageBytes> read_package_url_bytes(const std::string& url, const Packag
                        " matches it; upload the package itself, or have the pattern added");
     }
     if (is_file) return read_file(url, file, rules);
-    if (url.starts_with("https://"))
-        return refused(url, "Weft fetches no https: URLs yet; upload the package itself");
     return read_http(url, rules, deadline);
 }
 

@@ -33,8 +33,8 @@ Result<> check_url_patterns(const PackageUrlRules& rules);
 struct PackageBytes {
     std::string bytes, file_name;
 };
-/// The bytes behind a file: or http: URL that the rules take. `invalid_argument`: refused, or nothing is
-/// there.
+/// The bytes behind a file:, http: or https: URL that the rules take; an https server is known by the
+/// system's authorities. `invalid_argument`: refused, or nothing is there.
 Result<PackageBytes> read_package_url_bytes(const std::string& url, const PackageUrlRules& rules,
                                             Deadline deadline);
 

@@ -214,8 +214,15 @@ void WorkerImpl::start(Endpoints endpoints) {
     }
     pulsar::ClientOptions client;
     client.service_url = endpoints.service_url;
+    client.security = options_.broker_security;
+    auto admin_security = security::ClientSecurity::of(options_.broker_security, endpoints.web_url);
+    if (!admin_security) {
+        observe::Logger("worker").error("can't start: no client of the broker's REST",
+                                        {{"why", admin_security.error().message}});
+        return;
+    }
     auto made = pulsar::Client::create(std::move(client));
-    if (!made) {  // only a service URL that isn't one: the caller's mistake
+    if (!made) {  // a service URL that isn't one, files that can't be used: the caller looks first
         observe::Logger("worker").error("can't start: no Pulsar client", {{"why", made.error().message}});
         return;
     }
@@ -227,7 +234,8 @@ void WorkerImpl::start(Endpoints endpoints) {
     api.metrics = &metrics_;
     api.package_urls = options_.package_urls;
     const bool in_process = options_.broker == BrokerPlace::this_process && router_;
-    running->admin = in_process ? make_in_process_admin(*router_) : make_http_admin(endpoints.web_url);
+    running->admin =
+        in_process ? make_in_process_admin(*router_) : make_http_admin(endpoints.web_url, *admin_security);
     running->pool = std::make_unique<JobPool>("weft-runner", options_.instances_starting_max);
     RunnerContext context{*running->pool,
                           running->starter,
@@ -240,6 +248,7 @@ void WorkerImpl::start(Endpoints endpoints) {
                           endpoints.service_url,
                           endpoints.web_url,
                           &metrics_};
+    context.broker_security = options_.broker_security;
     context.fetch_package = [running = running.get()](const std::string& digest, Deadline deadline) {
         return running->exchange->fetch(digest, deadline);
     };

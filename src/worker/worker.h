@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "security/client_security.h"
 #include "worker/package_source.h"
 
 namespace weft::http {
@@ -46,6 +47,7 @@ struct WorkerOptions {
     std::uint32_t instances_starting_max = 16;     // instances started at once
     std::uint64_t package_bytes_max = 256U << 20;  // one uploaded package; 0: as large as a request may be
     BrokerPlace broker = BrokerPlace::this_process;
+    security::ClientSettings broker_security;  // who the worker and its instances are towards the broker
     FunctionRuntime function_runtime = FunctionRuntime::process;
     PackageUrlPolicy package_urls;
     // A worker of a cluster: how often a leader that has others looks who is there; how long one that is gone

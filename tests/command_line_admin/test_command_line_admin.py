@@ -193,7 +193,7 @@ def test_is_pulsars_tools_by_name(line: CommandLine, weft: WeftStandalone) -> No
     assert line.as_tool("pulsar-admin").status == 1
     assert line.as_tool("pulsar-admin", "topics", "nosuch").status == 1
     auth = line.as_tool("pulsar-admin", "--auth-plugin", "x", "tenants", "list")
-    assert auth.status == 1 and "--auth-plugin is not supported by Weft yet" in auth.err
+    assert auth.status == 1 and "authentication plugin x is not served" in auth.err
     sent = line.as_tool("pulsar-client", "--url", service, "produce", "as-client", "-m", "x")
     assert (sent.status, sent.out) == (0, "1 messages successfully produced\n"), sent.err
     got = line.as_tool("pulsar-client", "--url", service, "consume", "as-client", "-s", "s", "-p", "Earliest")

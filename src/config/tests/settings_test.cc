@@ -106,7 +106,7 @@ TEST_P(Tables, another_value_of_a_refused_key_is_not) {
 
 TEST(Examine, shows_no_secrets) {
     const auto findings = examined(
-        "brokerClientAuthenticationParameters: \"token:abc123\"\n"
+        "tlsKeyStorePassword: \"abc123\"\n"
         "properties:\n  tokenSecretKey: \"data:;base64,abc123\"\n"
         "stateStorageServiceUrl: bk://me:abc123@host:1\n");
     ASSERT_EQ(findings.size(), 3U);

@@ -325,7 +325,7 @@ class _Context(object):
             if getattr(pulsar, "__weft__", False):
                 raise RuntimeError("get_pulsar_client() needs the package pulsar-client, which is not installed in "
                                    f"this environment ({sys.prefix})")
-            self._client = pulsar.Client(self._info["service_url"])
+            self._client = pulsar.Client(self._info["service_url"], **_security(pulsar, self._info["security"]))
         return self._client
 
     # State.
@@ -343,6 +343,24 @@ class _Context(object):
 
     def get_state(self, key):
         raise NotImplementedError(_STATE)
+
+
+def _security(pulsar, settings):
+    """What pulsar.Client has to be told to be let in as this function's own client is."""
+    insecure, verify, trust_certs, plugin, params = settings
+    told = {"tls_allow_insecure_connection": insecure, "tls_validate_hostname": verify and not insecure}
+    if trust_certs:
+        told["tls_trust_certs_file_path"] = trust_certs
+    import json
+    name, params = plugin.rpartition(".")[2], params.strip()
+    if name in ("AuthenticationToken", "token") and not params.startswith(("token:", "file:")):
+        params = "token:" + (json.loads(params)["token"] if params.startswith("{") else params)
+    if name == "AuthenticationBasic" or name == "basic":
+        who = json.loads(params)
+        told["authentication"] = pulsar.AuthenticationBasic(who["userId"], who.get("password", ""))
+    elif name not in ("", "AuthenticationDisabled"):
+        told["authentication"] = pulsar.Authentication(plugin, params)
+    return told
 
 
 def _members(text):

@@ -252,15 +252,19 @@ PyRef PythonHost::info_dict() const {
             return {};
         }
     }
+    const security::ClientSettings& security = info_.client_security;
     return PyRef(Py_BuildValue(
-        "{s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:s,s:s,s:s,s:s,s:s,s:s,s:O,s:O,s:s,s:s}", "tenant",
+        "{s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:s,s:s,s:s,s:s,s:s,s:s,s:O,s:O,s:s,s:s,s:(OOsss)}", "tenant",
         info_.tenant.c_str(), "namespace", info_.function_namespace.c_str(), "name", info_.name.c_str(),
         "class_name", info_.class_name.c_str(), "id", info_.id.c_str(), "version", info_.version.c_str(),
         "instance_id", static_cast<int>(info_.instance_id), "user_config", info_.user_config_json.c_str(),
         "secrets", info_.secrets_json.c_str(), "path", info_.package_path.c_str(), "service_url",
         info_.service_url.c_str(), "output_topic", info_.output_name.c_str(), "output_serde",
         info_.output_serde_class_name.c_str(), "inputs", inputs.get(), "input_topics", topics.get(),
-        "output_schema", info_.output_schema_type.c_str(), "site_packages", foreign_site_packages().c_str()));
+        "output_schema", info_.output_schema_type.c_str(), "site_packages", foreign_site_packages().c_str(),
+        "security", security.allow_insecure ? Py_True : Py_False,
+        security.verify_hostname ? Py_True : Py_False, security.tls.trust_certs.c_str(),
+        security.auth_plugin.c_str(), security.auth_params.c_str()));
 }
 
 Result<> PythonHost::load() {

@@ -219,10 +219,9 @@ bool Session::go_on_with_header() {
     error_code error;
     buffer_.consume(parser_->put(buffer_.data(), error));
     if (error == bhttp::error::need_more) return read_more(), false;
+    if (!error && !parser_->is_header_done()) return true;
     core_->loop.cancel(timer_);
-    if (error) return refuse(error), false;
-    if (parser_->is_header_done()) return on_header(), false;
-    return true;
+    return error ? refuse(error) : on_header(), false;
 }
 
 bool Session::go_on_with_body() {

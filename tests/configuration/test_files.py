@@ -134,7 +134,7 @@ def test_the_environment_stands_over_the_file_and_options_over_both(tmp_path: Pa
         ("workerId: 'a:b'", "workerId = a:b: leave out the colons"),
         ("pulsarFunctionsNamespace: functions", "pulsarFunctionsNamespace = functions: give tenant/namespace"),
         ("pulsarServiceUrl: http://x", "pulsarServiceUrl = http://x: service URL"),
-        ("pulsarWebServiceUrl: https://x:1", "pulsarWebServiceUrl = https://x:1: give http://host:port"),
+        ("pulsarWebServiceUrl: ftp://x:1", "pulsarWebServiceUrl = ftp://x:1: give http://host:port"),
         ("functionMetadataTopicName: a/b", "functionMetadataTopicName = a/b: give the topic's own name"),
         ("functionRuntimeFactoryClassName: a.b.KubernetesRuntimeFactory", "functionRuntimeFactoryClassName = a.b"),
         ("maxHttpServerConnections: 0", "maxHttpServerConnections = 0: give 1 to"),

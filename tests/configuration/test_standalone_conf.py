@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -104,4 +105,7 @@ def test_a_namespace_of_another_cluster_is_told_and_cured(tmp_path: Path) -> Non
             command = [locations.weft_binary(), "--admin-url", weft.address.admin_url, *cure]
             subprocess.run(command, check=True, timeout=20)
             worker.wait_until_ready()
-            assert answer_of(f"{worker.admin_url}/admin/v2/worker/cluster/leader/ready")[0] == 200
+            until = time.monotonic() + 20
+            while answer_of(f"{worker.admin_url}/admin/v2/worker/cluster/leader/ready")[0] != 200:
+                assert time.monotonic() < until, worker.log.read_text()[-3000:]
+                time.sleep(0.05)  # between two questions

@@ -25,5 +25,6 @@ const Group& tenants_group();
 const Group& namespaces_group();
 const Group& clusters_group();
 const Group& schemas_group();
+const Group& tokens_group();
 
 }  // namespace weft::app

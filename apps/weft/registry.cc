@@ -72,7 +72,7 @@ Entry version_command() {
 const Face& weft_face() {
     static const Group* const kGroups[] = {&own_group(),     &functions_group(),  &topics_group(),
                                            &tenants_group(), &namespaces_group(), &clusters_group(),
-                                           &schemas_group(), &packages_group()};
+                                           &schemas_group(), &packages_group(),   &tokens_group()};
     static const Face kFace{.name = "weft",
                             .summary = "Functions for Apache Pulsar, and a broker to run them on.",
                             .globals = kGlobals,
@@ -87,7 +87,7 @@ namespace {
 std::vector<const Group*> groups_with_a_word() {
     std::vector<const Group*> out;
     for (const Group* group : weft_face().groups) {
-        if (!group->word.empty()) out.push_back(group);
+        if (!group->word.empty() && group != &tokens_group()) out.push_back(group);
     }
     return out;
 }
@@ -130,7 +130,7 @@ const Face& client_face() {
 const Face& pulsar_face() {
     static const Entry kEntries[] = {standalone_command(), version_command()};
     static const Group kGroup{.word = "", .entries = kEntries};
-    static const Group* const kGroups[] = {&kGroup};
+    static const Group* const kGroups[] = {&kGroup, &tokens_group()};
     static const Face kFace{
         .name = "pulsar",
         .summary = "Weft, called as pulsar: a standalone broker with a functions worker.",
@@ -142,7 +142,7 @@ const Face& pulsar_face() {
             "broker|bookie|zookeeper|configuration-store|discovery|proxy|websocket|functions-worker|"
             "sql-worker|sql|autorecovery|initialize-cluster-metadata|delete-cluster-metadata|"
             "initialize-transaction-coordinator-metadata|initialize-namespace|compact-topic|"
-            "zookeeper-shell|broker-tool|tokens"};
+            "zookeeper-shell|broker-tool"};
     return kFace;
 }
 

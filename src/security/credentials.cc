@@ -1,10 +1,10 @@
 #include "security/credentials.h"
 
-#include <openssl/evp.h>
-
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
+
+#include "security/tokens.h"
 
 namespace weft::security {
 
@@ -55,15 +55,6 @@ std::string named(std::string_view text, std::string_view name) {
         text.remove_prefix(comma + 1);
     }
     return {};
-}
-
-std::string base64(std::string_view text) {
-    std::string out(4 * ((text.size() + 2) / 3) + 1, '\0');
-    const int size =
-        EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                        reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
-    out.resize(static_cast<std::size_t>(size));
-    return out;
 }
 
 Result<std::string> token_in(const std::string& path) {

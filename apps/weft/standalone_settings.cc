@@ -6,6 +6,7 @@
 #include "config/settings.h"
 #include "function_options.h"
 #include "service.h"
+#include "worker/state_topics.h"
 #include "worker_settings.h"
 
 namespace weft::app {
@@ -58,6 +59,11 @@ class Reading {
         WEFT_TRY_VOID(take("maxHttpServerConnections", {1, 1'000'000}, start_.http_connections_max));
         if (settings_.integer("brokerMaxConnections").value_or(0) != 0)
             WEFT_TRY_VOID(take("brokerMaxConnections", {1, 1'000'000}, broker.connections_max));
+        if (const auto bytes = settings_.integer("brokerServiceCompactionThresholdInBytes")) {
+            if (*bytes < 0)
+                return settings_.refuse("brokerServiceCompactionThresholdInBytes", "give 0 (never) or more");
+            broker.compaction_threshold = static_cast<std::uint64_t>(*bytes);
+        }
         std::uint32_t keep_alive = 0;
         WEFT_TRY_VOID(take("keepAliveIntervalSeconds", {1, 86'400}, keep_alive));
         if (keep_alive != 0) broker.keep_alive = std::chrono::seconds(keep_alive);
@@ -109,6 +115,23 @@ Result<worker::WorkerOptions> worker_of(const config::Arguments& arguments, cons
     return options;
 }
 
+// What the workers keep in their topics is as old as the functions are; nobody needs how it came about.
+void keep_compacted(broker::BrokerOptions& broker, const worker::WorkerOptions& options) {
+    for (auto& topic : worker::state_topics(options.functions_namespace, options.topic_words)) {
+        broker::KeptCompacted kept;
+        if (topic.subject_of) {
+            kept.key_of = [subject_of = std::move(topic.subject_of)](
+                              std::optional<std::string_view> key,
+                              std::string_view payload) -> std::optional<broker::CompactionKey> {
+                auto subject = subject_of(key, payload);
+                if (!subject) return std::nullopt;
+                return broker::CompactionKey{std::move(subject->key), subject->removes, subject->version};
+            };
+        }
+        broker.kept_compacted[std::move(topic.name)] = std::move(kept);
+    }
+}
+
 }  // namespace
 
 Result<StandaloneStart> standalone_start_of(const config::Arguments& arguments) {
@@ -119,8 +142,10 @@ Result<StandaloneStart> standalone_start_of(const config::Arguments& arguments) 
     const bool enabled = config::SettingsView(config::broker_keys(), settings)
                              .boolean("functionsWorkerEnabled")
                              .value_or(true);
-    if (!enabled || arguments.is_set("--no-functions-worker")) return start;
-    WEFT_TRY(start.worker, worker_of(arguments, start));
+    if (enabled && !arguments.is_set("--no-functions-worker")) {
+        WEFT_TRY(start.worker, worker_of(arguments, start));
+    }
+    keep_compacted(start.broker, start.worker ? *start.worker : worker::WorkerOptions{});
     return start;
 }
 

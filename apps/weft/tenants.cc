@@ -104,6 +104,15 @@ constexpr config::Option kRetention[] = {
      .times = Times::required},
 };
 
+constexpr config::Option kThreshold[] = {
+    {.names = "-t, --threshold",
+     .value = "threshold",
+     .help =
+         "Maximum number of bytes in a topic backlog before compaction is triggered (eg: 10M, 16G, 3T). 0 "
+         "disables automatic compaction",
+     .times = Times::required},
+};
+
 Result<std::string> new_namespace(const Call& call) {
     ordered_json policies = ordered_json::object();
     if (call.arguments.has("--clusters"))
@@ -118,6 +127,11 @@ Result<std::string> retention(const Call& call) {
     WEFT_TRY(const auto seconds, parse_seconds(call.arguments.text("--time"), "--time"));
     return str_cat(R"({"retentionTimeInMinutes":)", seconds == -1 ? -1 : seconds / 60,
                    R"(,"retentionSizeInMB":)", bytes == -1 ? -1 : bytes / (1 << 20), '}');
+}
+
+Result<std::string> threshold(const Call& call) {
+    WEFT_TRY(const auto bytes, parse_size(call.arguments.text("--threshold"), "--threshold"));
+    return str_cat(bytes);
 }
 
 constexpr Rest kTenantList{"GET", "/admin/v2/tenants", Show::lines};
@@ -137,6 +151,10 @@ constexpr Rest kSetClusters{"POST", "/admin/v2/namespaces/{namespace}/replicatio
 constexpr Rest kGetRetention{"GET", "/admin/v2/namespaces/{namespace}/retention", Show::value};
 constexpr Rest kSetRetention{"POST", "/admin/v2/namespaces/{namespace}/retention", Show::nothing, retention};
 constexpr Rest kRemoveRetention{"DELETE", "/admin/v2/namespaces/{namespace}/retention"};
+constexpr Rest kGetThreshold{"GET", "/admin/v2/namespaces/{namespace}/compactionThreshold", Show::value};
+constexpr Rest kSetThreshold{"PUT", "/admin/v2/namespaces/{namespace}/compactionThreshold", Show::nothing,
+                             threshold};
+constexpr Rest kRemoveThreshold{"DELETE", "/admin/v2/namespaces/{namespace}/compactionThreshold"};
 
 constexpr Entry kTenants[] = {
     {.word = "list",
@@ -249,6 +267,23 @@ constexpr Entry kNamespaces[] = {
      .positional = kNamespace,
      .run = run_rest,
      .rest = &kRemoveRetention},
+    {.word = "get-compaction-threshold",
+     .summary = "Get compactionThreshold for a namespace",
+     .positional = kNamespace,
+     .takes = Takes::shown,
+     .run = run_rest,
+     .rest = &kGetThreshold},
+    {.word = "set-compaction-threshold",
+     .summary = "Set compactionThreshold for a namespace",
+     .options = kThreshold,
+     .positional = kNamespace,
+     .run = run_rest,
+     .rest = &kSetThreshold},
+    {.word = "remove-compaction-threshold",
+     .summary = "Remove compactionThreshold for a namespace",
+     .positional = kNamespace,
+     .run = run_rest,
+     .rest = &kRemoveThreshold},
 };
 
 }  // namespace
@@ -303,8 +338,6 @@ const Group& namespaces_group() {
          {"set-deduplication get-deduplication remove-deduplication set-deduplication-snapshot-interval "
           "get-deduplication-snapshot-interval remove-deduplication-snapshot-interval",
           "there is no deduplication yet"},
-         {"get-compaction-threshold set-compaction-threshold remove-compaction-threshold",
-          "topics are not compacted"},
          {"get-schema-autoupdate-strategy set-schema-autoupdate-strategy get-schema-compatibility-strategy "
           "set-schema-compatibility-strategy get-is-allow-auto-update-schema set-is-allow-auto-update-schema "
           "get-schema-validation-enforce set-schema-validation-enforce",

@@ -4,6 +4,7 @@
 #include <ctime>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "admin_command.h"
 #include "base/clock.h"
@@ -15,6 +16,15 @@ namespace weft::app {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr Duration kCompactionPatience = 1h;
+constexpr Duration kAskAgainAfter = 100ms;
+
+// "persistent/tenant/namespace/topic" as a topic's full name.
+std::string full_name(std::string_view path) {
+    const std::size_t slash = path.find('/');
+    return str_cat(path.substr(0, slash), "://", path.substr(slash + 1));
+}
 
 Result<Json> ask_json(const AdminClient& admin, std::string_view path) {
     WEFT_TRY(const auto answer, admin.ask("GET", path));
@@ -48,8 +58,7 @@ Result<Json> brokers_of(const Call& call) {
     }
     WEFT_TRY(const auto metadata, ask_json(admin, str_cat("/admin/v2/", topic, "/partitions")));
     const int count = metadata.value("partitions", 0);
-    const std::size_t slash = topic.find('/');
-    const std::string full = str_cat(topic.substr(0, slash), "://", topic.substr(slash + 1));
+    const std::string full = full_name(topic);
     if (count == 0) return fail(ErrorCode::internal, "Topic ", full, " is not a partitioned topic");
     Json brokers = Json::object();
     for (int index = 0; index < count; ++index) {
@@ -244,6 +253,39 @@ Result<> reset(const Call& call) {
     return {};
 }
 
+Result<> request_compaction(const Call& call) {
+    WEFT_TRY(const auto topic, topic_path(call.arguments.positional()));
+    WEFT_TRY_VOID(AdminClient(call).ask("PUT", str_cat("/admin/v2/", topic, "/compaction")));
+    print(str_cat("Topic compaction requested for ", full_name(topic)));
+    return {};
+}
+
+Result<> show_compaction(const Call& call) {
+    WEFT_TRY(const auto topic, topic_path(call.arguments.positional()));
+    const Deadline deadline = Deadline::after(kCompactionPatience);
+    while (true) {
+        WEFT_TRY(const auto found, ask_json(AdminClient(call), str_cat("/admin/v2/", topic, "/compaction")));
+        const std::string status = found.value("status", "");
+        if (status == "RUNNING" && call.arguments.is_set("--wait-complete")) {
+            if (deadline.passed())
+                return fail(ErrorCode::deadline_exceeded, "the compaction has not ended in an hour");
+            std::this_thread::sleep_until(steady_now() + kAskAgainAfter);
+            continue;
+        }
+        if (status == "NOT_RUN") {
+            print(str_cat("Compaction has not been run for ", full_name(topic), " since broker startup"));
+        } else if (status == "RUNNING") {
+            print("Compaction is currently running");
+        } else if (status == "SUCCESS") {
+            print("Compaction was a success");
+        } else {
+            print("Error in compaction");
+            return fail(ErrorCode::internal, "Error compacting: ", found.value("lastError", status));
+        }
+        return {};
+    }
+}
+
 }  // namespace
 
 int list_topics(const Call& call) {
@@ -280,6 +322,10 @@ int message_id_by_time(const Call& call) {
     const auto answer = AdminClient(call).ask("GET", *path);
     return answer ? print_answer(call, *answer, Show::value) : print_failure(answer.error());
 }
+
+int compact_topic(const Call& call) { return finish(call, request_compaction(call)); }
+
+int compaction_status(const Call& call) { return finish(call, show_compaction(call)); }
 
 int peek_messages(const Call& call) { return finish(call, peek(call)); }
 

@@ -132,6 +132,8 @@ constexpr Option kPeek[] = {kSubscription,
                              .value = "level",
                              .help = "Sets the isolation level for peeking messages within transactions.",
                              .unsupported = "leave it out: there are no transactions"}};
+constexpr Option kCompactionStatus[] = {
+    {.names = "-w, --wait-complete", .help = "Wait for compaction to complete"}};
 constexpr Option kById[] = {{.names = "-l, --ledgerId",
                              .value = "ledgerId",
                              .help = "ledger id",
@@ -267,6 +269,11 @@ constexpr Entry kTopics[] = {
     row("reset-cursor",
         "Reset position for subscription to a position that is closest to timestamp or messageId.", kReset,
         reset_cursor),
+    row("compact",
+        "Compact a topic: of the messages with the same key the newest is kept for those who read it "
+        "compacted.",
+        kNone, compact_topic),
+    row("compaction-status", "Status of compaction on a topic", kCompactionStatus, compaction_status),
     row("last-message-id", "get the last commit message id of topic", kNone, kRestLastId),
 };
 
@@ -283,7 +290,6 @@ const Group& topics_group() {
          {"examine-messages", "use topics get-message-by-id"},
          {"get-backlog-size analyze-backlog", "use topics stats"},
          {"terminate partitioned-terminate", "delete the topic, or stop its producers"},
-         {"compact compaction-status", "topics are not compacted"},
          {"offload offload-status get-offload-policies set-offload-policies remove-offload-policies "
           "get-persistence set-persistence remove-persistence",
           "there are no bookies: messages are in the data directory"},

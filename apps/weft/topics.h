@@ -11,6 +11,8 @@ int delete_topic(const Call& call);
 int reset_cursor(const Call& call);
 int message_id_by_time(const Call& call);
 int peek_messages(const Call& call);
+int compact_topic(const Call& call);
+int compaction_status(const Call& call);
 int message_by_id(const Call& call);
 
 }  // namespace weft::app

@@ -28,9 +28,9 @@ class AdminRouter {
     Engine& engine_;
 };
 
-void add_broker_routes(AdminRouter& routes);        // clusters, brokers, lookup, status
-void add_tenant_routes(AdminRouter& routes);        // tenants, namespaces
-void add_topic_routes(AdminRouter& routes);         // topics: list, create, delete, partitions, ids
+void add_broker_routes(AdminRouter& routes);  // clusters, brokers, lookup, status
+void add_tenant_routes(AdminRouter& routes);  // tenants, namespaces
+void add_topic_routes(AdminRouter& routes);   // topics: list, create, delete, partitions, ids, compaction
 void add_subscription_routes(AdminRouter& routes);  // their subscriptions
 void add_message_routes(AdminRouter& routes);       // single messages: peek, by id
 void add_stats_routes(AdminRouter& routes);         // stats, internal stats

@@ -159,6 +159,7 @@ json topic_stats(Engine& engine, Topic& topic) {
         publishers.push_back(publisher_stats(*producer));
     const auto& url = engine.web_url();
     const auto at = url.find("://");
+    const auto& compaction = topic.compaction;
     return {{"msgRateIn", rate_in},
             {"msgThroughputIn", bytes_rate_in},
             {"msgRateOut", rate_out},
@@ -194,10 +195,11 @@ json topic_stats(Engine& engine, Topic& topic) {
             {"nonContiguousDeletedMessagesRangesSerializedSize", 0},
             {"delayedMessageIndexSizeInBytes", 0},
             {"compaction",
-             {{"lastCompactionRemovedEventCount", 0},
-              {"lastCompactionSucceedTimestamp", 0},
-              {"lastCompactionFailedTimestamp", 0},
-              {"lastCompactionDurationTimeInMills", 0}}},
+             {{"lastCompactionRemovedEventCount", compaction.removed},
+              {"lastCompactionSucceedTimestamp", compaction.succeeded_ms},
+              {"lastCompactionFailedTimestamp", compaction.failed_ms},
+              {"lastCompactionDurationTimeInMills",
+               std::chrono::duration_cast<std::chrono::milliseconds>(compaction.took).count()}}},
             {"ownerBroker", at == std::string::npos ? url : url.substr(at + 3)}};
 }
 
@@ -253,6 +255,17 @@ std::string position_text(store::LedgerId ledger, EntryId one_past) {
     return str_cat(ledger, ":", static_cast<std::int64_t>(one_past) - 1);
 }
 
+json compacted_ledger(Engine& engine, const Topic& topic) {
+    json shown{
+        {"ledgerId", -1}, {"entries", -1}, {"size", -1}, {"offloaded", false}, {"underReplicated", false}};
+    if (const auto& view = topic.compacted()) {
+        shown["ledgerId"] = view->ledger;
+        shown["entries"] = view->entries;
+        shown["size"] = engine.store().info(view->ledger).value_or(store::LedgerInfo{}).bytes;
+    }
+    return shown;
+}
+
 void get_internal_stats(Engine& engine, const http::Request& request, Reply reply) {
     auto* const topic = open_topic_of(engine, request, reply);
     if (topic == nullptr) return;
@@ -292,12 +305,7 @@ void get_internal_stats(Engine& engine, const http::Request& request, Reply repl
                                               {"underReplicated", false}}})},
                     {"cursors", std::move(cursors)},
                     {"schemaLedgers", json::array()},
-                    {"compactedLedger",
-                     {{"ledgerId", -1},
-                      {"entries", -1},
-                      {"size", -1},
-                      {"offloaded", false},
-                      {"underReplicated", false}}}};
+                    {"compactedLedger", compacted_ledger(engine, *topic)}};
     reply(http::Response::json(to_text(body)));
 }
 

@@ -84,7 +84,7 @@ void create_subscription(Engine& engine, const http::Request& request, Reply rep
         if ((*topic)->find_subscription(subscription) != nullptr) {
             return reply(refused(409, "Subscription already exists for topic"));
         }
-        const Cursor cursor(position ? (*topic)->resolve(position->ledger, position->entry)
+        const Cursor cursor(position ? (*topic)->resolve(position->ledger, position->entry, Reading::plain)
                                      : (*topic)->end());
         const bool last = index + 1 >= partitions;
         engine.create_subscription(
@@ -165,7 +165,7 @@ void reset_by_id(Engine& engine, const http::Request& request, Reply reply) {
     const auto body = parse_text(request.body);
     const auto given = position_in(body, reply);
     if (!given) return;
-    auto position = topic->resolve(given->ledger, given->entry);
+    auto position = topic->resolve(given->ledger, given->entry, Reading::plain);
     const bool excluded = body.value("isExcluded", json()) == true;
     if (excluded && position < topic->end()) ++position;
     subscription->seek({position, {}});

@@ -140,6 +140,14 @@ bool clusters_allowed(Engine& engine, const http::Request& request, const json& 
     return true;
 }
 
+// Replies by itself when it is none.
+bool is_threshold(const json& value, const Reply& reply) {
+    if (value.is_number_integer() && value >= 0) return true;
+    reply(refused(412, str_cat("compactionThreshold must be 0 or more (it is ", shown(value),
+                               ": give a number of bytes, 0 for never)")));
+    return false;
+}
+
 void create_namespace(Engine& engine, const http::Request& request, Reply reply) {
     if (!wire::is_valid_name_part(request.param("namespace"))) {
         return reply(
@@ -160,6 +168,8 @@ void create_namespace(Engine& engine, const http::Request& request, Reply reply)
         return reply(refused(400, str_cat("replication_clusters = ", shown(clusters),
                                           ": it must be an array of cluster names")));
     if (!clusters_allowed(engine, request, clusters, reply)) return;
+    const auto threshold = policies.value("compaction_threshold", json());
+    if (!threshold.is_null() && !is_threshold(threshold, reply)) return;
     policies["replication_clusters"] = clusters;
     const auto name = namespace_of(request);
     if (engine.metadata().has_namespace(name)) return reply(refused(409, "Namespace already exists"));
@@ -192,7 +202,7 @@ void get_policies(Engine& engine, const http::Request& request, Reply reply) {
 void put_policies(Engine& engine, const http::Request& request, const json& policies, Reply reply) {
     const auto name = namespace_of(request);
     engine.metadata().put_policies(name, to_text(policies), reply_when_written(std::move(reply)));
-    engine.apply_retention(name);
+    engine.apply_policies(name);
 }
 
 void set_retention(Engine& engine, const http::Request& request, Reply reply) {
@@ -223,6 +233,19 @@ void set_retention(Engine& engine, const http::Request& request, Reply reply) {
             "disable retention both limits must be set to 0."));
     }
     (*policies)["retention_policies"] = body;
+    put_policies(engine, request, *policies, std::move(reply));
+}
+
+void set_compaction_threshold(Engine& engine, const http::Request& request, Reply reply) {
+    auto policies = policies_of(engine, request, reply);
+    if (!policies) return;
+    const auto body = request.method == "DELETE" ? json() : parse_text(request.body);
+    if (!body.is_null() && !is_threshold(body, reply)) return;
+    if (body.is_null()) {
+        policies->erase("compaction_threshold");
+    } else {
+        (*policies)["compaction_threshold"] = body;
+    }
     put_policies(engine, request, *policies, std::move(reply));
 }
 
@@ -287,9 +310,14 @@ void add_tenant_routes(AdminRouter& routes) {
                });
     show("retention", "retention_policies");
     show("replication", "replication_clusters");
+    show("compactionThreshold", "compaction_threshold");
     routes.add("POST", "/admin/v2/namespaces/{tenant}/{namespace}/retention", set_retention);
     routes.add("DELETE", "/admin/v2/namespaces/{tenant}/{namespace}/retention", set_retention);
     routes.add("POST", "/admin/v2/namespaces/{tenant}/{namespace}/replication", set_replication);
+    for (const char* method : {"PUT", "DELETE"}) {
+        routes.add(method, "/admin/v2/namespaces/{tenant}/{namespace}/compactionThreshold",
+                   set_compaction_threshold);
+    }
 }
 
 }  // namespace weft::broker

@@ -1,4 +1,6 @@
-// Topics: lists, create, delete, partitions.
+// Topics: lists, create, delete, partitions, compaction.
+
+#include <algorithm>
 
 #include "broker/admin.h"
 #include "broker/detail/json.h"
@@ -120,20 +122,20 @@ void message_id_at(Engine& engine, const http::Request& request, Reply reply) {
 void last_message_id(Engine& engine, const http::Request& request, Reply reply) {
     auto* const topic = open_topic_of(engine, request, reply);
     if (topic == nullptr) return;
-    topic->last_message(
-        [reply = std::move(reply), ledger = topic->ledger()](std::optional<wire::MessageId> last) {
-            json body{{"ledgerId", ledger},
-                      {"entryId", -1},
-                      {"partitionIndex", -1},
-                      {"batchIndex", -1},
-                      {"batchSize", 0}};
-            if (last) body["entryId"] = last->entry;
-            if (last && last->batch_index >= 0) {
-                body["batchIndex"] = last->batch_index;
-                body["batchSize"] = last->batch_index + 1;
-            }
-            reply(http::Response::json(to_text(body)));
-        });
+    topic->last_message(Reading::plain, [reply = std::move(reply),
+                                         ledger = topic->ledger()](std::optional<wire::MessageId> last) {
+        json body{{"ledgerId", ledger},
+                  {"entryId", -1},
+                  {"partitionIndex", -1},
+                  {"batchIndex", -1},
+                  {"batchSize", 0}};
+        if (last) body["entryId"] = last->entry;
+        if (last && last->batch_index >= 0) {
+            body["batchIndex"] = last->batch_index;
+            body["batchSize"] = last->batch_index + 1;
+        }
+        reply(http::Response::json(to_text(body)));
+    });
 }
 
 // --- partitioned topics
@@ -221,8 +223,37 @@ void create_missed(Engine& engine, const http::Request& request, Reply reply) {
     if (!open_parts_of(engine, request, reply).empty()) reply(http::Response::no_content());
 }
 
-void refuse_compaction(Engine&, const http::Request&, const Reply& reply) {
-    reply(refused(501, "Weft's embedded broker doesn't compact topics"));
+// --- compaction
+
+void compact(Engine& engine, const http::Request& request, Reply reply) {
+    const auto parts = open_parts_of(engine, request, reply);
+    if (parts.empty()) return;
+    const bool running = std::ranges::any_of(parts, [](const Topic* topic) {
+        return topic->compaction.status == CompactionState::Status::running;
+    });
+    if (running) return reply(refused(409, "Compaction already in progress"));
+    for (auto* topic : parts) engine.compaction_due(*topic);
+    reply(http::Response::no_content());
+}
+
+void compaction_status(Engine& engine, const http::Request& request, Reply reply) {
+    const auto* topic = open_topic_of(engine, request, reply);
+    if (topic == nullptr) return;
+    const char* status = "NOT_RUN";
+    switch (topic->compaction.status) {
+        case CompactionState::Status::not_run:
+            break;
+        case CompactionState::Status::running:
+            status = "RUNNING";
+            break;
+        case CompactionState::Status::succeeded:
+            status = "SUCCESS";
+            break;
+        case CompactionState::Status::failed:
+            status = "ERROR";
+            break;
+    }
+    reply(http::Response::json(to_text({{"status", status}, {"lastError", topic->compaction.error}})));
 }
 
 }  // namespace
@@ -251,7 +282,8 @@ void add_topic_routes(AdminRouter& routes) {
     routes.add("PUT", topic + "/partitions", set_partitions);
     routes.add("POST", topic + "/partitions", set_partitions);
     routes.add("DELETE", topic + "/partitions", delete_partitions);
-    routes.add("PUT", topic + "/compaction", refuse_compaction);
+    routes.add("PUT", topic + "/compaction", compact);
+    routes.add("GET", topic + "/compaction", compaction_status);
 }
 
 }  // namespace weft::broker

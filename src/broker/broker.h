@@ -7,16 +7,27 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
 #include "async/frames.h"
 #include "async/loop.h"
 #include "base/result.h"
+#include "broker/compaction_keys.h"
 #include "http/server.h"
 #include "store/store.h"
 
 namespace weft::broker {
+
+/// A topic of which nothing matters but the newest message of each key: it is compacted as it grows, whatever
+/// its namespace says, and what is compacted is let go of. Who reads from its beginning is given what is left
+/// of that, also without `readCompacted`; who goes on from where he was gets every message as long as the log
+/// has it.
+struct KeptCompacted {
+    KeyReader key_of;                          // empty: by the messages' keys
+    std::uint64_t threshold_bytes = 4U << 20;  // of messages since the last time, at least
+};
 
 struct BrokerOptions {
     std::string bind_address = "127.0.0.1";
@@ -33,6 +44,9 @@ struct BrokerOptions {
                                               << 20;  // over it connections that publish are not read; keep
                                                       // it well under StoreOptions::pending_bytes_max
     std::uint32_t connections_max = 10'000;
+    std::uint64_t compaction_threshold =
+        0;  // bytes; where a namespace has no compactionThreshold. 0: when asked
+    std::map<std::string, KeptCompacted, std::less<>> kept_compacted = {};  // by the topics' full names
     Duration keep_alive = 30s;   // PING after so long without a frame; closed after twice as long
     Duration cursor_flush = 1s;  // acks are on disk after about this long
 };

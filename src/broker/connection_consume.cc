@@ -25,20 +25,31 @@ std::span<const std::int64_t> bits_of(const proto::MessageIdData& id) {
     return {id.ack_set().data(), static_cast<std::size_t>(id.ack_set_size())};
 }
 
+Reading reading_of(const proto::CommandSubscribe& command) {
+    return command.read_compacted() ? Reading::compacted : Reading::plain;
+}
+
+Reading reading_of(const Consumer& consumer) {
+    return consumer.read_compacted ? Reading::compacted : Reading::plain;
+}
+
 // Where a reader starts that names a message: at its entry. The client drops what it has had, and knows,
 // which we do not, whether that includes the message it names.
 EntryId start_of(const Topic& topic, const proto::CommandSubscribe& command) {
+    const auto reading = reading_of(command);
     const auto fallback = [&] {
-        return command.initialposition() == proto::CommandSubscribe::Earliest ? topic.first() : topic.end();
+        return command.initialposition() == proto::CommandSubscribe::Earliest ? topic.oldest(reading)
+                                                                              : topic.end();
     };
     if (!command.has_start_message_id()) return fallback();
     const auto& id = command.start_message_id();
     const auto ledger = static_cast<std::int64_t>(id.ledgerid());
-    if (ledger < 0) return topic.first();
+    if (ledger < 0) return topic.oldest(reading);
     if (id.ledgerid() > topic.ledger()) return fallback();
-    if (id.ledgerid() < topic.ledger() || static_cast<std::int64_t>(id.entryid()) < 0) return topic.first();
+    if (id.ledgerid() < topic.ledger() || static_cast<std::int64_t>(id.entryid()) < 0)
+        return topic.oldest(reading);
     if (id.entryid() >= topic.end()) return fallback();
-    return topic.resolve(id.ledgerid(), id.entryid());
+    return topic.resolve(id.ledgerid(), id.entryid(), reading);
 }
 
 }  // namespace
@@ -142,8 +153,9 @@ Answer<> Connection::subscribe_to(Topic& topic, const proto::CommandSubscribe& c
     });
     bool wait = false;
     if (is_new && command.durable()) {
-        const auto start =
-            command.initialposition() == proto::CommandSubscribe::Earliest ? topic.first() : topic.end();
+        const auto start = command.initialposition() == proto::CommandSubscribe::Earliest
+                               ? topic.oldest(reading_of(command))
+                               : topic.end();
         Subscription::Properties properties;
         for (const auto& property : command.subscription_properties())
             properties[property.key()] = property.value();
@@ -335,7 +347,7 @@ void Connection::seek(const proto::CommandSeek& command) {
     const auto request = command.request_id();
     if (command.has_message_id()) {
         const auto& id = command.message_id();
-        const auto entry = topic.resolve(id.ledgerid(), id.entryid());
+        const auto entry = topic.resolve(id.ledgerid(), id.entryid(), reading_of(*consumer));
         const bool exact = id.ledgerid() == topic.ledger() && id.entryid() == entry && entry < topic.end();
         consumer->subscription->seek({entry, exact ? bits_of(id) : std::span<const std::int64_t>{}});
         return succeed(request);
@@ -359,21 +371,23 @@ void Connection::last_message_id(std::uint64_t id, std::uint64_t request) {
     auto& topic = consumer->subscription->topic();
     const auto position = consumer->subscription->cursor().position();
     const auto partition = topic.name().partition();
-    topic.last_message(later([=, ledger = topic.ledger()](Connection& self,
-                                                          std::optional<wire::MessageId> last) {
-        proto::BaseCommand answer;
-        answer.set_type(proto::BaseCommand::GET_LAST_MESSAGE_ID_RESPONSE);
-        auto& response = *answer.mutable_getlastmessageidresponse();
-        response.set_request_id(request);
-        auto& newest = *response.mutable_last_message_id();
-        newest.set_ledgerid(last ? last->ledger : kNothing);
-        newest.set_entryid(last ? last->entry : kNothing);
-        newest.set_batch_index(last ? last->batch_index : -1);
-        newest.set_partition(partition ? static_cast<std::int32_t>(*partition) : -1);
-        response.mutable_consumer_mark_delete_position()->set_ledgerid(ledger);
-        response.mutable_consumer_mark_delete_position()->set_entryid(position - 1);  // -1: before the first
-        self.write(answer);
-    }));
+    topic.last_message(
+        reading_of(*consumer),
+        later([=, ledger = topic.ledger()](Connection& self, std::optional<wire::MessageId> last) {
+            proto::BaseCommand answer;
+            answer.set_type(proto::BaseCommand::GET_LAST_MESSAGE_ID_RESPONSE);
+            auto& response = *answer.mutable_getlastmessageidresponse();
+            response.set_request_id(request);
+            auto& newest = *response.mutable_last_message_id();
+            newest.set_ledgerid(last ? last->ledger : kNothing);
+            newest.set_entryid(last ? last->entry : kNothing);
+            newest.set_batch_index(last ? last->batch_index : -1);
+            newest.set_partition(partition ? static_cast<std::int32_t>(*partition) : -1);
+            response.mutable_consumer_mark_delete_position()->set_ledgerid(ledger);
+            response.mutable_consumer_mark_delete_position()->set_entryid(position -
+                                                                          1);  // -1: before the first
+            self.write(answer);
+        }));
 }
 
 void Connection::consumer_stats(std::uint64_t id, std::uint64_t request) {

@@ -24,7 +24,9 @@ struct DispatchSource {
     const std::string& topic;
     std::optional<std::uint32_t> partition;
     Cursor& cursor;
-    std::function<EntryId()> end;          // one past the newest durable entry of the topic
+    std::function<EntryId()> end;  // one past the newest durable entry of the topic
+    /// What compaction has left, if a consumer that asks for it (or not) reads that next: Topic::view_for.
+    std::function<std::optional<CompactedView>(EntryId from, ReadFrom last, bool read_compacted)> view;
     std::function<void()> cursor_changed;  // called after the dispatcher acked what is lost
 };
 

@@ -22,7 +22,10 @@ class SharedDispatcher final : public Dispatcher {
   public:
     explicit SharedDispatcher(DispatchSource source)
         : source_(std::move(source)),
-          feed_(source_.hub, source_.ledger, [this] { dispatch(); }),
+          feed_(
+              source_.hub, source_.ledger,
+              [this](EntryId from, ReadFrom last) { return source_.view(from, last, false); },
+              [this] { dispatch(); }),
           book_(source_.hub.options()) {
         feed_.move_to(source_.cursor.position());
     }

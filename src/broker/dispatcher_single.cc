@@ -17,7 +17,12 @@ class SingleActiveDispatcher final : public Dispatcher {
     SingleActiveDispatcher(DispatchSource source, SubscriptionType type)
         : source_(std::move(source)),
           type_(type),
-          feed_(source_.hub, source_.ledger, [this] { dispatch(); }) {
+          feed_(
+              source_.hub, source_.ledger,
+              [this](EntryId from, ReadFrom last) {
+                  return source_.view(from, last, active_ != nullptr && active_->read_compacted);
+              },
+              [this] { dispatch(); }) {
         feed_.move_to(source_.cursor.position());
     }
 
@@ -78,7 +83,7 @@ class SingleActiveDispatcher final : public Dispatcher {
   private:
     void rewind() { feed_.move_to(source_.cursor.position()); }
 
-    // Entries that the store doesn't have any more: trimmed below a reader, or damaged.
+    // Entries that the store doesn't have any more: trimmed below a reader, compacted, or damaged.
     void forget_lost(EntryId until) {
         source_.cursor.ack_range(feed_.position(), until);
         source_.cursor_changed();
@@ -95,7 +100,7 @@ class SingleActiveDispatcher final : public Dispatcher {
         auto* const chosen = consumers_[choose_active(candidates, source_.topic, source_.partition)];
         if (chosen == active_) return;
         active_ = chosen;
-        rewind();
+        feed_.start_over(source_.cursor.position());  // it may read what is compacted, or not
         if (type_ != SubscriptionType::failover) return;
         for (auto* consumer : consumers_) consumer->sink->send_active_change(*consumer, consumer == active_);
     }

@@ -49,6 +49,7 @@ Engine::~Engine() { stop(); }
 
 Result<> Engine::start() {
     metadata_.make_defaults(options_.cluster);
+    compactor_.clean_up();
     const auto known = store_.map().find(kStartNumberKey);
     if (known != store_.map().end()) {
         const auto text = known->second.view();
@@ -319,7 +320,7 @@ Answer<Topic*> Engine::open_topic(const wire::TopicName& name, Missing missing) 
     if (!metadata_.has_namespace(name.namespace_full())) {
         return refuse(ServerError::metadata, "Policies not found for ", name.namespace_full(), " namespace");
     }
-    TopicRecord record{store_.create_ledger(), {}, {}};
+    TopicRecord record{.ledger = store_.create_ledger(), .epoch = {}, .properties = {}};
     metadata_.put_topic(name, record, log_failure);
     kLog.info("topic created", {{"topic", name.full()}, {"ledger", record.ledger}});
     return &load(name, record);
@@ -331,8 +332,14 @@ Topic& Engine::load(const wire::TopicName& name, const TopicRecord& record) {
     topics_.emplace(name.full(), std::move(made));
     topic.producers().epoch = record.epoch;
     topic.properties = record.properties;
-    topic.retention = metadata_.retention(name.namespace_full());
-    const auto first = topic.first();
+    if (record.compacted && !store_.info(record.compacted->ledger)) {
+        kLog.error("what a topic was compacted to is not in the store; it is read from its log",
+                   {{"topic", name.full()}, {"ledger", record.compacted->ledger}});
+    } else {
+        topic.set_compacted(record.compacted);
+    }
+    apply_policies(topic);
+    const auto first = topic.oldest(Reading::plain);
     for (auto& [subscription, stored] : metadata_.cursors(name)) {
         auto cursor = stored.cursor;
         cursor.ack_below(first);
@@ -345,9 +352,12 @@ Topic& Engine::load(const wire::TopicName& name, const TopicRecord& record) {
 
 void Engine::delete_topic(const wire::TopicName& name, Metadata::Done done) {
     if (const auto it = topics_.find(name.full()); it != topics_.end()) {
-        store_.erase_ledger(take_out(it)->ledger());
+        const auto topic = take_out(it);
+        store_.erase_ledger(topic->ledger());
+        if (topic->compacted()) store_.erase_ledger(topic->compacted()->ledger);
     } else if (const auto record = metadata_.topic(name)) {
         store_.erase_ledger(record->ledger);
+        if (record->compacted) store_.erase_ledger(record->compacted->ledger);
     }
     metadata_.erase_topic(name, std::move(done));
 }
@@ -384,15 +394,24 @@ void Engine::unload_topic(Topic& topic, Metadata::Done done) {
 }
 
 void Engine::write_topic_record(Topic& topic, Metadata::Done done) {
-    metadata_.put_topic(topic.name(), {topic.ledger(), topic.producers().epoch, topic.properties},
+    metadata_.put_topic(topic.name(),
+                        {topic.ledger(), topic.producers().epoch, topic.properties, topic.compacted()},
                         std::move(done));
 }
 
-void Engine::apply_retention(std::string_view ns) {
-    const auto policy = metadata_.retention(ns);
+void Engine::apply_policies(std::string_view ns) {
     for (const auto& [name, topic] : topics_) {
-        if (topic->name().namespace_full() == ns) topic->retention = policy;
+        if (topic->name().namespace_full() == ns) apply_policies(*topic);
     }
+}
+
+void Engine::apply_policies(Topic& topic) {
+    const auto ns = topic.name().namespace_full();
+    topic.retention = metadata_.retention(ns);
+    const auto* const kept = topic.kept_compacted();
+    topic.compaction_threshold =
+        kept != nullptr ? kept->threshold_bytes
+                        : metadata_.compaction_threshold(ns).value_or(options_.compaction_threshold);
 }
 
 Subscription& Engine::create_subscription(Topic& topic, const std::string& name, Cursor cursor,

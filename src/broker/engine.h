@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "broker/broker.h"
+#include "broker/compactor.h"
 #include "broker/hub.h"
 #include "broker/metadata.h"
 #include "broker/schema_registry.h"
@@ -43,6 +44,7 @@ class Engine final : public Broker, public Hub {
     void cursor_changed(Subscription& subscription) override;
     void save_cursor(Subscription& subscription, store::Store::Done done) override;
     void subscription_dropped(Subscription& subscription) override;
+    void compaction_due(Topic& topic) override { compactor_.request(topic); }
     void append_failed(const Topic& topic, const Error& error) override;
     void pending_bytes_changed(std::int64_t by) override;
 
@@ -62,8 +64,8 @@ class Engine final : public Broker, public Hub {
     void unload_topic(Topic& topic, Metadata::Done done);
     /// Writes the topic's epoch and properties.
     void write_topic_record(Topic& topic, Metadata::Done done);
-    /// Makes the namespace's retention hold for its open topics.
-    void apply_retention(std::string_view ns);
+    /// Makes the namespace's retention and compaction threshold hold for its open topics.
+    void apply_policies(std::string_view ns);
     /// Makes a durable subscription and its record. `done` when it is on disk.
     Subscription& create_subscription(Topic& topic, const std::string& name, Cursor cursor,
                                       Subscription::Properties properties, Metadata::Done done);
@@ -86,6 +88,7 @@ class Engine final : public Broker, public Hub {
     using Topics = std::map<std::string, std::unique_ptr<Topic>, std::less<>>;
     Topic& load(const wire::TopicName& name, const TopicRecord& record);
     std::unique_ptr<Topic> take_out(Topics::iterator topic);
+    void apply_policies(Topic& topic);
     void finish_drain();
     void dispatch_waiting();
     void flush_cursors();
@@ -105,6 +108,7 @@ class Engine final : public Broker, public Hub {
     std::string web_url_;
     Metadata metadata_;
     SchemaRegistry schemas_;
+    Compactor compactor_{*this};
     std::unique_ptr<async::FrameAcceptor> acceptor_;
     std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
     Topics topics_;

@@ -27,6 +27,8 @@ class Hub {
     virtual void save_cursor(Subscription& subscription, store::Store::Done done) = 0;
     /// The subscription is about to be destroyed: its cursor isn't to be written any more.
     virtual void subscription_dropped(Subscription& subscription) = 0;
+    /// So much has come since the topic was compacted that it should be again.
+    virtual void compaction_due(Topic& topic) = 0;
     /// An entry could not be stored.
     virtual void append_failed(const Topic& topic, const Error& error) = 0;
     /// Bytes that were handed to the store and are not durable yet went up (or down).

@@ -117,6 +117,15 @@ RetentionPolicy Metadata::retention(std::string_view ns) const {
     return {number_at(*it, "retentionTimeInMinutes"), number_at(*it, "retentionSizeInMB")};
 }
 
+std::optional<std::uint64_t> Metadata::compaction_threshold(std::string_view ns) const {
+    const auto text = policies(ns);
+    const auto document = json::parse(text.value_or("{}"), nullptr, false);
+    if (!document.is_object()) return std::nullopt;
+    const auto it = document.find("compaction_threshold");
+    if (it == document.end() || !it->is_number_integer() || it->get<std::int64_t>() < 0) return std::nullopt;
+    return it->get<std::uint64_t>();
+}
+
 std::optional<std::string> Metadata::not_of_cluster(std::string_view ns, std::string_view cluster) const {
     const auto text = policies(ns);
     const auto document = json::parse(text.value_or("{}"), nullptr, false);
@@ -144,6 +153,12 @@ std::optional<TopicRecord> Metadata::topic(const wire::TopicName& name) const {
     record.ledger = document["ledger"].get<std::uint64_t>();
     if (document.contains("epoch")) record.epoch = static_cast<std::uint64_t>(number_at(document, "epoch"));
     if (document.contains("properties")) record.properties = read_properties(document["properties"]);
+    if (const auto view = document.find("compacted"); view != document.end() && view->is_object()) {
+        const auto number = [&](const char* key) {
+            return static_cast<std::uint64_t>(number_at(*view, key));
+        };
+        record.compacted = CompactedView{number("ledger"), number("horizon"), number("entries")};
+    }
     return record;
 }
 
@@ -151,6 +166,10 @@ void Metadata::put_topic(const wire::TopicName& name, const TopicRecord& record,
     json document{{"ledger", record.ledger}};
     if (record.epoch) document["epoch"] = *record.epoch;
     if (!record.properties.empty()) document["properties"] = record.properties;
+    if (const auto& view = record.compacted) {
+        document["compacted"] = {
+            {"ledger", view->ledger}, {"horizon", view->horizon}, {"entries", view->entries}};
+    }
     store_.put(str_cat("topic/", name.full()), Bytes::from(to_text(document)), std::move(done));
 }
 

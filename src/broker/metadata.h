@@ -3,8 +3,8 @@
 // change is visible at once; `done` says when it is durable.
 //
 // Keys: tenant/<tenant>, ns/<tenant>/<namespace>, topic/<full name>, ptopic/<full name>, cursor/<full
-// name>/<subscription>, schema/<full name>/<version>. Names of tenants, namespaces and topics hold no slash,
-// so no two keys can meet.
+// name>/<subscription>, schema/<full name>/<version>, compacting/<full name> (compactor.h). Names of tenants,
+// namespaces and topics hold no slash, so no two keys can meet.
 
 #include <cstdint>
 #include <map>
@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "broker/compacted_view.h"
 #include "broker/cursor.h"
 #include "broker/retention.h"
 #include "store/store.h"
@@ -25,6 +26,7 @@ struct TopicRecord {
     store::LedgerId ledger = 0;
     std::optional<std::uint64_t> epoch;  // of exclusive producers
     std::map<std::string, std::string> properties;
+    std::optional<CompactedView> compacted = {};
     bool operator==(const TopicRecord&) const = default;
 };
 
@@ -53,6 +55,8 @@ class Metadata {
     void erase_tenant(std::string_view tenant, Done done);
     void erase_namespace(std::string_view ns, Done done);
     RetentionPolicy retention(std::string_view ns) const;
+    /// In bytes, if it was set.
+    std::optional<std::uint64_t> compaction_threshold(std::string_view ns) const;
     /// What Pulsar says when the namespace is not this cluster's; nothing: it is, or it is not there.
     std::optional<std::string> not_of_cluster(std::string_view ns, std::string_view cluster) const;
 

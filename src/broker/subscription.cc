@@ -37,6 +37,11 @@ void Subscription::make_dispatcher(SubscriptionType type) {
                           .partition = topic_.name().partition(),
                           .cursor = cursor_,
                           .end = [this] { return topic_.end(); },
+                          .view =
+                              [this](EntryId from, ReadFrom last, bool read_compacted) {
+                                  return topic_.view_for(
+                                      from, read_compacted ? Reading::compacted : Reading::plain, last);
+                              },
                           .cursor_changed = [this] { changed(); }};
     switch (type) {
         case SubscriptionType::shared:

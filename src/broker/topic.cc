@@ -4,11 +4,15 @@
 
 #include "broker/entry_facts.h"
 #include "observe/log.h"
+#include "wire/entry.h"
 
 namespace weft::broker {
 namespace {
 
 const observe::Logger kLog("broker");
+
+// How long after a failure a topic is not compacted by itself.
+constexpr std::uint64_t kCompactAgainMs = 60'000;
 
 // What an entry under way takes besides its bytes: callback, queues, receipt.
 constexpr std::size_t kBookkeepingBytes = 512;
@@ -17,16 +21,86 @@ Refusal refusal_of(const Error& error) {
     return {ServerError::persistence, str_cat("the message could not be stored: ", error.message)};
 }
 
+const KeptCompacted* find_kept(const BrokerOptions& options, const std::string& topic) {
+    const auto found = options.kept_compacted.find(topic);
+    return found == options.kept_compacted.end() ? nullptr : &found->second;
+}
+
+wire::MessageId last_id_of(const store::StoredEntry& entry, store::LedgerId ledger) {
+    wire::MessageId id{ledger, entry.id, -1, -1};
+    const auto facts = entry_facts(entry.data.view());
+    if (facts.batched) id.batch_index = static_cast<std::int32_t>(facts.num_messages) - 1;
+    return id;
+}
+
+// The same where the entry's last messages may be compacted out.
+wire::MessageId last_left_of(const store::StoredEntry& entry, store::LedgerId ledger) {
+    auto id = last_id_of(entry, ledger);
+    const auto read = wire::read_entry(entry.data, wire::ChecksumCheck::skip);
+    if (id.batch_index < 0 || !read || read->metadata.encrypted) return id;
+    const auto payload =
+        wire::decompress(read->metadata.compression, read->payload, read->metadata.uncompressed_size);
+    if (!payload) return id;
+    wire::MessageReader reader(read->metadata, payload->view());
+    for (wire::MessageView message; reader.next(message).value_or(false);) {
+        if (!message.compacted_out) id.batch_index = message.batch_index;
+    }
+    return id;
+}
+
 }  // namespace
 
 Topic::Topic(Hub& hub, wire::TopicName name, store::LedgerId ledger)
-    : hub_(hub), name_(std::move(name)), ledger_(ledger), end_(info().end) {
+    : hub_(hub),
+      name_(std::move(name)),
+      ledger_(ledger),
+      kept_compacted_(find_kept(hub.options(), name_.full())),
+      end_(info().end) {
     marks_.note(steady_now(), end_, 0);
+    set_compacted(std::nullopt);
 }
 
 store::LedgerInfo Topic::info() const { return hub_.store().info(ledger_).value_or(store::LedgerInfo{}); }
 
 EntryId Topic::first() const { return info().first; }
+
+// ---- what compaction has left ----
+
+void Topic::set_compacted(const std::optional<CompactedView>& view) {
+    compacted_ = view;
+    const auto kept = info();
+    const auto from = std::max(kept.first, view ? view->horizon : 0);
+    uncompacted_bytes_ = 0;
+    if (from < kept.end) {
+        const auto share = static_cast<double>(kept.end - from) / static_cast<double>(kept.end - kept.first);
+        uncompacted_bytes_ = static_cast<std::uint64_t>(static_cast<double>(kept.bytes) * share);
+    }
+}
+
+EntryId Topic::oldest(Reading reading) const {
+    const bool in_view = compacted_ && (reading == Reading::compacted || kept_compacted_ != nullptr);
+    return in_view ? 0 : first();
+}
+
+std::optional<CompactedView> Topic::view_for(EntryId from, Reading reading, ReadFrom last) const {
+    if (!compacted_ || from >= compacted_->horizon) return std::nullopt;
+    const bool in_log = from >= first();
+    if (last == ReadFrom::log && in_log) return std::nullopt;
+    if (reading == Reading::compacted) return compacted_;
+    const bool begins = from == 0 || !in_log || last == ReadFrom::view;
+    return kept_compacted_ != nullptr && begins ? compacted_ : std::nullopt;
+}
+
+bool Topic::wants_compaction() const {
+    if (compaction_threshold == 0 || uncompacted_bytes_ <= compaction_threshold) return false;
+    if (compaction.status == CompactionState::Status::running) return false;
+    if (compaction.failed_ms != 0 && wall_clock_ms() - compaction.failed_ms < kCompactAgainMs) return false;
+    // What was compacted is copied each time: so that this stays a share of what came in.
+    const auto view = compacted_ ? hub_.store().info(compacted_->ledger) : store::LedgerInfo{};
+    return !view || uncompacted_bytes_ >= view->bytes;
+}
+
+// ---- producers and what they send ----
 
 void Topic::publish(const ProducerSet::Ptr& producer, std::uint64_t sequence_id, std::uint32_t messages,
                     Bytes entry) {
@@ -41,16 +115,16 @@ void Topic::publish(const ProducerSet::Ptr& producer, std::uint64_t sequence_id,
     hub_.pending_bytes_changed(cost);
     hub_.store().append(
         ledger_, std::move(entry),
-        [hub = hub_.alive(), topic = alive(), producer, sequence_id, cost](Result<EntryId> appended) {
+        [hub = hub_.alive(), topic = alive(), producer, sequence_id, size, cost](Result<EntryId> appended) {
             if (const auto here = hub.lock()) {
                 (*here)->pending_bytes_changed(-cost);
             }
             const auto there = topic.lock();
-            if (there != nullptr) (*there)->on_appended(producer, sequence_id, std::move(appended));
+            if (there != nullptr) (*there)->on_appended(producer, sequence_id, size, std::move(appended));
         });
 }
 
-void Topic::on_appended(const ProducerSet::Ptr& producer, std::uint64_t sequence_id,
+void Topic::on_appended(const ProducerSet::Ptr& producer, std::uint64_t sequence_id, std::size_t size,
                         Result<EntryId> appended) {
     const bool last = --producer->under_way == 0;
     if (--appending_ == 0 && idle_) hub_.loop().post(std::exchange(idle_, nullptr));
@@ -61,9 +135,13 @@ void Topic::on_appended(const ProducerSet::Ptr& producer, std::uint64_t sequence
         return;
     }
     end_ = std::max(end_, *appended + 1);
+    uncompacted_bytes_ += size;
     if (producer->sink != nullptr) producer->sink->send_receipt(*producer, sequence_id, ledger_, *appended);
     if (last && producer->sink != nullptr) producer->sink->publishes_done(*producer);
-    if (!waits_for_dispatch) marks_.note(steady_now(), end_, bytes_in.total());  // once per turn is enough
+    if (!waits_for_dispatch) {  // once per turn is enough
+        marks_.note(steady_now(), end_, bytes_in.total());
+        if (wants_compaction()) hub_.compaction_due(*this);
+    }
     hub_.entries_arrived(*this);
 }
 
@@ -99,12 +177,12 @@ void Topic::drop_subscription(Subscription& subscription) {
     hub_.subscription_dropped(*gone);
 }
 
-EntryId Topic::resolve(std::uint64_t ledger, std::uint64_t entry) const {
-    const auto kept = info();
-    if (static_cast<std::int64_t>(ledger) < 0 || ledger < ledger_) return kept.first;
+EntryId Topic::resolve(std::uint64_t ledger, std::uint64_t entry, Reading reading) const {
+    const auto from = oldest(reading);
+    if (static_cast<std::int64_t>(ledger) < 0 || ledger < ledger_) return from;
     if (ledger > ledger_) return end_;
-    if (static_cast<std::int64_t>(entry) < 0) return kept.first;
-    return std::clamp(entry, std::min(kept.first, end_), end_);
+    if (static_cast<std::int64_t>(entry) < 0) return from;
+    return std::clamp(entry, std::min(from, end_), end_);
 }
 
 void Topic::find_by_time(std::uint64_t publish_time_ms, std::function<void(EntryId)> found) {
@@ -130,10 +208,26 @@ void Topic::search_time(EntryId low, EntryId high, std::uint64_t time, std::func
         });
 }
 
-void Topic::last_message(std::function<void(std::optional<wire::MessageId>)> found) {
-    const auto kept = info();
-    if (kept.first >= end_) return found(std::nullopt);
+void Topic::last_message(Reading reading, std::function<void(std::optional<wire::MessageId>)> found) {
+    const bool log_is_empty = info().first >= end_;
+    const bool all_compacted = compacted_ && compacted_->horizon >= end_;
+    const bool reads_view = reading == Reading::compacted || (kept_compacted_ != nullptr && log_is_empty);
+    if (all_compacted && reads_view) return find_last_of_view(std::move(found));
+    if (log_is_empty) return found(std::nullopt);
     find_last(end_ - 1, std::move(found));
+}
+
+void Topic::find_last_of_view(std::function<void(std::optional<wire::MessageId>)> found) {
+    if (compacted_->entries == 0) return found(std::nullopt);
+    hub_.store().read(compacted_->ledger, compacted_->entries - 1, 1, 1,
+                      [topic = alive(), found = std::move(found)](auto read) {
+                          const auto there = topic.lock();
+                          if (there == nullptr) return;
+                          if (!read || read->empty()) return found(std::nullopt);
+                          const auto entry = from_view_entry(read->front().data);
+                          if (!entry) return found(std::nullopt);
+                          found(last_left_of(*entry, (*there)->ledger_));
+                      });
 }
 
 // A damaged entry is none that anyone could read: then it is the one before.
@@ -147,14 +241,8 @@ void Topic::find_last(EntryId last, std::function<void(std::optional<wire::Messa
                               if (last <= self.first()) return found(std::nullopt);
                               return self.find_last(last - 1, std::move(found));
                           }
-                          wire::MessageId id{self.ledger_, last, -1, -1};
-                          if (read) {
-                              id.entry = read->front().id;
-                              const auto facts = entry_facts(read->front().data.view());
-                              if (facts.batched)
-                                  id.batch_index = static_cast<std::int32_t>(facts.num_messages) - 1;
-                          }
-                          found(id);
+                          found(read ? last_id_of(read->front(), self.ledger_)
+                                     : wire::MessageId{self.ledger_, last, -1, -1});
                       });
 }
 
@@ -167,16 +255,22 @@ void Topic::dispatch() {
 }
 
 void Topic::trim() {
+    if (wants_compaction()) hub_.compaction_due(*this);  // what was there before its threshold was
     marks_.note(steady_now(), end_, bytes_in.total());
     RetentionInput input{.now = steady_now(),
                          .end = end_,
                          .bytes = bytes_in.total(),
                          .acked_by_all = {},
-                         .policy = retention,
+                         .policy = kept_compacted_ == nullptr ? retention : RetentionPolicy{},
                          .disk_is_full = hub_.store().out_of_room()};
     for (const auto& [name, subscription] : subscriptions_) {
         if (!subscription->durable()) continue;
         input.acked_by_all = std::min(input.acked_by_all.value_or(end_), subscription->cursor().position());
+    }
+    // What is not compacted yet stays, as with Pulsar's own cursor for it.
+    if (compacted_ || compaction_threshold != 0 || compaction.status == CompactionState::Status::running) {
+        input.acked_by_all =
+            std::min(input.acked_by_all.value_or(end_), compacted_ ? compacted_->horizon : first());
     }
     const auto point = std::min(trim_point(marks_, input), end_);
     if (point > first()) hub_.store().trim(ledger_, point);

@@ -71,14 +71,19 @@ Result<std::vector<Entry>> Reader::read_entries(std::size_t max_bytes, Deadline 
 }
 
 Result<bool> Reader::has_message_available(Deadline deadline) {
-    if (last_read_ && last_read_->batch_index >= 0 &&
+    // Of a batch that was compacted what is left may have come already: then the broker knows.
+    if (!read_compacted_ && last_read_ && last_read_->batch_index >= 0 &&
         static_cast<std::uint32_t>(last_read_->batch_index) + 1 < last_batch_size_) {
         return true;
     }
     if (consumer_->has_waiting_entries()) return true;
     WEFT_TRY(const auto last, consumer_->last_message_id(deadline));
     if (last.id.entry == kNoEntry) return false;
-    if (last_read_) return entry_before(*last_read_, last.id);
+    if (last_read_) {
+        return entry_before(*last_read_, last.id) ||
+               (same_entry(*last_read_, last.id) && last_read_->batch_index >= 0 &&
+                last_read_->batch_index < last.id.batch_index);
+    }
     if (!start_ || *start_ == MessageId::latest()) {  // the broker's cursor knows where that was
         return !last.acked_up_to || entry_before(*last.acked_up_to, last.id);
     }

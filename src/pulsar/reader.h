@@ -41,11 +41,15 @@ class Reader final {
 
   private:
     Reader(std::unique_ptr<Consumer> consumer, ReaderOptions options)
-        : consumer_(std::move(consumer)), start_(options.start), start_inclusive_(options.start_inclusive) {}
+        : consumer_(std::move(consumer)),
+          read_compacted_(options.read_compacted),
+          start_(options.start),
+          start_inclusive_(options.start_inclusive) {}
     Result<> seek_to_last(Deadline deadline);
     void note(const MessageId& id, std::uint32_t batch_size);
 
     std::unique_ptr<Consumer> consumer_;
+    const bool read_compacted_;
     std::optional<MessageId> start_;  // where it begins, while nothing was read; empty after a seek to a time
     bool start_inclusive_;
     std::optional<MessageId> last_read_;

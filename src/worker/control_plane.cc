@@ -232,15 +232,18 @@ Result<> ControlPlane::open_readers(Deadline deadline) {
         if (!is_leader()) look_again();
     };
     if (!metadata_reader_) {
+        // Not compacted: its messages have no keys, and Pulsar's compaction would leave nothing of them.
+        // Weft's own broker knows their keys, and gives what is newest from the beginning on.
         WEFT_TRY(metadata_reader_, topics_.open_reader(options_.topics.metadata,
                                                        options_.worker_id + "-function-metadata-tailer",
-                                                       metadata_end_, arrived, deadline));
+                                                       {.after = metadata_end_}, arrived, deadline));
         behind_ = true;
     }
     if (!assignment_reader_) {
-        WEFT_TRY(assignment_reader_, topics_.open_reader(options_.topics.assignments,
-                                                         options_.worker_id + "-function-assignment-tailer",
-                                                         assignments_end_, arrived, deadline));
+        WEFT_TRY(assignment_reader_,
+                 topics_.open_reader(options_.topics.assignments,
+                                     options_.worker_id + "-function-assignment-tailer",
+                                     {.after = assignments_end_, .compacted = true}, arrived, deadline));
         behind_ = true;
     }
     return {};

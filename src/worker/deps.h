@@ -54,13 +54,19 @@ class TopicReader {
     virtual wire::MessageId position() const = 0;
 };
 
+/// Where a reader begins.
+struct ReaderStart {
+    wire::MessageId after;
+    bool compacted = false;  // where the broker has compacted the topic, only what is newest of each key
+};
+
 class InternalTopics {
   public:
     virtual ~InternalTopics() = default;
-    /// Reads behind `after`. Makes the topic if it isn't there. `reader` names the subscription, which leaves
-    /// nothing behind. `arrived` is called, on any thread, when there is something to take.
+    /// Makes the topic if it isn't there. `reader` names the subscription, which leaves nothing behind.
+    /// `arrived` is called, on any thread, when there is something to take.
     virtual Result<std::unique_ptr<TopicReader>> open_reader(const std::string& topic,
-                                                             const std::string& reader, wire::MessageId after,
+                                                             const std::string& reader, ReaderStart start,
                                                              std::function<void()> arrived,
                                                              Deadline deadline) = 0;
     /// A producer of that name: no other of the same name writes while it lives.

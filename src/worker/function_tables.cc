@@ -10,7 +10,13 @@ namespace weft::worker {
 bool MetadataTable::apply(const MetadataEvent& event) {
     const auto name = model::name_of(event.meta->functiondetails());
     const auto found = functions_.find(name);
-    if (found != functions_.end() && found->second->version() >= event.meta->version()) return false;
+    if (found != functions_.end()) {
+        const auto& known = *found->second;
+        // Versions count within a life of the function. The removal in between may have been missed.
+        const bool later_life =
+            event.change == MetadataChange::update && event.meta->createtime() > known.createtime();
+        if (!later_life && known.version() >= event.meta->version()) return false;
+    }
     if (event.change == MetadataChange::update) {
         functions_.insert_or_assign(name, event.meta);
         return true;
@@ -68,7 +74,9 @@ std::set<std::int32_t> instances_to_run(const MetaPtr& meta, const InstanceAssig
     for (const auto& [id, instance] : assigned) {
         const bool is_mine = instance.worker_id == worker_id;
         const bool this_life = instance.meta && instance.meta->createtime() == meta->createtime();
-        if (is_mine && this_life && model::should_run(*meta, id)) ids.insert(id);
+        const bool is_one =
+            id < model::instances_of(meta->functiondetails());  // its removal may have been missed
+        if (is_mine && this_life && is_one && model::should_run(*meta, id)) ids.insert(id);
     }
     return ids;
 }

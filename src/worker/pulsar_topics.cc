@@ -137,15 +137,16 @@ class PulsarTopics final : public InternalTopics {
     explicit PulsarTopics(pulsar::Client& client) : client_(client) {}
 
     Result<std::unique_ptr<TopicReader>> open_reader(const std::string& topic, const std::string& name,
-                                                     wire::MessageId after, std::function<void()> arrived,
+                                                     ReaderStart start, std::function<void()> arrived,
                                                      Deadline deadline) override {
         pulsar::ReaderOptions options;
         options.topic = topic;
-        options.start = after;
+        options.start = start.after;
+        options.read_compacted = start.compacted;
         options.name = name;
         WEFT_TRY(auto reader, pulsar::Reader::create(client_, std::move(options), deadline));
         reader->on_arrival(std::move(arrived));
-        return std::make_unique<PulsarReader>(std::move(reader), after);
+        return std::make_unique<PulsarReader>(std::move(reader), start.after);
     }
 
     Result<std::unique_ptr<TopicWriter>> open_writer(const std::string& topic, const std::string& producer,

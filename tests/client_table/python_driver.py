@@ -227,6 +227,7 @@ class Driver:
             self._message_id(r["start"]),
             schema=self._reading_schema(r),
             start_message_id_inclusive=r.get("inclusive", False),
+            is_read_compacted=r.get("read_compacted", False),
         )
         return {"handle": self._keep(reader, r.get("schema"))}
 

@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from client_table import (  # noqa: E402, F401
     ack_cases,
+    compaction_cases,
     content_cases,
     drivers,
     reader_cases,

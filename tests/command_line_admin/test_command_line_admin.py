@@ -103,6 +103,22 @@ def test_topics_and_their_properties(line: CommandLine) -> None:
     assert "Topic persistent://public/props/a not found" in line.refused("topics", "stats", "public/props/a")
 
 
+def test_compaction(line: CommandLine) -> None:
+    topic = "persistent://public/default/compacted"
+    line.ok("produce", "compacted", "-m", "one,two", "-k", "key")
+    assert line.ok("topics", "compaction-status", "compacted") == (
+        f"Compaction has not been run for {topic} since broker startup\n")
+    assert line.ok("topics", "compact", "compacted") == f"Topic compaction requested for {topic}\n"
+    assert line.ok("topics", "compaction-status", "compacted", "-w") == "Compaction was a success\n"
+    assert json.loads(line.ok("topics", "stats-internal", "compacted"))["compactedLedger"]["entries"] == 1
+    assert "not found" in line.refused("topics", "compact", "nowhere")
+    assert line.ok("namespaces", "get-compaction-threshold", "public/default") == "null\n"
+    line.ok("namespaces", "set-compaction-threshold", "public/default", "--threshold", "10M")
+    assert line.ok("namespaces", "get-compaction-threshold", "public/default") == "10485760\n"
+    line.ok("namespaces", "remove-compaction-threshold", "public/default")
+    assert line.ok("namespaces", "get-compaction-threshold", "public/default") == "null\n"
+
+
 def test_partitioned_topics(line: CommandLine) -> None:
     line.ok("topics", "create-partitioned-topic", "p", "-p", "2")
     full = "persistent://public/default/p"

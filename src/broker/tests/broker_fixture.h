@@ -99,6 +99,7 @@ class TestBroker {
 
     async::Loop& loop() { return thread_.loop(); }
     Broker& broker() { return *broker_; }
+    store::Store& store() { return *store_; }  // on the loop
     /// Runs on the loop, and waits.
     void run(const std::function<void()>& action) {
         const auto ran = async::call_on<int>(loop(), Deadline::after(kPatience), [&](auto done) {
@@ -270,6 +271,15 @@ class TestClient {
         return *wire::encode_single(message,
                                     {.producer_name = "p", .sequence_id = sequence_id, .publish_time_ms = 1});
     }
+    /// A message with a key; no payload removes it.
+    static Bytes keyed(std::string_view key, std::string_view payload, std::uint64_t sequence_id = 0) {
+        wire::OutgoingMessage message;
+        message.payload = payload;
+        message.partition_key = key;
+        message.null_value = payload.empty();
+        return *wire::encode_single(message,
+                                    {.producer_name = "p", .sequence_id = sequence_id, .publish_time_ms = 1});
+    }
     static Bytes batch(unsigned messages) {
         wire::BatchBuilder builder;
         for (unsigned i = 0; i < messages; ++i) {
@@ -290,6 +300,7 @@ class TestClient {
         bool earliest = true;
         bool durable = true;
         std::optional<wire::MessageId> start = {};
+        bool compacted = false;
     };
     void ask_to_subscribe(const Subscribe& options) {
         auto command = make(Command::SUBSCRIBE);
@@ -301,6 +312,7 @@ class TestClient {
         subscribe.set_request_id(++requests_);
         subscribe.set_consumer_name(options.name);
         subscribe.set_durable(options.durable);
+        subscribe.set_read_compacted(options.compacted);
         if (options.earliest) subscribe.set_initialposition(proto::CommandSubscribe::Earliest);
         if (options.start) {
             subscribe.mutable_start_message_id()->set_ledgerid(options.start->ledger);

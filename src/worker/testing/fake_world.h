@@ -23,12 +23,12 @@ class FakeTopics final : public InternalTopics {
     enum class Outcome : std::uint8_t { stored_but_unknown, lost };
 
     Result<std::unique_ptr<TopicReader>> open_reader(const std::string& topic, const std::string& reader,
-                                                     wire::MessageId after, std::function<void()> arrived,
+                                                     ReaderStart start, std::function<void()> arrived,
                                                      Deadline) override {
         const std::lock_guard lock(mutex_);
         if (down_) return fail(ErrorCode::unavailable, "broker is down");
         readers.insert(reader);
-        return std::make_unique<Reader>(*this, topic, after, std::move(arrived));
+        return std::make_unique<Reader>(*this, topic, start.after, std::move(arrived));
     }
 
     Result<std::unique_ptr<TopicWriter>> open_writer(const std::string& topic, const std::string& producer,

@@ -9,6 +9,7 @@
 #include "wire/proto/Request.pb.h"
 #include "worker/function_runner.h"
 #include "worker/schedule.h"
+#include "worker/state_topics.h"
 
 namespace weft::worker {
 namespace {
@@ -104,6 +105,45 @@ TEST(MetadataTable, ignores_what_is_out_of_date) {
     EXPECT_TRUE(table.apply({MetadataChange::remove, meta_of("f", 6)}));
     EXPECT_FALSE(table.apply({MetadataChange::remove, meta_of("f", 7)}));
     EXPECT_TRUE(table.apply({MetadataChange::update, meta_of("f", 0)})) << "a new life begins at 0";
+}
+
+TEST(MetadataTable, takes_a_later_life_though_the_removal_before_it_was_missed) {
+    MetadataTable table;
+    const auto lives = [&](std::uint64_t version, std::uint64_t created) {
+        const auto meta = meta_of("f", version);
+        meta->set_createtime(created);
+        return table.apply({MetadataChange::update, meta});
+    };
+    EXPECT_TRUE(lives(7, 1000));
+    EXPECT_FALSE(lives(6, 1000));
+    EXPECT_TRUE(lives(0, 2000)) << "what is compacted does not tell of the removal";
+    EXPECT_FALSE(lives(0, 1000));
+}
+
+TEST(InstancesToRun, none_beyond_the_parallelism) {
+    const auto meta = meta_of("f", 1, 2);
+    const InstanceAssignments assigned{{0, {"w", meta}}, {1, {"w", meta}}, {2, {"w", meta}}};
+    EXPECT_THAT(instances_to_run(meta, assigned, "w"), ElementsAre(0, 1));
+}
+
+TEST(StateTopics, metadata_is_about_its_function_whatever_its_form) {
+    const auto topics = state_topics("public/functions", {});
+    ASSERT_EQ(topics.size(), 4U);
+    EXPECT_EQ(topics[0].name, "persistent://public/functions/metadata");
+    EXPECT_EQ(topics[2].name, "persistent://public/functions/weft-metadata");
+    EXPECT_FALSE(topics[1].subject_of) << "assignments have keys";
+    const auto& subject_of = topics[0].subject_of;
+    const auto meta = meta_of("f", 3);
+    for (const auto change : {MetadataChange::update, MetadataChange::remove}) {
+        const auto subject = subject_of(std::nullopt, metadata_record(change, *meta, "w").payload);
+        ASSERT_TRUE(subject);
+        EXPECT_EQ(subject->key, "t/n/f");
+        EXPECT_EQ(subject->version, 3U);
+        EXPECT_EQ(subject->removes, change == MetadataChange::remove);
+    }
+    EXPECT_EQ(subject_of("t/n/f", meta->SerializeAsString())->key, "t/n/f");
+    EXPECT_TRUE(subject_of("t/n/f", "")->removes);
+    EXPECT_FALSE(subject_of(std::nullopt, "no message"));
 }
 
 TEST(MetadataTable, a_write_that_means_an_earlier_life_is_out_of_date) {

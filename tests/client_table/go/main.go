@@ -309,7 +309,7 @@ func (d *driver) reader(r *request) (object, error) {
 		return nil, err
 	}
 	reader, err := d.client.CreateReader(pulsar.ReaderOptions{Topic: r.Topic, StartMessageID: d.place(r.Start),
-		StartMessageIDInclusive: r.Inclusive, Schema: schema})
+		StartMessageIDInclusive: r.Inclusive, ReadCompacted: r.ReadCompacted, Schema: schema})
 	if err != nil {
 		return nil, err
 	}

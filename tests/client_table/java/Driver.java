@@ -300,7 +300,8 @@ public final class Driver {
     private JsonObject reader(JsonObject r) throws Exception {
         Schema<Object> schema = (Schema<Object>) schema(r);
         ReaderBuilder<Object> builder = client.newReader(schema).topic(r.get("topic").getAsString())
-                .startMessageId(place(r.get("start")));
+                .startMessageId(place(r.get("start")))
+                .readCompacted(flag(r, "read_compacted", false));
         if (flag(r, "inclusive", false)) builder.startMessageIdInclusive();
         return keep(builder.create(), r.has("schema") ? schema : null);
     }

@@ -304,6 +304,7 @@ Result<json> Face::reader(const json& r) {
     WEFT_TRY_VOID(is_one_partition(options.topic));
     options.start = place(r["start"]).id;
     options.start_inclusive = r.value("inclusive", false);
+    options.read_compacted = r.value("read_compacted", false);
     Handle made;
     WEFT_TRY(made.reader, Reader::create(client_, options, soon()));
     return keep(std::move(made));

@@ -274,6 +274,28 @@ TEST(Cluster, a_leader_that_wakes_up_late_writes_nothing) {
     EXPECT_THAT(running(cluster), ElementsAre("a", "b f:0"));
 }
 
+TEST(Cluster, a_leader_that_lost_the_lead_and_got_it_back_between_two_looks_reads_what_it_missed) {
+    Cluster cluster;
+    for (const auto* id : {"a", "b"}) cluster.start(id);
+    cluster.settle();
+    Node& a = *cluster.find("a");
+    ASSERT_TRUE(a.plane->put(function("f", 1, 1), kNow));
+    cluster.settle();
+    a.asleep = true;
+    cluster.topics.expire("a");
+    cluster.settle();
+    ASSERT_THAT(cluster.find("b")->instances->wanted, ::testing::SizeIs(1));
+    cluster.topics.reconnect("a");
+    Cluster::kill(*cluster.find("b"));
+    cluster.start("b");
+    Cluster::step(*cluster.find("b"));
+    a.asleep = false;
+    ASSERT_TRUE(a.plane->is_leader()) << "as far as it knows, and the broker says so too";
+    cluster.settle();
+    EXPECT_EQ(cluster.leader(), &a);
+    EXPECT_THAT(running(cluster), ElementsAre("a", "b f:0"));
+}
+
 TEST(Cluster, a_function_made_again_starts_when_its_past_is_cleaned_up) {
     Cluster cluster;
     for (const auto* id : {"a", "b"}) cluster.start(id);

@@ -102,13 +102,13 @@ FunctionsApi::Answer FunctionsApi::create_connector(const http::Request& request
 }
 
 FunctionsApi::Answer FunctionsApi::update_connector(const http::Request& request) {
-    WEFT_TRY(const Upload upload, read_upload(request));
-    WEFT_TRY(const json config, read_config(request, upload.config));
     const Found found = look_up(name_in(request));
     if (!found.meta || model::component_of(found.meta->functiondetails()) != component_in(request)) {
         return fail(found.meta ? ErrorCode::not_found : ErrorCode::invalid_argument, kind_in(request), " ",
                     shown(request.param("name")), " doesn't exist");
     }
+    WEFT_TRY(const Upload upload, read_upload(request));
+    WEFT_TRY(const json config, read_config(request, upload.config));
     return refusal(request, config, upload.has_data, upload.program());
 }
 

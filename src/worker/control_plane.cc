@@ -186,6 +186,7 @@ Result<> ControlPlane::turn(Deadline deadline) {
     }
     const std::lock_guard writing(writing_);
     WEFT_TRY_VOID(join(deadline));
+    doubt_role();
     WEFT_TRY_VOID(follow(deadline));
     WEFT_TRY_VOID(lead(std::move(seen), deadline));
     const std::lock_guard lock(mutex_);
@@ -196,10 +197,20 @@ Result<> ControlPlane::turn(Deadline deadline) {
 Result<> ControlPlane::join(Deadline deadline) {
     if (membership_) return {};
     WEFT_TRY_VOID(admin_.ensure_namespace(options_.tenant, options_.ns, deadline));
-    WEFT_TRY(
-        membership_,
-        topics_.join(options_.topics.coordinate, options_.participant, [this] { look_again(); }, deadline));
+    const auto changed = [this] {
+        const std::lock_guard lock(mutex_);
+        role_changed_ = look_again_ = true;
+        changed_.notify_all();
+    };
+    WEFT_TRY(membership_, topics_.join(options_.topics.coordinate, options_.participant, changed, deadline));
     return {};
+}
+
+/// Between two looks this worker may have lost the lead and got it back: others may have written meanwhile,
+/// and its producers may be fenced.
+void ControlPlane::doubt_role() {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(role_changed_, false)) leading_ = false;
 }
 
 // Following.

@@ -115,6 +115,7 @@ class ControlPlane final {
     void look_again();
     // With writing_ held, following:
     Result<> join(Deadline deadline);
+    void doubt_role();
     Result<> follow(Deadline deadline);
     Result<> open_readers(Deadline deadline);
     Result<> read_topics(bool to_the_end, Deadline deadline);
@@ -180,8 +181,9 @@ class ControlPlane final {
     std::map<std::string, DrainStatus> drains_;  // by worker id, until it has left
     std::multimap<model::FunctionName, std::function<void()>> when_gone_;
     bool initialized_ = false;
-    bool leading_ = false;     // up: writes are taken
-    bool look_again_ = false;  // something happened: the thread shall look
+    bool leading_ = false;       // up: writes are taken
+    bool role_changed_ = false;  // the broker has said something about who leads
+    bool look_again_ = false;    // something happened: the thread shall look
     bool stopping_ = false;
 
     std::thread thread_;

@@ -277,12 +277,12 @@ FunctionsApi::Answer FunctionsApi::create(const http::Request& request) {
 FunctionsApi::Answer FunctionsApi::update(const http::Request& request) {
     if (component_in(request) != model::ComponentType::function) return update_connector(request);
     const auto name = name_in(request);
-    WEFT_TRY(const Upload upload, read_upload(request));
-    WEFT_TRY(auto config, read_config(request, upload.config));
     const Found found = look_up(name);
     if (!found.meta) return unknown(request, ErrorCode::invalid_argument);
     if (model::component_of(found.meta->functiondetails()) != model::ComponentType::function)
         return unknown(request);
+    WEFT_TRY(const Upload upload, read_upload(request));
+    WEFT_TRY(auto config, read_config(request, upload.config));
     config.tenant = name.tenant;
     config.ns = name.ns;
     config.name = name.name;

@@ -1,5 +1,7 @@
 #include "worker/internal_topics.h"
 
+#include <google/protobuf/io/coded_stream.h>
+
 #include <random>
 
 #include "model/function_details.h"
@@ -57,6 +59,68 @@ Result<std::optional<MetadataEvent>> read_keyed_metadata(const Record& record) {
     return MetadataEvent{MetadataChange::remove, std::move(meta)};
 }
 
+// An Assignment is taken apart by hand, and put together so: its one large part is the function's metadata,
+// the same in each instance's assignment. Field numbers of Assignment and Instance.
+constexpr std::uint32_t kInstance = 1, kWorkerId = 2;
+constexpr std::uint32_t kFunctionMetaData = 1, kInstanceId = 2;
+constexpr std::uint32_t kNumber = 0, kBytes = 2;  // wire types
+
+void put_number(std::string& out, std::uint64_t value) {
+    std::uint8_t bytes[10];
+    const auto* const end = google::protobuf::io::CodedOutputStream::WriteVarint64ToArray(value, bytes);
+    out.append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(end - bytes));
+}
+
+void put_bytes(std::string& out, std::uint32_t field, std::string_view value) {
+    put_number(out, field << 3 | kBytes);
+    put_number(out, value.size());
+    out += value;
+}
+
+/// Hands each field to `take`: its number and the bytes or number it holds. False: malformed.
+template <class Take>
+bool walk_fields(std::string_view message, const Take& take) {
+    google::protobuf::io::CodedInputStream in(reinterpret_cast<const std::uint8_t*>(message.data()),
+                                              static_cast<int>(message.size()));
+    while (const std::uint32_t tag = in.ReadTag()) {
+        std::uint64_t number = 0;
+        std::uint32_t size = 0;
+        std::string_view bytes;
+        switch (tag & 7) {
+            case kNumber:
+                if (!in.ReadVarint64(&number)) return false;
+                break;
+            case kBytes:
+                if (!in.ReadVarint32(&size) || size > message.size() || !in.Skip(static_cast<int>(size)))
+                    return false;
+                bytes = message.substr(static_cast<std::size_t>(in.CurrentPosition()) - size, size);
+                break;
+            case 1:
+                if (!in.Skip(8)) return false;
+                break;
+            case 5:
+                if (!in.Skip(4)) return false;
+                break;
+            default:
+                return false;
+        }
+        take(tag >> 3, tag & 7, bytes, number);
+    }
+    return in.ConsumedEntireMessage();
+}
+
+/// The same metadata as of the assignment before, most of the time: then it is shared, and not read again.
+MetaPtr shared_metadata(std::string_view bytes) {
+    static thread_local std::string last_bytes;
+    static thread_local MetaPtr last;
+    if (last && last_bytes == bytes) return last;
+    const auto meta = std::make_shared<::proto::FunctionMetaData>();
+    if (!meta->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return nullptr;
+    last_bytes = bytes;
+    last = meta;
+    return meta;
+}
+
 }  // namespace
 
 TopicNames TopicNames::of_java_workers(std::string_view functions_namespace, const TopicWords& words) {
@@ -95,11 +159,16 @@ Result<std::optional<MetadataEvent>> read_metadata(const Record& record) {
 
 Record assignment_record(const ::proto::FunctionMetaData& meta, std::int32_t instance_id,
                          const std::string& worker_id) {
-    ::proto::Assignment assignment;
-    *assignment.mutable_instance()->mutable_functionmetadata() = meta;
-    assignment.mutable_instance()->set_instanceid(instance_id);
-    assignment.set_workerid(worker_id);
-    return {model::name_of(meta.functiondetails()).instance_key(instance_id), bytes_of(assignment), {}};
+    std::string instance;
+    put_bytes(instance, kFunctionMetaData, bytes_of(meta));
+    if (instance_id != 0) {
+        put_number(instance, kInstanceId << 3 | kNumber);
+        put_number(instance, static_cast<std::uint64_t>(static_cast<std::int64_t>(instance_id)));
+    }
+    std::string assignment;
+    put_bytes(assignment, kInstance, instance);
+    if (!worker_id.empty()) put_bytes(assignment, kWorkerId, worker_id);
+    return {model::name_of(meta.functiondetails()).instance_key(instance_id), std::move(assignment), {}};
 }
 
 Record assignment_removal(const model::FunctionName& function, std::int32_t instance_id) {
@@ -111,17 +180,27 @@ Result<AssignmentEvent> read_assignment(const Record& record) {
         WEFT_TRY(auto key, model::parse_instance_key(record.key));
         return AssignmentEvent{std::move(key), "", nullptr};
     }
-    ::proto::Assignment assignment;
-    if (!assignment.ParseFromString(record.payload)) {
-        return fail(ErrorCode::corrupt, "The assignment of ", record.key, " doesn't parse");
-    }
-    if (assignment.workerid().empty() || !has_name(assignment.instance().functionmetadata())) {
+    std::string_view instance, metadata;
+    std::string worker_id;
+    std::int32_t instance_id = 0;
+    const bool read =
+        walk_fields(record.payload,
+                    [&](std::uint32_t field, std::uint32_t type, std::string_view bytes, std::uint64_t) {
+                        if (field == kInstance && type == kBytes) instance = bytes;
+                        if (field == kWorkerId && type == kBytes) worker_id = bytes;
+                    }) &&
+        walk_fields(instance, [&](std::uint32_t field, std::uint32_t type, std::string_view bytes,
+                                  std::uint64_t number) {
+            if (field == kFunctionMetaData && type == kBytes) metadata = bytes;
+            if (field == kInstanceId && type == kNumber) instance_id = static_cast<std::int32_t>(number);
+        });
+    MetaPtr meta = read ? shared_metadata(metadata) : nullptr;
+    if (!meta) return fail(ErrorCode::corrupt, "The assignment of ", record.key, " doesn't parse");
+    if (worker_id.empty() || !has_name(*meta)) {
         return fail(ErrorCode::corrupt, "The assignment of ", record.key, " lacks a worker or a function");
     }
-    auto meta = std::make_shared<::proto::FunctionMetaData>();
-    meta->Swap(assignment.mutable_instance()->mutable_functionmetadata());
-    model::InstanceKey key{model::name_of(meta->functiondetails()), assignment.instance().instanceid()};
-    return AssignmentEvent{std::move(key), assignment.workerid(), std::move(meta)};
+    model::InstanceKey key{model::name_of(meta->functiondetails()), instance_id};
+    return AssignmentEvent{std::move(key), std::move(worker_id), std::move(meta)};
 }
 
 }  // namespace weft::worker

@@ -65,6 +65,27 @@ TEST(InternalTopics, reads_the_compacted_format_too) {
     EXPECT_EQ(table.find(kF), nullptr);
 }
 
+TEST(InternalTopics, assignments_are_what_protobuf_writes_and_reads) {
+    const auto meta = meta_of("f", 7, 3);
+    for (const int instance : {0, 2, -1}) {
+        const auto record = assignment_record(*meta, instance, "w");
+        ::proto::Assignment by_protobuf;
+        *by_protobuf.mutable_instance()->mutable_functionmetadata() = *meta;
+        by_protobuf.mutable_instance()->set_instanceid(instance);
+        by_protobuf.set_workerid("w");
+        EXPECT_EQ(record.payload, by_protobuf.SerializeAsString()) << "or Java workers would write it anew";
+        const auto event = read_assignment(record).value();
+        EXPECT_EQ(event.key.instance_id, instance);
+        EXPECT_EQ(event.key.function, kF);
+        EXPECT_EQ(event.worker_id, "w");
+        EXPECT_EQ(event.meta->version(), 7U);
+    }
+    const auto first = read_assignment(assignment_record(*meta, 0, "w")).value();
+    const auto second = read_assignment(assignment_record(*meta, 1, "w")).value();
+    EXPECT_EQ(first.meta, second.meta) << "shared";
+    EXPECT_NE(read_assignment(assignment_record(*meta_of("f", 8), 1, "w")).value().meta, first.meta);
+}
+
 TEST(InternalTopics, initialize_messages_mean_nothing) {
     ::proto::ServiceRequest request;
     request.set_servicerequesttype(::proto::ServiceRequest::INITIALIZE);

@@ -19,7 +19,7 @@ _QUIET = "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"
 _JVM = ("-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", _QUIET)
 
 
-def _run(command: Sequence[str | Path], cwd: Path | None = None, **environment: str) -> str:
+def run(command: Sequence[str | Path], cwd: Path | None = None, **environment: str) -> str:
     done = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
@@ -35,7 +35,7 @@ def _run(command: Sequence[str | Path], cwd: Path | None = None, **environment: 
     return done.stdout
 
 
-def _cached(name: str, sources: Sequence[Path], build: Callable[[Path], None]) -> Path:
+def cached(name: str, sources: Sequence[Path], build: Callable[[Path], None]) -> Path:
     """The folder that `build` filled for these sources; built beside and renamed."""
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
     folder = locations.cache_directory() / "client-table" / f"{name}-{digest}"
@@ -56,29 +56,29 @@ def _cached(name: str, sources: Sequence[Path], build: Callable[[Path], None]) -
 
 def _java() -> list[str | Path]:
     def jars_into(folder: Path) -> None:
-        _run(["mvn", "-q", "-B", "-f", HERE / "java" / "pom.xml", COPY_JARS, f"-DoutputDirectory={folder}"])
+        run(["mvn", "-q", "-B", "-f", HERE / "java" / "pom.xml", COPY_JARS, f"-DoutputDirectory={folder}"])
 
-    jars = _cached("java-jars", [HERE / "java" / "pom.xml"], jars_into)
+    jars = cached("java-jars", [HERE / "java" / "pom.xml"], jars_into)
     source = HERE / "java" / "Driver.java"
 
     def compile_into(folder: Path) -> None:
-        _run(["javac", "-nowarn", "-Xlint:none", "-d", folder, "-cp", f"{jars}/*", source])
+        run(["javac", "-nowarn", "-Xlint:none", "-d", folder, "-cp", f"{jars}/*", source])
 
-    classes = _cached("java-classes", [HERE / "java" / "pom.xml", source], compile_into)
+    classes = cached("java-classes", [HERE / "java" / "pom.xml", source], compile_into)
     return ["java", *_JVM, "-cp", f"{classes}{os.pathsep}{jars}/*", "Driver"]
 
 
-def _go_command(folder: Path) -> Path:
+def go_command(folder: Path) -> Path:
     """The `go` on the PATH if it is new enough, else one of the module proxy's. `folder` is no module: an old go
     can't read ours."""
     found = shutil.which("go")
     if found is None:
         raise FileNotFoundError("no go on PATH (Debian: golang-go)")
-    version = _run([found, "env", "GOVERSION"], GOTOOLCHAIN="local").strip()  # go1.26.8
+    version = run([found, "env", "GOVERSION"], GOTOOLCHAIN="local").strip()  # go1.26.8
     if int(version.removeprefix("go").split(".")[1]) >= GO_MINOR:
         return Path(found)
-    _run([found, "mod", "download", f"golang.org/toolchain@{GO_TOOLCHAIN}"], cwd=folder)
-    modules = Path(_run([found, "env", "GOMODCACHE"]).strip())
+    run([found, "mod", "download", f"golang.org/toolchain@{GO_TOOLCHAIN}"], cwd=folder)
+    modules = Path(run([found, "env", "GOMODCACHE"]).strip())
     home = modules / "golang.org" / f"toolchain@{GO_TOOLCHAIN}"
     for program in [*(home / "bin").iterdir(), *(home / "pkg" / "tool").rglob("*")]:
         if program.is_file() and not os.access(program, os.X_OK):
@@ -90,12 +90,12 @@ def _go() -> list[str | Path]:
     sources = [HERE / "go" / name for name in ("main.go", "go.mod", "go.sum")]
 
     def build_into(folder: Path) -> None:
-        go = _go_command(folder)
+        go = go_command(folder)
         build = [go, "build", "-buildvcs=false", "-o", folder / "driver", "."]
         # Without cgo the client takes its zstd in Go: else C is compiled, a minute more.
-        _run(build, cwd=HERE / "go", GOTOOLCHAIN="local", CGO_ENABLED="0")
+        run(build, cwd=HERE / "go", GOTOOLCHAIN="local", CGO_ENABLED="0")
 
-    return [_cached("go", sources, build_into) / "driver"]
+    return [cached("go", sources, build_into) / "driver"]
 
 
 def _ours() -> list[str | Path]:

@@ -1,11 +1,12 @@
 """What an operator types for functions, sources, sinks, workers and packages, and what comes back: every subcommand of
 `pulsar-admin` of these groups (but for `localrun`, which asks no worker), run by `pulsar-shell`, which has the same
-commands in one JVM."""
+commands in one JVM. And how the answers of Pulsar's worker and of Weft's are compared."""
 
+import json
 import os
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,6 +96,52 @@ class Typed:
     answer: str
 
 
+# A command's beginning, and why its answers differ.
+Reasons = Mapping[str, str]
+
+
+def equal(java: str, weft: str) -> bool:
+    """What Weft adds in brackets behind a text of Pulsar's (the field, its value, the cure) is no difference."""
+    if java == weft:
+        return True
+    if java[:1] in "{[" and java[:1]:
+        try:
+            return bool(json.loads(java) == json.loads(weft))
+        except ValueError:
+            return False
+    lines = list(zip(java.splitlines(), weft.splitlines(), strict=False))
+    same_count = len(java.splitlines()) == len(weft.splitlines())
+    return same_count and all(w.startswith(j) and re.fullmatch(r"( \(.*\))?", w[len(j) :]) for j, w in lines)
+
+
+def reason_for(command: str, different: Reasons) -> str | None:
+    return next((reason for start, reason in different.items() if command.startswith(start)), None)
+
+
+def check(java: Sequence[Typed], weft: Sequence[Typed], different: Reasons) -> None:
+    unlike = [
+        (j.command, j.answer, w.answer)
+        for j, w in zip(java, weft, strict=True)
+        if not equal(j.answer, w.answer) and reason_for(j.command, different) is None
+    ]
+    assert not unlike, "\n\n".join(f"{c}\n  java: {j}\n  weft: {w}" for c, j, w in unlike)
+
+
+def rows_of(java: Sequence[Typed], weft: Sequence[Typed], different: Reasons) -> list[dict[str, str]]:
+    """For the evidence: both answers where they are not the same bytes, and why where they are not equal."""
+    return [
+        {"command": j.command, "java": j.answer}
+        | ({} if j.answer == w.answer else {"weft": w.answer})
+        | ({} if equal(j.answer, w.answer) else {"because": reason_for(j.command, different) or ""})
+        for j, w in zip(java, weft, strict=True)
+    ]
+
+
+def check_reasons(rows: Sequence[dict[str, str]], different: Reasons) -> None:
+    stale = [start for start in different if not any(r["command"].startswith(start) and "because" in r for r in rows)]
+    assert not stale, f"these do not differ: {stale}"
+
+
 def commands(count: int | None = None) -> list[str]:
     return COMMANDS.splitlines()[:count]
 
@@ -128,7 +175,7 @@ def type_in(address: Address, directory: Path, lines: Sequence[str], timeout_sec
     )
     answers = _answers_in(done.stdout, len(lines))
     return [
-        Typed(line, _normal(answer, address, directory)) for line, answer in zip(lines, answers, strict=True)
+        Typed(line, normal(answer, address, directory)) for line, answer in zip(lines, answers, strict=True)
     ]
 
 
@@ -153,10 +200,10 @@ def _answers_in(output: str, count: int) -> list[str]:
     return ["\n".join(lines) for lines in answers]
 
 
-def _normal(answer: str, address: Address, directory: Path) -> str:
+def normal(answer: str, address: Address, directory: Path) -> str:
     """Without what differs from run to run: ports, folders, times."""
     text = answer.replace(str(directory), "DIR").replace(str(address.web_port), "PORT")
     text = re.sub(r"c-standalone-fw-[a-z0-9.]+-PORT", "WORKER", text)
-    text = re.sub(r'"workerHostname" : "[a-z0-9.]+"', '"workerHostname" : "HOST"', text)
+    text = re.sub(r'("workerHostname"\s*:\s*)"[a-z0-9.]+"', r'\1"HOST"', text)
     text = re.sub(r'("(?:createTime|modificationTime)"\s*:) *\d+', r"\1 TIME", text)
     return text

@@ -152,7 +152,7 @@ class PulsarStandalone:
             except TimeoutError:
                 if time.monotonic() >= deadline:
                     raise
-        leader = f"{self.address.admin_url}/admin/v2/worker/cluster/leader"
+        leader = f"{self.address.admin_url}/admin/v2/worker/cluster/leader/ready"
         while self._functions and not answers(leader):
             self._child.check_running()
             if time.monotonic() >= deadline:

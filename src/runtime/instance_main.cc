@@ -14,6 +14,7 @@
 #include "runtime/control_frames.h"
 #include "runtime/instance.h"
 #include "runtime/lease.h"
+#include "runtime/program_instance.h"
 #include "runtime/proto/control.pb.h"
 #include "wire/proto/InstanceCommunication.pb.h"
 
@@ -64,12 +65,18 @@ InstanceSpec spec_of(const control::Spec& spec) {
             .cluster_name = spec.cluster_name(),
             .worker_id = spec.worker_id(),
             .python = spec.python(),
-            .scratch_directory = spec.scratch_directory()};
+            .scratch_directory = spec.scratch_directory(),
+            .java = {.program = spec.java().program(),
+                     .instance_jar = spec.java().instance_jar(),
+                     .class_path = spec.java().class_path(),
+                     .extra_dependencies = spec.java().extra_dependencies(),
+                     .arguments = {spec.java().arguments().begin(), spec.java().arguments().end()}}};
 }
 
 /// Answers the supervisor until it is gone, and then ends the process: an instance without a worker must not
-/// run.
-[[noreturn]] void serve(Channel& channel, Instance& instance) {
+/// run. `instance` is an Instance or a ProgramInstance.
+template <class Served>
+[[noreturn]] void serve(Channel& channel, Served& instance) {
     control::Request request;
     while (channel.receive(request)) {
         control::Answer answer;
@@ -90,10 +97,11 @@ InstanceSpec spec_of(const control::Spec& spec) {
                 break;
             }
             case control::Request::kHealth: {
-                const Instance::Health health = instance.health();
-                answer.mutable_health()->set_steps(health.steps);
-                answer.mutable_health()->set_in_user_code(health.in_user_code);
-                answer.mutable_health()->set_about(health.about);
+                const std::optional<Instance::Health> health = instance.health();
+                if (!health) break;  // it is not: the supervisor waits for the answer as long as it will
+                answer.mutable_health()->set_steps(health->steps);
+                answer.mutable_health()->set_in_user_code(health->in_user_code);
+                answer.mutable_health()->set_about(health->about);
                 channel.send(answer);
                 break;
             }
@@ -121,6 +129,21 @@ InstanceSpec spec_of(const control::Spec& spec) {
     leave(1);
 }
 
+void tell_running(Channel& channel) {
+    control::Answer event;
+    event.set_running(true);
+    channel.send(event);
+}
+
+/// A Java or Go function: this process is its keeper, and ends when it does.
+[[noreturn]] void run_program(Channel& channel, const InstanceSpec& spec) {
+    const auto program = ProgramInstance::start(spec);
+    if (!program) fail_with(channel, program.error());
+    std::thread([&] { serve(channel, **program); }).detach();  // ends with the process
+    end_like((*program)->run({.running = [&channel] { tell_running(channel); },
+                              .failed = [](const Error& why) { kLog.error(why.message); }}));
+}
+
 /// Writes where the function thread stands; the process is about to be killed, so nothing here need be
 /// careful. A language's host may have a better one.
 void print_stack(int) {
@@ -146,8 +169,7 @@ int run_instance(int control_fd) {
         return 1;
     }
     if (request.start().lease_ms() > 0) {
-        const auto watched =
-            end_with_lease(kLeaseFd, std::chrono::milliseconds(request.start().lease_ms()));
+        const auto watched = end_with_lease(kLeaseFd, std::chrono::milliseconds(request.start().lease_ms()));
         close(kLeaseFd);
         if (!watched) fail_with(channel, watched.error());
     }
@@ -156,17 +178,13 @@ int run_instance(int control_fd) {
         fail_with(channel,
                   {ErrorCode::io, "can't enter the instance's directory " + given.scratch_directory});
     }
+    if (given.language == Language::java || given.language == Language::go) run_program(channel, given);
     auto spec = FunctionSpec::from(given);
     if (!spec) fail_with(channel, spec.error());
 
     Instance instance(std::move(*spec));
     std::thread([&] { serve(channel, instance); }).detach();  // ends with the process
-    instance.run({.running =
-                      [&channel] {
-                          control::Answer event;
-                          event.set_running(true);
-                          channel.send(event);
-                      },
+    instance.run({.running = [&channel] { tell_running(channel); },
                   .failed = [&channel](const Error& why) { fail_with(channel, why); }});
     leave(0);
 }

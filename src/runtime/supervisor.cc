@@ -28,6 +28,7 @@ namespace weft::runtime {
 namespace {
 
 constexpr std::size_t kOutputLinesKept = 20;
+constexpr std::size_t kOutputLinesKeptOfJava = 60;  // a stack and what it was caused by
 constexpr std::size_t kOutputLineBytesMax = 4096;
 constexpr std::size_t kRequestsWaitingMax = 1000;
 constexpr Duration kLastWords = 500ms;  // of an instance that hangs: where it stands
@@ -66,6 +67,7 @@ class FdWatch {
 /// Cuts the child's output into lines, and keeps the last ones.
 class OutputLines {
   public:
+    explicit OutputLines(std::size_t kept) : kept_(kept) {}
     template <class OnLine>
     void add(std::string_view text, const OnLine& on_line) {
         for (const char c : text) {
@@ -74,7 +76,7 @@ class OutputLines {
                 continue;
             }
             on_line(partial_);
-            if (lines_.size() == kOutputLinesKept) lines_.pop_front();
+            if (lines_.size() == kept_) lines_.pop_front();
             lines_.push_back(std::exchange(partial_, {}));
             if (c != '\n') partial_.push_back(c);
         }
@@ -87,6 +89,7 @@ class OutputLines {
     }
 
   private:
+    const std::size_t kept_;
     std::deque<std::string> lines_;
     std::string partial_;
 };
@@ -105,6 +108,14 @@ control::Spec message_of(const InstanceSpec& spec) {
     message.set_worker_id(spec.worker_id);
     message.set_python(spec.python);
     message.set_scratch_directory(spec.scratch_directory);
+    if (spec.language == Language::java) {
+        control::Java& java = *message.mutable_java();
+        java.set_program(spec.java.program);
+        java.set_instance_jar(spec.java.instance_jar);
+        java.set_class_path(spec.java.class_path);
+        java.set_extra_dependencies(spec.java.extra_dependencies);
+        java.mutable_arguments()->Assign(spec.java.arguments.begin(), spec.java.arguments.end());
+    }
     return message;
 }
 
@@ -140,7 +151,8 @@ class Keeper {
         }
         auto child = spawn_instance(name_, lease_ ? lease_->fd() : -1);
         if (!child) return std::unexpected(std::move(child).error());
-        run_ = std::make_unique<Run>();
+        run_ = std::make_unique<Run>(spec_.language == Language::java ? kOutputLinesKeptOfJava
+                                                                      : kOutputLinesKept);
         run_->child = *child;
         run_->started = steady_now();
         run_->ended = std::make_unique<FdWatch>(loop_, child->pidfd, [this] { child_ended(); });
@@ -200,6 +212,7 @@ class Keeper {
   private:
     /// One child, from start to end.
     struct Run {
+        explicit Run(std::size_t lines_kept) : lines(lines_kept) {}
         Child child;
         SteadyTime started;
         std::unique_ptr<FdWatch> ended, control, output;

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "package/packages.h"
+#include "runtime/java_runtime.h"
 #include "worker/deps.h"
 #include "worker/internal_topics.h"
 #include "worker/job_pool.h"
@@ -43,6 +44,7 @@ struct RunnerContext {
     Duration retry_min = 250ms, retry_max = 30s;  // between attempts to start an instance or to clean up
     /// Brings a package of another worker into the store; empty: there are no others.
     std::function<Result<>(const std::string& digest, Deadline)> fetch_package = {};
+    runtime::JavaOptions java = {};  // what runs Java functions
 };
 
 /// What a runner does next; pure.

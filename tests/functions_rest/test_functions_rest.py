@@ -203,7 +203,7 @@ BROKEN: list[tuple[str, dict[str, Any] | str, str]] = [
     (
         "java",
         config(py=None, jar="a.jar"),
-        "runtime = JAVA is not supported by Weft yet: use PYTHON (--py) or NATIVE",
+        "runtime = JAVA can't be run by this worker: there is no java-instance.jar",
     ),
     ("unknown language", config(runtime="RUST"), "it must be one of JAVA PYTHON GO NATIVE"),
     ("unknown guarantee", config(processingGuarantees="ONCE"), "it must be one of ATLEAST_ONCE"),

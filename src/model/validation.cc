@@ -300,8 +300,6 @@ Value go_only(const FunctionConfig& c, Value value) {
 Value resources_value(const FunctionConfig& c) {
     if (!c.resources) return std::nullopt;
     const Resources& r = *c.resources;
-    if (r.cpu.value_or(kCpuDefault) != kCpuDefault) return str_cat("cpu ", *r.cpu);
-    if (r.ram.value_or(kRamDefault) != kRamDefault) return str_cat("ram ", *r.ram);
     if (r.disk.value_or(kDiskDefault) != kDiskDefault) return str_cat("disk ", *r.disk);
     return std::nullopt;
 }
@@ -474,7 +472,7 @@ constexpr auto kSupport = std::to_array<Support>({
      "leave it out; a JAVA function can have 1 and more"},
     {"deadLetterTopic", [](const FunctionConfig& c) { return text_value(c.dead_letter_topic); }, kLeaveOut,
      Served::java},
-    {"resources", resources_value, "leave it out (the defaults are cpu 1, ram 1073741824, disk 10737418240)"},
+    {"resources", resources_value, "leave disk out (its default is 10737418240)"},
     {"runtimeFlags", [](const FunctionConfig& c) { return text_value(c.runtime_flags); }, kLeaveOut,
      Served::java},
     {"customRuntimeOptions", [](const FunctionConfig& c) { return text_value(c.custom_runtime_options); },

@@ -16,6 +16,7 @@
 #include "runtime/lease.h"
 #include "runtime/program_instance.h"
 #include "runtime/proto/control.pb.h"
+#include "runtime/resource_limits.h"
 #include "wire/proto/InstanceCommunication.pb.h"
 
 namespace weft::runtime {
@@ -173,6 +174,9 @@ int run_instance(int control_fd) {
         close(kLeaseFd);
         if (!watched) fail_with(channel, watched.error());
     }
+    const auto& joined_by = request.start().joined_by();
+    const auto limited = take_limits({joined_by.begin(), joined_by.end()}, request.start().data_bytes_max());
+    if (!limited) fail_with(channel, limited.error());
     const InstanceSpec given = spec_of(request.start());
     if (!given.scratch_directory.empty() && chdir(given.scratch_directory.c_str()) != 0) {
         fail_with(channel,

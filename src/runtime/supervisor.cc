@@ -18,6 +18,7 @@
 #include "runtime/instance_main.h"
 #include "runtime/lease.h"
 #include "runtime/proto/control.pb.h"
+#include "runtime/resource_limits.h"
 #include "runtime/restart_policy.h"
 #include "runtime/spawn.h"
 #include "runtime/supervisor_thread.h"
@@ -138,6 +139,7 @@ class Keeper {
           function_log_("instance", name_),
           schedule_(policy),
           health_(health, timeout_of(spec_)),
+          resources_(resource_limits_of(spec_)),
           lease_(lease) {}
     ~Keeper() { WEFT_CHECK(!run_, "the child is gone before its keeper"); }
     Keeper(const Keeper&) = delete;
@@ -160,6 +162,8 @@ class Keeper {
         run_->output = std::make_unique<FdWatch>(loop_, child->output, [this] { read_output(); });
         control::Request request;
         *request.mutable_start() = message_of(spec_);
+        for (const std::string& file : resources_.joined_by()) request.mutable_start()->add_joined_by(file);
+        request.mutable_start()->set_data_bytes_max(resources_.data_bytes_max());
         if (lease_) {
             request.mutable_start()->set_lease_ms(static_cast<std::uint64_t>(
                 std::chrono::duration_cast<std::chrono::milliseconds>(lease_->duration()).count()));
@@ -201,6 +205,7 @@ class Keeper {
     std::int64_t restarts() const { return restarts_; }
     const std::string& why_not_running() const { return why_not_running_; }
     const InstanceSpec& spec() const { return spec_; }
+    const std::string& limits() const { return resources_.description(); }
     /// What is to be said of an instance that runs: that it makes no progress, or why it was started again,
     /// as long as it has not processed anything since.
     std::string concern(bool processed_something) const {
@@ -318,6 +323,7 @@ class Keeper {
         std::string end = reap(run_->child);
         const bool lease_over = lease_ && end == str_cat("exit code ", kLeaseOverExit);
         if (lease_over) end = "its worker had not renewed its lease";
+        if (resources_.ran_out_of_memory()) end += ", for its memory: resources.ram is too small for it";
         const Duration ran = steady_now() - run_->started;
         why_not_running_ = !run_->hung.empty()     ? str_cat(run_->hung, run_->lines.tail())
                            : run_->failure.empty() ? str_cat("the instance ended: ", end, run_->lines.tail())
@@ -356,6 +362,7 @@ class Keeper {
     const observe::Logger log_, function_log_;
     RestartSchedule schedule_;
     HealthWatch health_;
+    ResourceGroup resources_;
     Lease* const lease_;        // null: none
     std::unique_ptr<Run> run_;  // null: none runs now
     std::uint64_t last_request_ = 0;
@@ -401,12 +408,13 @@ class ProcessSupervisor final : public Supervisor {
         const bool processed_something = status.numsuccessfullyprocessed() > 0;
         WEFT_TRY(const auto facts, call<Facts>(deadline, [processed_something](auto& keeper, auto done) {
                      done(Facts{keeper.restarts(), keeper.spec().instance_id, keeper.spec().worker_id,
-                                keeper.concern(processed_something)});
+                                keeper.concern(processed_something), keeper.limits()});
                  }));
         if (status.running()) status.set_failureexception(facts.concern);
         status.set_numrestarts(facts.restarts);
         status.set_instanceid(str_cat(facts.instance_id));
         status.set_workerid(facts.worker_id);
+        status.set_weftlimits(facts.limits);
         return {};
     }
 
@@ -438,6 +446,7 @@ class ProcessSupervisor final : public Supervisor {
         std::int32_t instance_id = 0;
         std::string worker_id;
         std::string concern;
+        std::string limits;
     };
     template <class T, class Work>
     Result<T> call(Deadline deadline, Work work) const {

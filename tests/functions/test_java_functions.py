@@ -34,7 +34,8 @@ def examples() -> Path:
 
 
 def config(class_name: str, **members: Any) -> dict[str, Any]:
-    return {"className": f"{EXAMPLES}.{class_name}", "runtimeFlags": FLAGS} | members
+    ram = {"ram": 134_217_728}
+    return {"className": f"{EXAMPLES}.{class_name}", "runtimeFlags": FLAGS, "resources": ram} | members
 
 
 def send(client: pulsar.Client, topic: str, *words: str, **options: Any) -> None:
@@ -65,7 +66,7 @@ def test_a_function_survives_its_jvm_and_its_worker(weft: WeftStandalone, functi
     assert (stats["receivedTotal"], stats["processedSuccessfullyTotal"]) == (1, 1)
 
     (jvm,) = jvms(weft)
-    assert "-Xmx1073741824" in command_line(jvm)
+    assert "-Xmx134217728" in command_line(jvm)
     os.kill(jvm, signal.SIGKILL)
     functions.wait_for("exclaim", "numRestarts", 1)
     send(topics.client, topics("in"), "two")

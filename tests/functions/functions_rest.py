@@ -8,13 +8,13 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from harness.broker import Address
+from harness.functions_rest import Worker
 
 
 class Functions:
     """Functions in public/default of one worker."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Worker) -> None:
         self._base = f"{address.admin_url}/admin/v3/functions/public/default"
 
     def create(self, name: str, package: Path, **config: Any) -> None:

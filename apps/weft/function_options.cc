@@ -1,5 +1,7 @@
 #include "function_options.h"
 
+#include <cstdlib>
+
 #include "worker/worker.h"
 
 namespace weft::app {
@@ -14,6 +16,13 @@ Result<> take_function_options(const config::Arguments& arguments, worker::Worke
         into.python_dependency_repository = arguments.text("--python-dependency-repository");
     if (arguments.has("--python-extra-dependency-repository"))
         into.python_extra_dependency_repository = arguments.text("--python-extra-dependency-repository");
+    const auto variable = [](const char* name) -> std::string {
+        const char* const value = std::getenv(name);
+        return value == nullptr ? "" : value;
+    };
+    into.java.pulsar_home =
+        arguments.has("--pulsar-home") ? arguments.text("--pulsar-home") : variable("PULSAR_HOME");
+    into.java.java_home = variable("JAVA_HOME");
     if (arguments.has("--function-runtime")) {
         into.function_runtime = arguments.text("--function-runtime") == "thread"
                                     ? worker::FunctionRuntime::thread

@@ -21,6 +21,10 @@ inline constexpr config::Option kPythonRepositoryOption = {
         "installed"};
 inline constexpr config::Option kPythonExtraRepositoryOption = {
     .names = "--python-extra-dependency-repository", .value = "URL", .help = "A second one."};
+inline constexpr config::Option kPulsarHomeOption = {
+    .names = "--pulsar-home",
+    .value = "directory",
+    .help = "Apache Pulsar, unpacked: its java-instance.jar runs Java functions. Default: PULSAR_HOME"};
 inline constexpr config::Option kFunctionRuntimeOption = {
     .names = "--function-runtime",
     .value = "kind",

@@ -57,6 +57,7 @@ constexpr config::Option kOptions[] = {
     kPythonOption,
     kPythonRepositoryOption,
     kPythonExtraRepositoryOption,
+    kPulsarHomeOption,
     kFunctionRuntimeOption,
     kFunctionCallLimitOption,
     {.names = "--no-functions-worker", .help = "Run the broker alone."},

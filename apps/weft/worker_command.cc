@@ -50,6 +50,7 @@ constexpr config::Option kOptions[] = {
     kPythonOption,
     kPythonRepositoryOption,
     kPythonExtraRepositoryOption,
+    kPulsarHomeOption,
     kFunctionRuntimeOption,
     kFunctionCallLimitOption,
     kLogLevelOption,

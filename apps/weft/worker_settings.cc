@@ -170,6 +170,12 @@ class Reading {
     }
 
     Result<> take_runtime() {
+        constexpr std::string_view kMap = "functionRuntimeFactoryConfigs.";
+        runtime::JavaOptions& java = start_.options.java;
+        take("", str_cat(kMap, "javaInstanceJarLocation"), java.instance_jar);
+        take("", str_cat(kMap, "functionInstanceClassPath"), java.class_path);
+        take("", str_cat(kMap, "extraFunctionDependenciesDir"), java.extra_dependencies);
+        java.arguments = settings_.list("additionalJavaRuntimeArguments");
         const auto factory = settings_.text("functionRuntimeFactoryClassName");
         if (!factory || arguments_.has("--function-runtime")) return {};
         if (*factory == str_cat(kRuntimes, "process.ProcessRuntimeFactory")) return {};

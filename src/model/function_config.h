@@ -144,5 +144,8 @@ inline constexpr int kConfigDepthMax = 64;
 Result<FunctionConfig> function_config_from_json(std::string_view text);
 /// Writes what is given, in Pulsar's order of members, as the GET endpoint does.
 std::string to_json(const FunctionConfig& config);
+/// The same of a window's configuration alone, as it stands in FunctionDetails.
+std::string to_json(const WindowConfig& config);
+std::optional<WindowConfig> window_config_from_json(std::string_view text);
 
 }  // namespace weft::model

@@ -365,6 +365,22 @@ Result<FunctionConfig> function_config_from_json(std::string_view text) {
     return config;
 }
 
+std::string to_json(const WindowConfig& config) {
+    Writer writer;
+    visit_members(config, writer);
+    return writer.out.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+std::optional<WindowConfig> window_config_from_json(std::string_view text) {
+    const json object = json::parse(text, nullptr, false);
+    if (!object.is_object()) return std::nullopt;
+    WindowConfig config;
+    std::string error;
+    Reader reader(object, "", error);
+    visit_members(config, reader);
+    return error.empty() ? std::optional(std::move(config)) : std::nullopt;
+}
+
 std::string to_json(const FunctionConfig& config) {
     Writer writer;
     visit_members(config, writer);

@@ -13,6 +13,10 @@ namespace {
 
 using Details = ::proto::FunctionDetails;
 
+// A window function is run by a class of Pulsar's, which finds the function's own in its userConfig.
+constexpr const char* kWindowExecutor = "org.apache.pulsar.functions.windowing.WindowFunctionExecutor";
+constexpr const char* kWindowConfigs = "__WINDOWCONFIGS__";
+
 bool is_set(const std::optional<std::string>& text) { return text && !text->empty(); }
 std::optional<std::string> text_or_none(const std::string& text) {
     return text.empty() ? std::nullopt : std::optional(text);
@@ -190,6 +194,30 @@ std::optional<JsonText> object_text(const std::string& text) {
     return JsonText{value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
 }
 
+/// The function's own class, guarantees and windows; the executor acks by itself.
+void fill_window(const FunctionConfig& c, Details& details) {
+    WindowConfig window = *c.window_config;
+    window.actual_window_function_class_name = c.class_name;
+    window.processing_guarantees = c.processing_guarantees.value_or(ProcessingGuarantees::atleast_once);
+    auto user_config = nlohmann::json::parse(c.user_config.value_or(JsonText{"{}"}).text, nullptr, false);
+    user_config[kWindowConfigs] = nlohmann::json::parse(to_json(window), nullptr, false);
+    details.set_userconfig(user_config.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    details.set_classname(kWindowExecutor);
+    details.set_processingguarantees(::proto::MANUAL);
+}
+void read_window(FunctionConfig& c) {
+    auto user_config = nlohmann::json::parse(c.user_config->text, nullptr, false);
+    const auto found = user_config.find(kWindowConfigs);
+    if (found == user_config.end()) return;
+    c.window_config = window_config_from_json(found->dump());
+    if (!c.window_config) return;
+    c.class_name = c.window_config->actual_window_function_class_name;
+    c.processing_guarantees =
+        c.window_config->processing_guarantees.value_or(ProcessingGuarantees::atleast_once);
+    user_config.erase(found);
+    c.user_config->text = user_config.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 void read_sink(const ::proto::SinkSpec& sink, FunctionConfig& c) {
     c.output = text_or_none(sink.topic());
     c.output_serde_class_name = text_or_none(sink.serdeclassname());
@@ -228,6 +256,7 @@ void to_details(const FunctionConfig& c, Details& details) {
         details.mutable_retrydetails()->set_deadlettertopic(c.dead_letter_topic.value_or(""));
     }
     if (c.user_config && c.user_config->text != "{}") details.set_userconfig(c.user_config->text);
+    if (c.window_config) fill_window(c, details);
     if (c.secrets && c.secrets->text != "{}") details.set_secretsmap(c.secrets->text);
     details.set_autoack(c.auto_ack.value_or(true));
     details.set_parallelism(c.parallelism.value_or(1));
@@ -260,6 +289,7 @@ FunctionConfig from_details(const Details& details) {
     }
     c.class_name = details.classname();
     c.user_config = object_text(details.userconfig()).value_or(JsonText{"{}"});
+    read_window(c);
     c.secrets = object_text(details.secretsmap());
     if (details.has_resources()) {
         c.resources =

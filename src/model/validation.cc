@@ -41,6 +41,8 @@ Check check_names(const FunctionConfig& c) {
     if (!is_set(c.tenant)) return refuse("Function tenant cannot be null");
     if (!is_set(c.ns)) return refuse("Function namespace cannot be null");
     if (!is_set(c.name)) return refuse("Function name cannot be null");
+    if (c.runtime == Runtime::java && !is_set(c.class_name))
+        return refuse_at({"className", "", "give package.Class"}, "Function class name is not provided.");
     if (c.runtime == Runtime::python && !is_set(c.class_name)) {
         return refuse_at({"className", "", "give module.Class or module.function"},
                          "Function classname cannot be null");
@@ -206,13 +208,35 @@ Check check_python(const FunctionConfig& c) {
     return {};
 }
 
+Check check_java(const FunctionConfig& c) {
+    for (const auto& [topic, spec] : c.input_specs.value_or(ConsumerConfigMap{})) {
+        if (is_set(spec.schema_type) && is_set(spec.serde_class_name)) {
+            return refuse_at({str_cat("inputSpecs[", topic, "].schemaType"), *spec.schema_type, kLeaveOut},
+                             "Only one of schemaType or serdeClassName should be set in inputSpec");
+        }
+    }
+    if (is_set(c.output_schema_type) && is_set(c.output_serde_class_name)) {
+        return refuse_at({"outputSchemaType", *c.output_schema_type, kLeaveOut},
+                         "Only one of outputSchemaType or outputSerdeClassName should be set");
+    }
+    return {};
+}
+
 Check check_language(const FunctionConfig& c) {
     if (!c.runtime) {
-        return refuse_at({"runtime", "", "use PYTHON (--py) or NATIVE (--native)"},
+        return refuse_at({"runtime", "", "use JAVA (--jar), PYTHON (--py), GO (--go) or NATIVE (--native)"},
                          "Function language runtime is either not set or cannot be determined");
     }
-    if (*c.runtime == Runtime::go) return check_go(c);
-    if (*c.runtime == Runtime::python) return check_python(c);
+    switch (*c.runtime) {
+        case Runtime::java:
+            return check_java(c);
+        case Runtime::go:
+            return check_go(c);
+        case Runtime::python:
+            return check_python(c);
+        case Runtime::native:
+            break;
+    }
     return {};
 }
 
@@ -264,43 +288,43 @@ Value producer_value(const FunctionConfig& c, Differs differs) {
     return c.producer_config ? differs(*c.producer_config) : std::nullopt;
 }
 
-/// The value, if the function is a C++ one.
-Value native_only(const FunctionConfig& c, Value value) {
-    return c.runtime == Runtime::native ? value : std::nullopt;
+/// The value, if functions of this language only know bytes.
+Value without_serde(const FunctionConfig& c, Value value) {
+    return c.runtime == Runtime::native || c.runtime == Runtime::go ? value : std::nullopt;
+}
+/// The value, if the function is a Go one.
+Value go_only(const FunctionConfig& c, Value value) {
+    return c.runtime == Runtime::go ? value : std::nullopt;
 }
 
 Value resources_value(const FunctionConfig& c) {
     if (!c.resources) return std::nullopt;
     const Resources& r = *c.resources;
-    if (r.cpu.value_or(kCpuDefault) != kCpuDefault) return str_cat("cpu ", *r.cpu);
-    if (r.ram.value_or(kRamDefault) != kRamDefault) return str_cat("ram ", *r.ram);
     if (r.disk.value_or(kDiskDefault) != kDiskDefault) return str_cat("disk ", *r.disk);
     return std::nullopt;
 }
 Value guarantees_value(const FunctionConfig& c) {
+    const bool manual = c.runtime == Runtime::java && is_guarantee(c, ProcessingGuarantees::manual);
     const bool served = !c.processing_guarantees || is_guarantee(c, ProcessingGuarantees::atleast_once) ||
-                        is_guarantee(c, ProcessingGuarantees::atmost_once);
+                        is_guarantee(c, ProcessingGuarantees::atmost_once) || manual;
     return served ? std::nullopt : Value(std::string(name_of(*c.processing_guarantees)));
 }
-Value runtime_value(const FunctionConfig& c) {
-    const bool served = !c.runtime || *c.runtime == Runtime::python || *c.runtime == Runtime::native;
-    return served ? std::nullopt : Value(std::string(name_of(*c.runtime)));
-}
+
+/// In which languages all values are served.
+enum class Served : std::uint8_t { nowhere, java };
 
 struct Support {
     std::string_view field;
     Value (*unserved)(const FunctionConfig&);
     std::string_view cure;
+    Served served = Served::nowhere;
 };
 
 constexpr std::string_view kSerde = "leave it out and use a serde class, or plain bytes";
 
-constexpr std::string_view kNoSerde = "leave it out, a NATIVE function gets and gives bytes";
+constexpr std::string_view kNoSerde = "leave it out, a NATIVE or GO function gets and gives bytes";
 
 constexpr auto kSupport = std::to_array<Support>({
-    {"runtime", runtime_value, "use PYTHON (--py) or NATIVE (--native)"},
-    {"jar", [](const FunctionConfig& c) { return text_value(c.jar); }, "use --py or --native"},
-    {"go", [](const FunctionConfig& c) { return text_value(c.go); }, "use --py or --native"},
     {"functionType", [](const FunctionConfig& c) { return text_value(c.function_type); },
      "upload the function's package"},
     {"topicsPattern", [](const FunctionConfig& c) { return text_value(c.topics_pattern); },
@@ -324,21 +348,21 @@ constexpr auto kSupport = std::to_array<Support>({
      [](const FunctionConfig& c) {
          return input_value(c, [](const ConsumerConfig& s) { return text_value(s.schema_type); });
      },
-     kSerde},
+     kSerde, Served::java},
     {"inputSpecs.schemaProperties",
      [](const FunctionConfig& c) {
          return input_value(c, [](const ConsumerConfig& s) {
              return value_if(!s.schema_properties.empty(), "with entries");
          });
      },
-     kLeaveOut},
+     kLeaveOut, Served::java},
     {"inputSpecs.consumerProperties",
      [](const FunctionConfig& c) {
          return input_value(c, [](const ConsumerConfig& s) {
              return value_if(!s.consumer_properties.empty(), "with entries");
          });
      },
-     kLeaveOut},
+     kLeaveOut, Served::java},
     {"inputSpecs.cryptoConfig",
      [](const FunctionConfig& c) {
          return input_value(
@@ -349,10 +373,10 @@ constexpr auto kSupport = std::to_array<Support>({
      [](const FunctionConfig& c) {
          return input_value(c, [](const ConsumerConfig& s) { return value_if(s.pool_messages, "true"); });
      },
-     kLeaveOut},
+     kLeaveOut, Served::java},
     {"inputSpecs.serdeClassName",
      [](const FunctionConfig& c) {
-         return native_only(
+         return without_serde(
              c, input_value(c, [](const ConsumerConfig& s) { return text_value(s.serde_class_name); }));
      },
      kNoSerde},
@@ -361,17 +385,18 @@ constexpr auto kSupport = std::to_array<Support>({
          return input_value(
              c, [](const ConsumerConfig& s) { return value_if(s.receiver_queue_size == 0, "0"); });
      },
-     "use 1 or more"},
+     "use 1 or more", Served::java},
     {"customSerdeInputs",
      [](const FunctionConfig& c) {
          const bool given = c.custom_serde_inputs && !c.custom_serde_inputs->empty();
-         return native_only(c, value_if(given, "with entries"));
+         return without_serde(c, value_if(given, "with entries"));
      },
      kNoSerde},
     {"outputSerdeClassName",
-     [](const FunctionConfig& c) { return native_only(c, text_value(c.output_serde_class_name)); }, kNoSerde},
+     [](const FunctionConfig& c) { return without_serde(c, text_value(c.output_serde_class_name)); },
+     kNoSerde},
     {"inputTypeClassName", [](const FunctionConfig& c) { return text_value(c.input_type_class_name); },
-     kSerde},
+     kSerde, Served::java},
     {"producerConfig.maxPendingMessagesAcrossPartitions",
      [](const FunctionConfig& c) {
          return producer_value(c, [](const ProducerConfig& p) {
@@ -380,13 +405,13 @@ constexpr auto kSupport = std::to_array<Support>({
                         : number_value(p.max_pending_messages_across_partitions);
          });
      },
-     "use maxPendingMessages"},
+     "use maxPendingMessages", Served::java},
     {"producerConfig.useThreadLocalProducers",
      [](const FunctionConfig& c) {
          return producer_value(
              c, [](const ProducerConfig& p) { return flag_value(p.use_thread_local_producers); });
      },
-     kLeaveOut},
+     kLeaveOut, Served::java},
     {"producerConfig.cryptoConfig",
      [](const FunctionConfig& c) {
          return producer_value(
@@ -398,30 +423,58 @@ constexpr auto kSupport = std::to_array<Support>({
          return producer_value(c,
                                [](const ProducerConfig& p) { return batch_builder_value(p.batch_builder); });
      },
-     "use DEFAULT"},
-    {"outputSchemaType", [](const FunctionConfig& c) { return text_value(c.output_schema_type); }, kSerde},
+     "use DEFAULT", Served::java},
+    {"producerConfig.maxPendingMessages",
+     [](const FunctionConfig& c) {
+         return go_only(c, producer_value(c, [](const ProducerConfig& p) {
+                            return p.max_pending_messages.value_or(0) == 0
+                                       ? std::nullopt
+                                       : number_value(p.max_pending_messages);
+                        }));
+     },
+     "leave it out, the Go SDK doesn't know it"},
+    {"producerConfig.compressionType",
+     [](const FunctionConfig& c) {
+         return go_only(c, producer_value(c, [](const ProducerConfig& p) {
+                            const auto type = p.compression_type.value_or(CompressionType::lz4);
+                            return value_if(type != CompressionType::lz4, name_of(type));
+                        }));
+     },
+     "use LZ4, the Go SDK knows no other"},
+    {"outputSchemaType", [](const FunctionConfig& c) { return text_value(c.output_schema_type); }, kSerde,
+     Served::java},
     {"outputTypeClassName", [](const FunctionConfig& c) { return text_value(c.output_type_class_name); },
-     kSerde},
+     kSerde, Served::java},
+    {"timeoutMs",
+     [](const FunctionConfig& c) {
+         const bool is_short = c.runtime == Runtime::java && c.timeout_ms.value_or(1000) < 1000;
+         return is_short ? number_value(c.timeout_ms) : std::nullopt;
+     },
+     "use 1000 or more, Pulsar's Java client takes no less"},
     {"processingGuarantees", guarantees_value, "use ATLEAST_ONCE or ATMOST_ONCE"},
     {"retainKeyOrdering", [](const FunctionConfig& c) { return flag_value(c.retain_key_ordering); },
-     "use retainOrdering"},
+     "use retainOrdering", Served::java},
     {"batchBuilder", [](const FunctionConfig& c) { return batch_builder_value(c.batch_builder); },
-     "use DEFAULT"},
+     "use DEFAULT", Served::java},
     {"secrets",
      [](const FunctionConfig& c) { return value_if(c.secrets && c.secrets->text != "{}", "with entries"); },
      "use userConfig for what isn't secret"},
     {"windowConfig", [](const FunctionConfig& c) { return value_if(c.window_config.has_value(), "given"); },
-     kLeaveOut},
+     kLeaveOut, Served::java},
     {"autoAck", [](const FunctionConfig& c) { return value_if(c.auto_ack && !*c.auto_ack, "false"); },
-     "use true"},
+     "use true", Served::java},
     {"maxMessageRetries",
      [](const FunctionConfig& c) {
-         return c.max_message_retries.value_or(-1) < 0 ? std::nullopt : number_value(c.max_message_retries);
+         const std::int32_t retries = c.max_message_retries.value_or(-1);
+         const bool served = retries < 0 || (c.runtime == Runtime::java && retries > 0);
+         return served ? std::nullopt : number_value(c.max_message_retries);
      },
-     kLeaveOut},
-    {"deadLetterTopic", [](const FunctionConfig& c) { return text_value(c.dead_letter_topic); }, kLeaveOut},
-    {"resources", resources_value, "leave it out (the defaults are cpu 1, ram 1073741824, disk 10737418240)"},
-    {"runtimeFlags", [](const FunctionConfig& c) { return text_value(c.runtime_flags); }, kLeaveOut},
+     "leave it out; a JAVA function can have 1 and more"},
+    {"deadLetterTopic", [](const FunctionConfig& c) { return text_value(c.dead_letter_topic); }, kLeaveOut,
+     Served::java},
+    {"resources", resources_value, "leave disk out (its default is 10737418240)"},
+    {"runtimeFlags", [](const FunctionConfig& c) { return text_value(c.runtime_flags); }, kLeaveOut,
+     Served::java},
     {"customRuntimeOptions", [](const FunctionConfig& c) { return text_value(c.custom_runtime_options); },
      kLeaveOut},
     {"maxPendingAsyncRequests",
@@ -433,7 +486,8 @@ constexpr auto kSupport = std::to_array<Support>({
      kLeaveOut},
     {"exposePulsarAdminClientEnabled",
      [](const FunctionConfig& c) { return flag_value(c.expose_pulsar_admin_client_enabled); }, kLeaveOut},
-    {"skipToLatest", [](const FunctionConfig& c) { return flag_value(c.skip_to_latest); }, kLeaveOut},
+    {"skipToLatest", [](const FunctionConfig& c) { return flag_value(c.skip_to_latest); }, kLeaveOut,
+     Served::java},
 });
 
 }  // namespace
@@ -503,6 +557,7 @@ Result<> validate(const FunctionConfig& c) {
 
 Result<> refuse_unsupported(const FunctionConfig& c) {
     for (const Support& support : kSupport) {
+        if (support.served == Served::java && c.runtime == Runtime::java) continue;
         if (const Value value = support.unserved(c)) {
             return refuse(support.field, " = ", *value, " is not supported by Weft yet: ", support.cure);
         }

@@ -14,7 +14,9 @@
 #include "runtime/control_frames.h"
 #include "runtime/instance.h"
 #include "runtime/lease.h"
+#include "runtime/program_instance.h"
 #include "runtime/proto/control.pb.h"
+#include "runtime/resource_limits.h"
 #include "wire/proto/InstanceCommunication.pb.h"
 
 namespace weft::runtime {
@@ -73,12 +75,18 @@ InstanceSpec spec_of(const control::Spec& spec) {
             .cluster_name = spec.cluster_name(),
             .worker_id = spec.worker_id(),
             .python = spec.python(),
-            .scratch_directory = spec.scratch_directory()};
+            .scratch_directory = spec.scratch_directory(),
+            .java = {.program = spec.java().program(),
+                     .instance_jar = spec.java().instance_jar(),
+                     .class_path = spec.java().class_path(),
+                     .extra_dependencies = spec.java().extra_dependencies(),
+                     .arguments = {spec.java().arguments().begin(), spec.java().arguments().end()}}};
 }
 
 /// Answers the supervisor until it is gone, and then ends the process: an instance without a worker must not
-/// run.
-[[noreturn]] void serve(Channel& channel, Instance& instance) {
+/// run. `instance` is an Instance or a ProgramInstance.
+template <class Served>
+[[noreturn]] void serve(Channel& channel, Served& instance) {
     control::Request request;
     while (channel.receive(request)) {
         control::Answer answer;
@@ -99,10 +107,11 @@ InstanceSpec spec_of(const control::Spec& spec) {
                 break;
             }
             case control::Request::kHealth: {
-                const Instance::Health health = instance.health();
-                answer.mutable_health()->set_steps(health.steps);
-                answer.mutable_health()->set_in_user_code(health.in_user_code);
-                answer.mutable_health()->set_about(health.about);
+                const std::optional<Instance::Health> health = instance.health();
+                if (!health) break;  // it is not: the supervisor waits for the answer as long as it will
+                answer.mutable_health()->set_steps(health->steps);
+                answer.mutable_health()->set_in_user_code(health->in_user_code);
+                answer.mutable_health()->set_about(health->about);
                 channel.send(answer);
                 break;
             }
@@ -128,6 +137,21 @@ InstanceSpec spec_of(const control::Spec& spec) {
     event.set_failed(why.message);
     channel.send(event);
     leave(1);
+}
+
+void tell_running(Channel& channel) {
+    control::Answer event;
+    event.set_running(true);
+    channel.send(event);
+}
+
+/// A Java or Go function: this process is its keeper, and ends when it does.
+[[noreturn]] void run_program(Channel& channel, const InstanceSpec& spec) {
+    const auto program = ProgramInstance::start(spec);
+    if (!program) fail_with(channel, program.error());
+    std::thread([&] { serve(channel, **program); }).detach();  // ends with the process
+    end_like((*program)->run({.running = [&channel] { tell_running(channel); },
+                              .failed = [](const Error& why) { kLog.error(why.message); }}));
 }
 
 /// Writes where the function thread stands; the process is about to be killed, so nothing here need be
@@ -159,22 +183,21 @@ int run_instance(int control_fd) {
         close(kLeaseFd);
         if (!watched) fail_with(channel, watched.error());
     }
+    const auto& joined_by = request.start().joined_by();
+    const auto limited = take_limits({joined_by.begin(), joined_by.end()}, request.start().data_bytes_max());
+    if (!limited) fail_with(channel, limited.error());
     const InstanceSpec given = spec_of(request.start());
     if (!given.scratch_directory.empty() && chdir(given.scratch_directory.c_str()) != 0) {
         fail_with(channel,
                   {ErrorCode::io, "can't enter the instance's directory " + given.scratch_directory});
     }
+    if (given.language == Language::java || given.language == Language::go) run_program(channel, given);
     auto spec = FunctionSpec::from(given);
     if (!spec) fail_with(channel, spec.error());
 
     Instance instance(std::move(*spec));
     std::thread([&] { serve(channel, instance); }).detach();  // ends with the process
-    instance.run({.running =
-                      [&channel] {
-                          control::Answer event;
-                          event.set_running(true);
-                          channel.send(event);
-                      },
+    instance.run({.running = [&channel] { tell_running(channel); },
                   .failed = [&channel](const Error& why) { fail_with(channel, why); }});
     leave(0);
 }

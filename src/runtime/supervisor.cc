@@ -18,6 +18,7 @@
 #include "runtime/instance_main.h"
 #include "runtime/lease.h"
 #include "runtime/proto/control.pb.h"
+#include "runtime/resource_limits.h"
 #include "runtime/restart_policy.h"
 #include "runtime/spawn.h"
 #include "runtime/supervisor_thread.h"
@@ -28,6 +29,7 @@ namespace weft::runtime {
 namespace {
 
 constexpr std::size_t kOutputLinesKept = 20;
+constexpr std::size_t kOutputLinesKeptOfJava = 60;  // a stack and what it was caused by
 constexpr std::size_t kOutputLineBytesMax = 4096;
 constexpr std::size_t kRequestsWaitingMax = 1000;
 constexpr Duration kLastWords = 500ms;  // of an instance that hangs: where it stands
@@ -66,6 +68,7 @@ class FdWatch {
 /// Cuts the child's output into lines, and keeps the last ones.
 class OutputLines {
   public:
+    explicit OutputLines(std::size_t kept) : kept_(kept) {}
     template <class OnLine>
     void add(std::string_view text, const OnLine& on_line) {
         for (const char c : text) {
@@ -74,7 +77,7 @@ class OutputLines {
                 continue;
             }
             on_line(partial_);
-            if (lines_.size() == kOutputLinesKept) lines_.pop_front();
+            if (lines_.size() == kept_) lines_.pop_front();
             lines_.push_back(std::exchange(partial_, {}));
             if (c != '\n') partial_.push_back(c);
         }
@@ -87,6 +90,7 @@ class OutputLines {
     }
 
   private:
+    const std::size_t kept_;
     std::deque<std::string> lines_;
     std::string partial_;
 };
@@ -113,6 +117,14 @@ control::Spec message_of(const InstanceSpec& spec) {
     message.set_worker_id(spec.worker_id);
     message.set_python(spec.python);
     message.set_scratch_directory(spec.scratch_directory);
+    if (spec.language == Language::java) {
+        control::Java& java = *message.mutable_java();
+        java.set_program(spec.java.program);
+        java.set_instance_jar(spec.java.instance_jar);
+        java.set_class_path(spec.java.class_path);
+        java.set_extra_dependencies(spec.java.extra_dependencies);
+        java.mutable_arguments()->Assign(spec.java.arguments.begin(), spec.java.arguments.end());
+    }
     return message;
 }
 
@@ -135,6 +147,7 @@ class Keeper {
           function_log_("instance", name_),
           schedule_(policy),
           health_(health, timeout_of(spec_)),
+          resources_(resource_limits_of(spec_)),
           lease_(lease) {}
     ~Keeper() { WEFT_CHECK(!run_, "the child is gone before its keeper"); }
     Keeper(const Keeper&) = delete;
@@ -148,7 +161,8 @@ class Keeper {
         }
         auto child = spawn_instance(name_, lease_ ? lease_->fd() : -1);
         if (!child) return std::unexpected(std::move(child).error());
-        run_ = std::make_unique<Run>();
+        run_ = std::make_unique<Run>(spec_.language == Language::java ? kOutputLinesKeptOfJava
+                                                                      : kOutputLinesKept);
         run_->child = *child;
         run_->started = steady_now();
         run_->ended = std::make_unique<FdWatch>(loop_, child->pidfd, [this] { child_ended(); });
@@ -156,6 +170,8 @@ class Keeper {
         run_->output = std::make_unique<FdWatch>(loop_, child->output, [this] { read_output(); });
         control::Request request;
         *request.mutable_start() = message_of(spec_);
+        for (const std::string& file : resources_.joined_by()) request.mutable_start()->add_joined_by(file);
+        request.mutable_start()->set_data_bytes_max(resources_.data_bytes_max());
         if (lease_) {
             request.mutable_start()->set_lease_ms(static_cast<std::uint64_t>(
                 std::chrono::duration_cast<std::chrono::milliseconds>(lease_->duration()).count()));
@@ -197,6 +213,7 @@ class Keeper {
     std::int64_t restarts() const { return restarts_; }
     const std::string& why_not_running() const { return why_not_running_; }
     const InstanceSpec& spec() const { return spec_; }
+    const std::string& limits() const { return resources_.description(); }
     /// What is to be said of an instance that runs: that it makes no progress, or why it was started again,
     /// as long as it has not processed anything since.
     std::string concern(bool processed_something) const {
@@ -208,6 +225,7 @@ class Keeper {
   private:
     /// One child, from start to end.
     struct Run {
+        explicit Run(std::size_t lines_kept) : lines(lines_kept) {}
         Child child;
         SteadyTime started;
         std::unique_ptr<FdWatch> ended, control, output;
@@ -313,6 +331,7 @@ class Keeper {
         std::string end = reap(run_->child);
         const bool lease_over = lease_ && end == str_cat("exit code ", kLeaseOverExit);
         if (lease_over) end = "its worker had not renewed its lease";
+        if (resources_.ran_out_of_memory()) end += ", for its memory: resources.ram is too small for it";
         const Duration ran = steady_now() - run_->started;
         why_not_running_ = !run_->hung.empty()     ? str_cat(run_->hung, run_->lines.tail())
                            : run_->failure.empty() ? str_cat("the instance ended: ", end, run_->lines.tail())
@@ -351,6 +370,7 @@ class Keeper {
     const observe::Logger log_, function_log_;
     RestartSchedule schedule_;
     HealthWatch health_;
+    ResourceGroup resources_;
     Lease* const lease_;        // null: none
     std::unique_ptr<Run> run_;  // null: none runs now
     std::uint64_t last_request_ = 0;
@@ -396,12 +416,13 @@ class ProcessSupervisor final : public Supervisor {
         const bool processed_something = status.numsuccessfullyprocessed() > 0;
         WEFT_TRY(const auto facts, call<Facts>(deadline, [processed_something](auto& keeper, auto done) {
                      done(Facts{keeper.restarts(), keeper.spec().instance_id, keeper.spec().worker_id,
-                                keeper.concern(processed_something)});
+                                keeper.concern(processed_something), keeper.limits()});
                  }));
         if (status.running()) status.set_failureexception(facts.concern);
         status.set_numrestarts(facts.restarts);
         status.set_instanceid(str_cat(facts.instance_id));
         status.set_workerid(facts.worker_id);
+        status.set_weftlimits(facts.limits);
         return {};
     }
 
@@ -433,6 +454,7 @@ class ProcessSupervisor final : public Supervisor {
         std::int32_t instance_id = 0;
         std::string worker_id;
         std::string concern;
+        std::string limits;
     };
     template <class T, class Work>
     Result<T> call(Deadline deadline, Work work) const {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -17,7 +18,16 @@ class MetricsData;
 
 namespace weft::runtime {
 
-enum class Language : std::uint8_t { native, python };
+enum class Language : std::uint8_t { native, python, java, go };
+
+/// What runs Java functions: Apache Pulsar's java-instance.jar.
+struct JavaSettings {
+    std::string program;             // java
+    std::string instance_jar;        // java-instance.jar
+    std::string class_path;          // of Pulsar's own classes in it: DIRECTORY/*, or jars with ':' between
+    std::string extra_dependencies;  // a folder of jars that functions see besides; empty: none
+    std::vector<std::string> arguments;  // of the JVM, in front of the function's runtimeFlags
+};
 
 /// Everything an instance needs to know; handed to the child over its control channel, never on the command
 /// line.
@@ -27,7 +37,7 @@ struct InstanceSpec {
     std::string function_id;       // stable for the life of the function
     std::string function_version;  // changes when the program or its configuration does
     Language language = Language::native;
-    std::string package_path;  // the .so or .py, or a folder of Python modules
+    std::string package_path;  // the .so, .py, .jar or Go program, or a folder of Python modules
     std::string service_url;   // pulsar://...
     std::string web_service_url;
     security::ClientSettings security = {};  // who the instance is towards the broker
@@ -35,6 +45,7 @@ struct InstanceSpec {
     std::string worker_id;
     std::string python;             // interpreter whose packages a Python function sees
     std::string scratch_directory;  // writable, this instance's own
+    JavaSettings java = {};         // of a Java function
 };
 
 /// How a child that ends by itself is started again: at once the first time, then after backoff_min, doubled

@@ -10,6 +10,7 @@
 #include "observe/log.h"
 #include "runtime/health_watch.h"
 #include "runtime/instance.h"
+#include "runtime/resource_limits.h"
 #include "runtime/restart_policy.h"
 #include "runtime/supervisor_thread.h"
 #include "wire/proto/InstanceCommunication.pb.h"
@@ -24,10 +25,11 @@ constexpr Duration kGraceMin = 1s;  // a thread can't be killed, so it always ge
 class Runner {
   public:
     Runner(FunctionSpec spec, std::shared_ptr<pulsar::Client> client, RestartPolicy restart,
-           HealthWatch health)
+           HealthWatch health, bool limited)
         : spec_(std::move(spec)),
           client_(std::move(client)),
           log_("supervisor", str_cat(spec_.fqfn(), ":", spec_.info.instance_id)),
+          limited_(limited),
           schedule_(restart),
           health_(std::move(health)) {}
 
@@ -66,6 +68,7 @@ class Runner {
         status.set_numrestarts(restarts_);
         status.set_instanceid(str_cat(spec_.info.instance_id));
         status.set_workerid(spec_.worker_id);
+        if (limited_) status.set_weftlimits("none: the instance is a thread of its worker");
         if (hung_) {
             status.set_running(false);
             status.set_failureexception(*hung_);
@@ -133,6 +136,7 @@ class Runner {
     const FunctionSpec spec_;
     const std::shared_ptr<pulsar::Client> client_;  // of all instances on threads
     const observe::Logger log_;
+    const bool limited_;  // it should be
 
     mutable std::mutex mutex_;
     std::condition_variable changed_;
@@ -242,7 +246,9 @@ Result<std::unique_ptr<Supervisor>> ThreadRuntime::start(InstanceSpec given) {
     WEFT_TRY(auto client, client_for(given));
     HealthWatch health(health_, timeout_of(given));
     const bool watched = health.on();
-    auto runner = std::make_shared<Runner>(std::move(spec), std::move(client), restart_, std::move(health));
+    const bool limited = resource_limits_of(given) != ResourceLimits{};
+    auto runner =
+        std::make_shared<Runner>(std::move(spec), std::move(client), restart_, std::move(health), limited);
     auto supervisor = std::make_unique<ThreadSupervisor>(std::move(runner), abandoned_, watched);
     WEFT_TRY_VOID(supervisor->begin());
     return supervisor;

@@ -90,6 +90,7 @@ json status_data(const InstanceStatus& instance, model::ComponentType type) {
             break;
     }
     if (!instance.worker_id.empty()) data["workerId"] = instance.worker_id;
+    if (!instance.status->weftlimits().empty()) data["limits"] = instance.status->weftlimits();
     if (!instance.package_digest.empty()) data["packageDigest"] = instance.package_digest;  // Weft's own
     return data;
 }

@@ -1,6 +1,6 @@
-// The part of FunctionsApi that takes sources and sinks. Weft runs no Java classes yet, so none can be made
-// here: what is asked for is refused as Pulsar's worker refuses a class that it can't find. Those that Java
-// workers have written are listed, shown, stopped, started and deleted like functions.
+// The part of FunctionsApi that takes sources and sinks. Weft runs no Java connectors yet, so none can be
+// made here: what is asked for is refused as Pulsar's worker refuses a class that it can't find. Those that
+// Java workers have written are listed, shown, stopped, started and deleted like functions.
 
 #include <nlohmann/json.hpp>
 

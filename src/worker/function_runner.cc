@@ -36,6 +36,10 @@ Result<runtime::Language> language_of(const ::proto::FunctionDetails& details) {
             return runtime::Language::python;
         case ::proto::FunctionDetails::NATIVE:
             return runtime::Language::native;
+        case ::proto::FunctionDetails::JAVA:
+            return runtime::Language::java;
+        case ::proto::FunctionDetails::GO:
+            return runtime::Language::go;
         default:
             break;
     }
@@ -266,7 +270,12 @@ Result<> FunctionRunner::place_program(const ::proto::FunctionMetaData& meta, co
     }
     spec.package_path = (folder / file_name).string();
     spec.python = context_.python;
-    return context_.packages.store->place(slot.digest, spec.package_path);
+    WEFT_TRY_VOID(context_.packages.store->place(slot.digest, spec.package_path));
+    if (spec.language != runtime::Language::go) return {};
+    std::error_code error;
+    fs::permissions(spec.package_path, fs::perms::owner_exec, fs::perm_options::add, error);
+    if (error) return fail(ErrorCode::io, "Can't make ", spec.package_path, " a program: ", error.message());
+    return {};
 }
 
 Result<FunctionRunner::Slot> FunctionRunner::launch(std::int32_t id, const ::proto::FunctionMetaData& meta) {
@@ -279,6 +288,9 @@ Result<FunctionRunner::Slot> FunctionRunner::launch(std::int32_t id, const ::pro
     Slot slot;
     runtime::InstanceSpec spec;
     WEFT_TRY(spec.language, language_of(details));
+    if (spec.language == runtime::Language::java) {
+        WEFT_TRY(spec.java, runtime::find_java(context_.java));
+    }
     WEFT_TRY_VOID(place_program(meta, own, spec, slot));
     spec.function_details = details.SerializeAsString();
     spec.instance_id = id;

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "package/packages.h"
+#include "runtime/java_runtime.h"
 #include "security/client_security.h"
 #include "worker/deps.h"
 #include "worker/internal_topics.h"
@@ -45,6 +46,7 @@ struct RunnerContext {
     /// Brings a package of another worker into the store; empty: there are no others.
     std::function<Result<>(const std::string& digest, Deadline)> fetch_package = {};
     security::ClientSettings broker_security = {};  // who instances are towards the broker
+    runtime::JavaOptions java = {};  // what runs Java functions
 };
 
 /// What a runner does next; pure.

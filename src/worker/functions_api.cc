@@ -212,16 +212,16 @@ Result<> FunctionsApi::check_namespace(const model::FunctionName& name, Deadline
 }
 
 /// Checks and stores what was uploaded; the pin holds it until the metadata that names it is written.
-Result<std::optional<package::PackageStore::Pin>> FunctionsApi::store_package(const Upload& upload,
-                                                                              model::Runtime runtime,
-                                                                              ::proto::FunctionMetaData& meta,
-                                                                              Deadline deadline) {
+Result<std::optional<package::PackageStore::Pin>> FunctionsApi::store_package(
+    const Upload& upload, const model::FunctionConfig& config, ::proto::FunctionMetaData& meta,
+    Deadline deadline) {
     if (!upload.has_data) return std::nullopt;
     const std::string_view data = upload.program();
     std::string file_name = upload.file_name;
-    if (file_name.empty()) file_name = runtime == model::Runtime::python ? "function.py" : "function.so";
+    const model::Runtime runtime = *config.runtime;
+    if (file_name.empty()) file_name = default_file_name(runtime);
     WEFT_TRY_VOID(package::check_file_name(file_name));
-    WEFT_TRY_VOID(check_program(runtime, file_name, data));
+    WEFT_TRY_VOID(check_program(runtime, file_name, data, config.class_name.value_or("")));
     WEFT_TRY(auto pin, packages_.store->put(data));
     const auto kind = package::python_package_of(file_name);
     if (runtime == model::Runtime::python && *kind != package::PythonPackage::file) {
@@ -259,6 +259,7 @@ FunctionsApi::Answer FunctionsApi::create(const http::Request& request) {
     model::infer_missing(config);
     WEFT_TRY_VOID(model::validate(config));
     WEFT_TRY_VOID(model::refuse_unsupported(config));
+    if (*config.runtime == model::Runtime::java) WEFT_TRY_VOID(runtime::find_java(options_.java));
     if (!upload.has_data)
         return bad_request("Function Package is not provided (part data = nothing: upload the file)");
 
@@ -266,7 +267,7 @@ FunctionsApi::Answer FunctionsApi::create(const http::Request& request) {
     model::to_details(config, *meta->mutable_functiondetails());
     meta->set_createtime(wall_clock_ms());
     meta->set_version(0);
-    WEFT_TRY(const auto pin, store_package(upload, *config.runtime, *meta, request.deadline));
+    WEFT_TRY(const auto pin, store_package(upload, config, *meta, request.deadline));
     ControlPlane& plane = *config.runtime == model::Runtime::native ? native_plane_ : java_plane_;
     const std::string digest(digest_of(*meta));
     WEFT_TRY_VOID(plane.put(std::move(meta), request.deadline));
@@ -300,7 +301,7 @@ FunctionsApi::Answer FunctionsApi::update(const http::Request& request) {
     meta->clear_functiondetails();
     model::to_details(merged, *meta->mutable_functiondetails());
     meta->set_version(found.meta->version() + 1);
-    WEFT_TRY(const auto pin, store_package(upload, *merged.runtime, *meta, request.deadline));
+    WEFT_TRY(const auto pin, store_package(upload, merged, *meta, request.deadline));
     const std::string digest(digest_of(*meta));
     WEFT_TRY_VOID(found.plane->put(std::move(meta), request.deadline));
     kLog.info("function updated", {{"function", name.full()}, {"package", digest}});

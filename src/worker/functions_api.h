@@ -11,6 +11,7 @@
 #include "http/server.h"
 #include "model/function_details.h"
 #include "package/packages.h"
+#include "runtime/java_runtime.h"
 #include "worker/control_plane.h"
 #include "worker/function_runners.h"
 #include "worker/package_source.h"
@@ -30,6 +31,7 @@ struct ApiOptions {
     std::string cluster_name = "standalone";
     const WorkerMetrics* metrics = nullptr;  // outlives the API
     PackageUrlPolicy package_urls = {};
+    runtime::JavaOptions java = {};
 };
 
 /// Handlers run on the HTTP server's threads, several at once.
@@ -99,7 +101,7 @@ class FunctionsApi final {
     Result<std::int32_t> instance_of(const http::Request& request, const Found& found) const;
     Result<> check_namespace(const model::FunctionName& name, Deadline deadline);
     Result<std::optional<package::PackageStore::Pin>> store_package(const Upload& upload,
-                                                                    model::Runtime runtime,
+                                                                    const model::FunctionConfig& config,
                                                                     ::proto::FunctionMetaData& meta,
                                                                     Deadline deadline);
     Answer change_state(const http::Request& request, model::StateChange change);

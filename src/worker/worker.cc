@@ -233,6 +233,7 @@ void WorkerImpl::start(Endpoints endpoints) {
     api.cluster_name = options_.cluster_name;
     api.metrics = &metrics_;
     api.package_urls = options_.package_urls;
+    api.java = options_.java;
     const bool in_process = options_.broker == BrokerPlace::this_process && router_;
     running->admin =
         in_process ? make_in_process_admin(*router_) : make_http_admin(endpoints.web_url, *admin_security);
@@ -249,6 +250,7 @@ void WorkerImpl::start(Endpoints endpoints) {
                           endpoints.web_url,
                           &metrics_};
     context.broker_security = options_.broker_security;
+    context.java = options_.java;
     context.fetch_package = [running = running.get()](const std::string& digest, Deadline deadline) {
         return running->exchange->fetch(digest, deadline);
     };

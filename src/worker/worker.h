@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "runtime/java_runtime.h"
 #include "security/client_security.h"
 #include "worker/package_source.h"
 
@@ -42,6 +43,7 @@ struct WorkerOptions {
     std::string python = "python3";  // interpreter whose packages Python functions see
     // Indexes for the requirements of Python packages; empty: none, everything is offline.
     std::string python_dependency_repository, python_extra_dependency_repository;
+    runtime::JavaOptions java;                             // what runs Java functions
     std::string functions_namespace = "public/functions";  // where the internal topics live
     TopicWords topic_words;
     std::uint32_t instances_starting_max = 16;     // instances started at once

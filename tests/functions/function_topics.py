@@ -24,6 +24,12 @@ class Topics:
             self(name), "test", initial_position=pulsar.InitialPosition.Earliest, receiver_queue_size=10_000
         )
 
+    @staticmethod
+    def receive_until(consumer: pulsar.Consumer, wanted: bytes, patience_ms: int) -> None:
+        """Takes messages up to that one: others may come again, at least once is what was asked for."""
+        while consumer.receive(patience_ms).data() != wanted:
+            pass
+
     def send(self, name: str, numbers: range) -> None:
         failures: list[pulsar.Result] = []
 

@@ -8,13 +8,13 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from harness.broker import Address
+from harness.functions_rest import Worker
 
 
 class Functions:
     """Functions in public/default of one worker."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Worker) -> None:
         self._base = f"{address.admin_url}/admin/v3/functions/public/default"
 
     def create(self, name: str, package: Path, **config: Any) -> None:
@@ -22,8 +22,16 @@ class Functions:
         self.upload(name, package, **config)
         self.wait_until_running(name)
 
+    def wait_for(self, name: str, member: str, value: Any, timeout_seconds: float = 30) -> dict[str, Any]:
+        """Until that stands in the status, which is returned."""
+        deadline = time.monotonic() + timeout_seconds
+        while (status := self.status(name)).get(member) != value:
+            assert time.monotonic() < deadline, f"{name} has not {member} = {value}: {status}"
+            time.sleep(0.05)  # between two looks
+        return status
+
     def upload(self, name: str, package: Path, **config: Any) -> None:
-        kind = "py" if package.suffix == ".py" else "native"
+        kind = {".py": "py", ".jar": "jar", "": "go"}.get(package.suffix, "native")
         config |= {"tenant": "public", "namespace": "default", "name": name, kind: package.name}
         config.setdefault("subscriptionPosition", "Earliest")
         boundary = uuid.uuid4().hex
@@ -40,6 +48,10 @@ class Functions:
 
     def delete(self, name: str) -> None:
         self._call("DELETE", name)
+
+    def get(self, name: str) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(self._call("GET", name))
+        return answer
 
     def status(self, name: str) -> dict[str, Any]:
         """Of instance 0."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from client_table.drivers import cached, go_command, run
 from transcript import PROGRAM, Typed, normal
 
 from harness import locations
+from harness.built import built, go_program, run
 from harness.broker import Address
 
 HERE = Path(__file__).resolve().parent / "admin_clients"
@@ -171,19 +171,13 @@ def _java_program() -> list[str | Path]:
     def compile_into(folder: Path) -> None:
         run(["javac", "-nowarn", "-Xlint:none", "-d", folder, "-cp", jars, source])
 
-    classes = cached("java-admin-calls", [source], compile_into)
+    classes = built("java-admin-calls", [source], compile_into)
     jvm = ["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
     return ["java", *jvm, "-cp", f"{classes}{os.pathsep}{jars}", "AdminCalls"]
 
 
 def _go_program() -> list[str | Path]:
-    sources = [HERE / name for name in ("main.go", "go.mod", "go.sum")]
-
-    def build_into(folder: Path) -> None:
-        build = [go_command(folder), "build", "-buildvcs=false", "-o", folder / "admin-calls", "."]
-        run(build, cwd=HERE, GOTOOLCHAIN="local", CGO_ENABLED="0")
-
-    return [cached("go-admin-calls", sources, build_into) / "admin-calls"]
+    return [go_program("go-admin-calls", HERE)]
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,29 @@ TEST(FunctionDetails, comes_back_as_the_get_endpoint_shows_it) {
               R"("subscriptionPosition":"Latest"})");
 }
 
+TEST(FunctionDetails, a_window_function_stands_as_pulsars_executor_and_comes_back_as_itself) {
+    auto details = details_of(
+        R"({"tenant":"t","namespace":"n","name":"f","className":"a.B","jar":"a.jar","inputs":["a"],)"
+        R"("userConfig":{"k":1},"windowConfig":{"windowLengthCount":4}})");
+    EXPECT_EQ(details.classname(), "org.apache.pulsar.functions.windowing.WindowFunctionExecutor");
+    EXPECT_EQ(details.processingguarantees(), ::proto::MANUAL);
+    EXPECT_EQ(details.userconfig(),
+              R"({"__WINDOWCONFIGS__":{"actualWindowFunctionClassName":"a.B",)"
+              R"("processingGuarantees":"ATLEAST_ONCE","slidingIntervalCount":4,"windowLengthCount":4},)"
+              R"("k":1})");
+    const auto config = from_details(details);
+    EXPECT_EQ(config.class_name, "a.B");
+    EXPECT_EQ(config.processing_guarantees, ProcessingGuarantees::atleast_once);
+    EXPECT_EQ(config.user_config->text, R"({"k":1})");
+    EXPECT_EQ(config.window_config->window_length_count, 4);
+    EXPECT_TRUE(validate(config)) << validate(config).error().message;
+    ::proto::FunctionDetails again;
+    to_details(config, again);
+    EXPECT_EQ(again.userconfig(), details.userconfig());
+    details.set_userconfig(R"({"__WINDOWCONFIGS__":"nonsense"})");
+    EXPECT_FALSE(from_details(details).window_config);
+}
+
 TEST(FunctionDetails, what_came_back_passes_the_checks_and_converts_to_the_same) {
     const auto details = details_of(
         R"({"tenant":"t","namespace":"n","name":"f","native":"f.so","inputs":["a"],"retainOrdering":true,)"

@@ -87,6 +87,11 @@ TEST(Validation, answers_with_the_texts_of_pulsars_worker) {
         {R"("maxMessageRetries":1)", "Message retries not yet supported in python"},
         {R"("py":null,"go":"f","windowConfig":{"windowLengthCount":1})",
          "Windowing is not supported in Go function yet"},
+        {R"("py":null,"jar":"f.jar","className":null)", "Function class name is not provided."},
+        {R"("py":null,"jar":"f.jar","inputSpecs":{"x":{"schemaType":"JSON","serdeClassName":"S"}})",
+         "Only one of schemaType or serdeClassName should be set in inputSpec"},
+        {R"("py":null,"jar":"f.jar","outputSchemaType":"JSON","outputSerdeClassName":"S")",
+         "Only one of outputSchemaType or outputSerdeClassName should be set"},
         {R"("py":null,"go":"f","retainKeyOrdering":true)",
          "Retain Key Orderering not yet supported in Go function"},
         {R"("py":null,"native":"f.so","windowConfig":{"windowLengthCount":1},)"
@@ -177,16 +182,19 @@ const std::map<std::string, std::pair<std::string, std::string>> kRefused = {
     {"retainKeyOrdering", {R"("retainKeyOrdering":true)", R"("retainKeyOrdering":false)"}},
     {"batchBuilder", {R"("batchBuilder":"KEY_BASED")", R"("batchBuilder":"DEFAULT")"}},
     {"secrets", {R"("secrets":{"a":"b"})", R"("secrets":{})"}},
-    {"runtime", {R"("py":null,"jar":"a.jar")", R"("runtime":"PYTHON")"}},
     {"autoAck", {R"("autoAck":false)", R"("autoAck":true)"}},
     {"maxMessageRetries",
      {R"("py":null,"native":"a.so","maxMessageRetries":3)", R"("maxMessageRetries":-1)"}},
     {"deadLetterTopic", {"", R"("deadLetterTopic":"")"}},  // never alone: retries are refused first
-    {"resources",
-     {R"("resources":{"cpu":2})", R"("resources":{"cpu":1.0,"ram":1073741824,"disk":10737418240})"}},
+    {"resources", {R"("resources":{"disk":2})", R"("resources":{"cpu":2,"ram":1,"disk":10737418240})"}},
     {"windowConfig", {R"("py":null,"native":"a.so","windowConfig":{"windowLengthCount":1})", ""}},
-    {"jar", {"", ""}},  // runtime is refused first
-    {"go", {"", ""}},
+    {"producerConfig.maxPendingMessages",
+     {R"("py":null,"go":"f","producerConfig":{"maxPendingMessages":9})",
+      R"("producerConfig":{"maxPendingMessages":9})"}},
+    {"producerConfig.compressionType",
+     {R"("py":null,"go":"f","producerConfig":{"compressionType":"ZSTD"})",
+      R"("producerConfig":{"compressionType":"ZSTD"})"}},
+    {"timeoutMs", {R"("py":null,"jar":"a.jar","timeoutMs":999)", R"("timeoutMs":1)"}},
     {"functionType", {R"("functionType":"x")", R"("functionType":"")"}},
     {"runtimeFlags", {R"("runtimeFlags":"-X")", R"("runtimeFlags":"")"}},
     {"customRuntimeOptions", {R"("customRuntimeOptions":"{}")", R"("customRuntimeOptions":"")"}},
@@ -209,6 +217,23 @@ TEST(Support, refuses_what_is_not_served_by_field_value_and_cure) {
               "inputSpecs.schemaType = json (input x) is not supported by Weft yet: leave it out and use a "
               "serde class, "
               "or plain bytes");
+}
+
+TEST(Support, what_the_java_instance_does_by_itself_is_served_for_java) {
+    for (const char* members :
+         {R"("inputSpecs":{"x":{"schemaType":"json","consumerProperties":{"a":"b"},"receiverQueueSize":0}})",
+          R"("outputSchemaType":"avro")", R"("processingGuarantees":"MANUAL")", R"("autoAck":false)",
+          R"("retainKeyOrdering":true)", R"("maxMessageRetries":3,"deadLetterTopic":"d")",
+          R"("windowConfig":{"windowLengthCount":1})", R"("runtimeFlags":"-X")", R"("skipToLatest":true)",
+          R"("batchBuilder":"KEY_BASED")", R"("customSerdeInputs":{"x":"S"})"}) {
+        EXPECT_EQ(answer_to(str_cat(R"("py":null,"jar":"a.jar",)", members)), "ok") << members;
+    }
+    for (const char* members : {R"("topicsPattern":"a.*")", R"("secrets":{"a":"b"})",
+                                R"("processingGuarantees":"EFFECTIVELY_ONCE")",
+                                R"("customRuntimeOptions":"{}")", R"("customSchemaInputs":{"x":"{}"})"}) {
+        EXPECT_THAT(answer_to(str_cat(R"("py":null,"jar":"a.jar",)", members)),
+                    ::testing::HasSubstr(" is not supported by Weft yet: "));
+    }
 }
 
 TEST(Support, the_table_the_checks_and_these_cases_name_the_same_fields) {

@@ -429,7 +429,7 @@ TEST_F(WorkerTest, broken_requests_get_pulsars_answers) {
                 "400 There is currently no support windowing in python (windowConfig = given: leave it out)");
     EXPECT_EQ(answer(R"({"inputs":["in"],"className":"F"})"),
               "400 Function language runtime is either not set or cannot be determined (runtime = nothing: "
-              "use PYTHON (--py) or NATIVE (--native))");
+              "use JAVA (--jar), PYTHON (--py), GO (--go) or NATIVE (--native))");
     EXPECT_EQ(reason(call("POST", kPath + "f", "{}", "application/json")),
               "400 The request must be multipart/form-data with the parts functionConfig and data, it is "
               "application/json");
@@ -597,7 +597,10 @@ TEST_F(WorkerTest, functions_of_languages_that_it_does_not_run_say_so) {
                      metadata_record(MetadataChange::update, java, "other"));
     live();
     ASSERT_TRUE(life->settled("j"));
-    EXPECT_EQ(get(kPath + "j/0/status")["error"], "Weft doesn't run JAVA functions yet");
+    EXPECT_EQ(get(kPath + "j/0/status")["error"],
+              "runtime = JAVA can't be run by this worker: there is no java-instance.jar: unpack Apache "
+              "Pulsar and start with --pulsar-home DIRECTORY (or PULSAR_HOME), or give "
+              "functionRuntimeFactoryConfigs.javaInstanceJarLocation");
     EXPECT_EQ(call("DELETE", kPath + "j").status, 204);
 }
 

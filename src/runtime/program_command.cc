@@ -1,0 +1,185 @@
+#include "runtime/program_command.h"
+
+#include <google/protobuf/util/json_util.h>
+
+#include <nlohmann/json.hpp>
+
+#include "pulsar/one_broker.h"
+#include "wire/proto/Function.pb.h"
+
+// autoAck is deprecated in Pulsar's proto and still what its SDKs read.
+#pragma clang diagnostic ignored "-Wdeprecated-declarations"
+
+namespace weft::runtime {
+namespace {
+
+using ::proto::FunctionDetails;
+
+constexpr int kBufferedTuplesMax = 1024;
+constexpr int kPendingAsyncRequests = 1000;
+
+/// On one line, members that have their defaults left out, as Java prints it.
+Result<std::string> json_of(const google::protobuf::Message& message) {
+    std::string text;
+    const auto status = google::protobuf::util::MessageToJsonString(message, &text);
+    if (!status.ok())
+        return fail(ErrorCode::invalid_argument,
+                    "the function can't be written as JSON: ", std::string_view(status.message()));
+    return text;
+}
+
+/// What other programs than ours understand.
+std::string plain_service_url(std::string_view url) {
+    if (url.ends_with(pulsar::kOneBroker)) url.remove_suffix(pulsar::kOneBroker.size());
+    return std::string(url);
+}
+
+std::int64_t seconds_of(Duration duration) {
+    return std::chrono::duration_cast<std::chrono::seconds>(duration).count();
+}
+
+class Command {
+  public:
+    template <class... Words>
+    void add(const Words&... words) {
+        (list_.push_back(str_cat(words)), ...);
+    }
+    void add_all(const std::vector<std::string>& words) {
+        list_.insert(list_.end(), words.begin(), words.end());
+    }
+    std::vector<std::string> take() && { return std::move(list_); }
+
+  private:
+    std::vector<std::string> list_;
+};
+
+void add_jvm(Command& command, const InstanceSpec& spec, const FunctionDetails& details) {
+    const JavaSettings& java = spec.java;
+    const bool extra = !java.extra_dependencies.empty();
+    command.add(java.program, "-cp",
+                extra ? str_cat(java.instance_jar, ':', java.extra_dependencies, "/*") : java.instance_jar);
+    if (extra) command.add(str_cat("-Dpulsar.functions.extra.dependencies.dir=", java.extra_dependencies));
+    command.add(str_cat("-Dpulsar.functions.instance.classpath=", java.class_path));
+    // Of the two log configurations in the jar the one that writes to standard output, which is the worker's.
+    command.add("-Dlog4j.configurationFile=kubernetes_instance_log4j2.xml");
+    command.add(str_cat("-Dpulsar.function.log.dir=", spec.scratch_directory),
+                str_cat("-Dpulsar.function.log.file=", details.name(), '-', spec.instance_id));
+    for (const char* const netty : {"", "org.apache.pulsar.shade.", "io.grpc.netty.shaded."})
+        command.add(str_cat("-D", netty, "io.netty.tryReflectionSetAccessible=true"));
+    for (const char* const package : {"java.nio", "jdk.internal.misc", "java.util.zip"})
+        command.add("--add-opens", str_cat("java.base/", package, "=ALL-UNNAMED"));
+    command.add_all(java.arguments);
+    command.add_all(split_flags(details.runtimeflags()));
+    if (details.resources().ram() > 0) command.add(str_cat("-Xmx", details.resources().ram()));
+    command.add("org.apache.pulsar.functions.instance.JavaInstanceMain");
+}
+
+Result<std::vector<std::string>> java_command(const InstanceSpec& spec, const FunctionDetails& details,
+                                              InstancePorts ports) {
+    WEFT_TRY(const std::string json, json_of(details));
+    Command command;
+    add_jvm(command, spec, details);
+    command.add("--jar", spec.package_path);
+    command.add("--instance_id", spec.instance_id);
+    command.add("--function_id", spec.function_id);
+    command.add("--function_version", spec.function_version);
+    command.add("--function_details", str_cat('\'', json, '\''));  // the instance takes the quotes off
+    command.add("--pulsar_serviceurl", plain_service_url(spec.service_url));
+    command.add("--max_buffered_tuples", kBufferedTuplesMax);
+    command.add("--port", ports.control);
+    command.add("--metrics_port", ports.metrics);
+    command.add("--pending_async_requests", kPendingAsyncRequests);
+    command.add("--expected_healthcheck_interval", seconds_of(kHealthCheckExpected));
+    command.add("--secrets_provider", "org.apache.pulsar.functions.secretsprovider.ClearTextSecretsProvider");
+    command.add("--cluster_name", spec.cluster_name);
+    return std::move(command).take();
+}
+
+nlohmann::json go_source(const FunctionDetails& details) {
+    const auto& source = details.source();
+    nlohmann::json config{
+        {"subscriptionType", static_cast<int>(source.subscriptiontype())},
+        {"timeoutMs", source.timeoutms()},
+        {"subscriptionName", source.subscriptionname()},
+        {"cleanupSubscription", source.cleanupsubscription()},
+        {"subscriptionPosition", static_cast<int>(source.subscriptionposition())},
+    };
+    for (const auto& [topic, input] : source.inputspecs()) {
+        config["sourceInputSpecs"][topic] = json_of(input).value_or("{}");
+        config["sourceSpecsTopic"] = topic;
+        config["sourceSchemaType"] = input.schematype();
+        config["receiverQueueSize"] = input.receiverqueuesize().value();
+        config["regexPatternSubscription"] = input.isregexpattern();
+        config["isRegexPatternSubscription"] = input.isregexpattern();  // the name that the SDK reads
+    }
+    return config;
+}
+
+Result<std::vector<std::string>> go_command(const InstanceSpec& spec, const FunctionDetails& details,
+                                            InstancePorts ports) {
+    nlohmann::json config{
+        {"pulsarServiceURL", plain_service_url(spec.service_url)},
+        {"pulsarWebServiceUrl", spec.web_service_url},
+        {"instanceID", spec.instance_id},
+        {"funcID", spec.function_id},
+        {"funcVersion", spec.function_version},
+        {"maxBufTuples", kBufferedTuplesMax},
+        {"port", ports.control},
+        {"clusterName", spec.cluster_name},
+        {"killAfterIdleMs", 0},
+        {"expectedHealthCheckInterval", seconds_of(kHealthCheckExpected)},
+        {"tenant", details.tenant()},
+        {"nameSpace", details.namespace_()},
+        {"name", details.name()},
+        {"className", details.classname()},
+        {"logTopic", details.logtopic()},
+        {"processingGuarantees", static_cast<int>(details.processingguarantees())},
+        {"secretsMap", details.secretsmap()},
+        {"userConfig", details.userconfig()},
+        {"runtime", static_cast<int>(details.runtime())},
+        {"autoAck", details.autoack()},
+        {"parallelism", details.parallelism()},
+        {"sinkSpecsTopic", details.sink().topic()},
+        {"sinkSchemaType", details.sink().schematype()},
+        {"cpu", details.resources().cpu()},
+        {"ram", details.resources().ram()},
+        {"disk", details.resources().disk()},
+        {"metricsPort", ports.metrics},
+    };
+    config.update(go_source(details));
+    WEFT_TRY(config["functionDetails"], json_of(details));
+    Command command;
+    command.add(spec.package_path, "-instance-conf",
+                config.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    return std::move(command).take();
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> program_command(const InstanceSpec& spec, InstancePorts ports) {
+    FunctionDetails details;
+    if (!details.ParseFromString(spec.function_details))
+        return fail(ErrorCode::corrupt, "the instance's function details don't parse");
+    if (spec.language == Language::java) return java_command(spec, details, ports);
+    if (spec.language == Language::go) return go_command(spec, details, ports);
+    return fail(ErrorCode::not_supported, "only Java and Go functions are programs of their own");
+}
+
+std::vector<std::string> split_flags(std::string_view text) {
+    std::vector<std::string> flags;
+    std::string flag;
+    bool quoted = false;
+    for (const char c : text) {
+        if (c == '"') quoted = !quoted;
+        const bool blank = c == ' ' || c == '\t' || c == '\n' || c == '\r';
+        if (!blank || quoted) {
+            flag.push_back(c);
+        } else if (!flag.empty()) {
+            flags.push_back(std::exchange(flag, {}));
+        }
+    }
+    if (!flag.empty()) flags.push_back(std::move(flag));
+    return flags;
+}
+
+}  // namespace weft::runtime

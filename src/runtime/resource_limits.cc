@@ -1,0 +1,209 @@
+#include "runtime/resource_limits.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "model/function_config.h"
+#include "wire/proto/Function.pb.h"
+
+namespace weft::runtime {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kPeriodMicroseconds = 100'000;
+constexpr int kQuotaMicrosecondsMin = 1'000;  // the kernel takes no less
+constexpr std::string_view kPrefix = "weft-";
+
+/// One write, as cgroup files want it.
+bool write_file(const std::string& path, std::string_view text) {
+    const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return false;
+    const bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    close(fd);
+    return written;
+}
+
+bool has_word(std::string_view text, std::string_view word, std::string_view separators) {
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find_first_of(separators), text.size());
+        if (text.substr(0, end) == word) return true;
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return false;
+}
+
+std::string first_line(const std::string& path) {
+    std::ifstream file(path);
+    std::string line;
+    std::getline(file, line);
+    return line;
+}
+
+/// This process's folder below `mount`; its path is another's view in some containers.
+std::string folder_of(const std::string& mount, const std::string& path) {
+    std::error_code no;
+    const std::string whole = path == "/" ? mount : mount + path;
+    return fs::is_directory(whole, no) ? whole : mount;
+}
+
+/// The path of a line "4:cpu,cpuacct:/path" of /proc/self/cgroup; version 2 has no controllers in its own.
+std::string own_path(const CgroupPlace& place, std::string_view controller) {
+    std::ifstream file(place.own);
+    for (std::string line; std::getline(file, line);) {
+        const std::size_t first = line.find(':'), second = line.find(':', first + 1);
+        if (second == std::string::npos) continue;
+        const auto controllers = std::string_view(line).substr(first + 1, second - first - 1);
+        const bool found = controller.empty() ? controllers.empty() : has_word(controllers, controller, ",");
+        if (found) return line.substr(second + 1);
+    }
+    return "/";
+}
+
+/// The worker's folder of version 2 with both controllers for those below; empty: can't be had.
+std::string parent_v2(const CgroupPlace& place) {
+    const std::string own = folder_of(place.mounts, own_path(place, ""));
+    const std::string control = own + "/cgroup.subtree_control";
+    const auto has_both = [&] {
+        const std::string line = first_line(control);
+        return has_word(line, "cpu", " ") && has_word(line, "memory", " ");
+    };
+    if (own.ends_with("/weft-worker")) return fs::path(own).parent_path();  // moved there before
+    if (has_both() || (write_file(control, "+cpu +memory") && has_both())) return own;
+    // A group with processes in it gives no controllers to those below: the worker moves into one of its own.
+    const std::string worker = own + "/weft-worker";
+    std::error_code no;
+    fs::create_directory(worker, no);
+    if (!write_file(worker + "/cgroup.procs", "0")) return "";
+    return write_file(control, "+cpu +memory") && has_both() ? own : "";
+}
+
+std::string parent_v1(const CgroupPlace& place, const std::string& controller) {
+    const std::string mount = str_cat(place.mounts, '/', controller);
+    std::error_code no;
+    return fs::is_directory(mount, no) ? folder_of(mount, own_path(place, controller)) : "";
+}
+
+/// What workers that are gone have left.
+void sweep(const std::string& parent, const CgroupPlace& place) {
+    std::error_code no;
+    for (const auto& entry : fs::directory_iterator(parent, no)) {
+        const std::string name = entry.path().filename().string();
+        if (!name.starts_with(kPrefix)) continue;
+        const std::string pid = name.substr(kPrefix.size(), name.rfind('-') - kPrefix.size());
+        const bool is_number = !pid.empty() && pid.find_first_not_of("0123456789") == std::string::npos;
+        if (is_number && !fs::exists(str_cat(place.processes, '/', pid), no)) rmdir(entry.path().c_str());
+    }
+}
+
+std::string new_name() {
+    static std::atomic<std::uint64_t> last{0};
+    return str_cat(kPrefix, getpid(), '-', ++last);
+}
+
+}  // namespace
+
+ResourceLimits resource_limits_of(const InstanceSpec& spec) {
+    ::proto::FunctionDetails details;
+    details.ParseFromString(spec.function_details);
+    const auto& asked = details.resources();
+    ResourceLimits limits;
+    if (asked.cpu() > 0 && asked.cpu() != model::kCpuDefault) limits.cpu = asked.cpu();
+    limits.heap_only = spec.language == Language::java && asked.ram() > 0;
+    if (asked.ram() > 0 && (asked.ram() != model::kRamDefault || limits.heap_only))
+        limits.memory_bytes = asked.ram();
+    return limits;
+}
+
+ResourceGroup::ResourceGroup(ResourceLimits limits, CgroupPlace place)
+    : name_(new_name()), place_(std::move(place)) {
+    std::error_code no;
+    const bool limits_memory = limits.memory_bytes > 0 && !limits.heap_only;
+    is_v2_ = fs::exists(place_.mounts + "/cgroup.controllers", no);
+    const std::string both = (limits.cpu > 0 || limits_memory) && is_v2_ ? parent_v2(place_) : "";
+    if (limits.cpu > 0) limit_cpu(is_v2_ ? both : parent_v1(place_, "cpu"), limits.cpu);
+    if (limits_memory) limit_memory(is_v2_ ? both : parent_v1(place_, "memory"), limits.memory_bytes);
+    if (limits.heap_only) describe(str_cat("heap ", limits.memory_bytes, " bytes by -Xmx"));
+}
+
+void ResourceGroup::limit_cpu(const std::string& parent, double cores) {
+    const auto quota = std::max<std::int64_t>(std::llround(std::min(cores, 1e6) * kPeriodMicroseconds),
+                                              kQuotaMicrosecondsMin);
+    const bool done = is_v2_ ? limit(parent, "cpu.max", str_cat(quota, ' ', kPeriodMicroseconds))
+                             : limit(parent, "cpu.cfs_quota_us", str_cat(quota));
+    describe(str_cat("cpu ", cores, done ? by() : " is not limited: no cgroup can be written"));
+}
+
+void ResourceGroup::limit_memory(const std::string& parent, std::int64_t bytes) {
+    if (limit(parent, is_v2_ ? "memory.max" : "memory.limit_in_bytes", str_cat(bytes))) {
+        memory_folder_ = str_cat(parent, '/', name_);
+        return describe(str_cat("memory ", bytes, " bytes", by()));
+    }
+    data_bytes_max_ = bytes;
+    describe(str_cat("memory ", bytes, " bytes of data by RLIMIT_DATA, each process"));
+}
+
+std::string_view ResourceGroup::by() const { return is_v2_ ? " by cgroup v2" : " by cgroup v1"; }
+
+ResourceGroup::~ResourceGroup() {
+    for (const std::string& folder : folders_) rmdir(folder.c_str());
+}
+
+/// Makes the group below `parent` if it isn't there, and sets one limit.
+bool ResourceGroup::limit(const std::string& parent, const std::string& file, const std::string& value) {
+    if (parent.empty()) return false;
+    sweep(parent, place_);
+    const std::string folder = str_cat(parent, '/', name_);
+    const bool known = std::ranges::find(folders_, folder) != folders_.end();
+    std::error_code error;
+    if (!known && !fs::create_directory(folder, error)) return false;
+    if (!known) folders_.push_back(folder);
+    if (!write_file(str_cat(folder, '/', file), value)) return false;
+    if (!known) joined_by_.push_back(folder + "/cgroup.procs");
+    return true;
+}
+
+void ResourceGroup::describe(const std::string& what) {
+    str_append(description_, description_.empty() ? "" : ", ", what);
+}
+
+std::uint64_t ResourceGroup::memory_kills() const {
+    for (const char* const name : {"/memory.events", "/memory.oom_control"}) {
+        std::ifstream file(memory_folder_ + name);
+        for (std::string word; file >> word;) {
+            std::uint64_t count = 0;
+            if (word == "oom_kill" && file >> count) return count;
+        }
+    }
+    return 0;
+}
+
+bool ResourceGroup::ran_out_of_memory() {
+    if (memory_folder_.empty()) return false;
+    const std::uint64_t now = memory_kills();
+    return now > std::exchange(memory_kills_, now);
+}
+
+Result<> take_limits(const std::vector<std::string>& joined_by, std::int64_t data_bytes_max) {
+    for (const std::string& file : joined_by) {
+        if (write_file(file, "0")) continue;
+        return fail(ErrorCode::io, "can't limit the instance's resources: ", file, ": ",
+                    std::strerror(errno));
+    }
+    if (data_bytes_max <= 0) return {};
+    const auto bytes = static_cast<rlim_t>(data_bytes_max);
+    const rlimit limit{bytes, bytes};
+    if (setrlimit(RLIMIT_DATA, &limit) == 0) return {};
+    return fail(ErrorCode::io, "can't limit the instance's memory: ", std::strerror(errno));
+}
+
+}  // namespace weft::runtime

@@ -1,0 +1,71 @@
+#pragma once
+// What a function's `resources` allow its instance, and how that is enforced: by cgroups (version 2, else 1),
+// else by what a process can limit by itself.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "runtime/supervisor.h"
+
+namespace weft::runtime {
+
+struct ResourceLimits {
+    double cpu = 0;                 // cores; 0: no limit
+    std::int64_t memory_bytes = 0;  // 0: no limit
+    bool heap_only = false;         // memory_bytes is the JVM's -Xmx and no limit of ours
+    bool operator==(const ResourceLimits&) const = default;
+};
+
+/// Pulsar writes its defaults (1 core, 1 GiB) into every function: they ask for no limit. A Java function's
+/// ram is the size of its heap, as under Pulsar's worker.
+ResourceLimits resource_limits_of(const InstanceSpec& spec);
+
+/// Where a system has its cgroups; other values are for tests.
+struct CgroupPlace {
+    std::string mounts = "/sys/fs/cgroup";
+    std::string own = "/proc/self/cgroup";
+    std::string processes = "/proc";
+};
+
+/// The cgroups of one instance, whose processes come and go. Made below the worker's own; removed at the end
+/// if nobody is left in them, else by the next worker that makes some. One thread at a time.
+class ResourceGroup final {
+  public:
+    /// Does what can be done; description() says what couldn't.
+    explicit ResourceGroup(ResourceLimits limits, CgroupPlace place = {});
+    ~ResourceGroup();
+    ResourceGroup(const ResourceGroup&) = delete;
+    ResourceGroup& operator=(const ResourceGroup&) = delete;
+
+    /// Files into which a child writes 0 to belong to it.
+    const std::vector<std::string>& joined_by() const { return joined_by_; }
+    /// The child's own RLIMIT_DATA; 0: none.
+    std::int64_t data_bytes_max() const { return data_bytes_max_; }
+    /// "cpu 0.5 by cgroup v1, memory 268435456 bytes by cgroup v1"; empty: nothing was asked for.
+    const std::string& description() const { return description_; }
+    /// Whether the kernel has killed for memory since it was asked last.
+    bool ran_out_of_memory();
+
+  private:
+    void limit_cpu(const std::string& parent, double cores);
+    void limit_memory(const std::string& parent, std::int64_t bytes);
+    std::string_view by() const;
+    bool limit(const std::string& parent, const std::string& file, const std::string& value);
+    void describe(const std::string& what);
+    std::uint64_t memory_kills() const;
+
+    const std::string name_;
+    const CgroupPlace place_;
+    bool is_v2_ = false;
+    std::vector<std::string> folders_, joined_by_;
+    std::string memory_folder_;  // empty: no cgroup limits memory
+    std::uint64_t memory_kills_ = 0;
+    std::int64_t data_bytes_max_ = 0;
+    std::string description_;
+};
+
+/// In the child: joins the group. `io` says what failed.
+Result<> take_limits(const std::vector<std::string>& joined_by, std::int64_t data_bytes_max);
+
+}  // namespace weft::runtime

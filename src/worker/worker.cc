@@ -226,6 +226,7 @@ void WorkerImpl::start(Endpoints endpoints) {
     api.cluster_name = options_.cluster_name;
     api.metrics = &metrics_;
     api.package_urls = options_.package_urls;
+    api.peers = running->peers.get();
     const bool in_process = options_.broker == BrokerPlace::this_process && router_;
     running->admin = in_process ? make_in_process_admin(*router_) : make_http_admin(endpoints.web_url);
     running->pool = std::make_unique<JobPool>("weft-runner", options_.instances_starting_max);

@@ -40,6 +40,7 @@ struct World {
     testing::FakePeers peers;
     testing::FakeStarter starter;
     testing::FakeTrigger trigger;
+    std::map<std::string, std::string> named_packages;  // of the broker's package service
 };
 
 /// One life of a worker.
@@ -96,7 +97,14 @@ struct Life {
                                           nullptr,
                                           10s,
                                           1ms,
-                                          4ms}};
+                                          4ms,
+                                          {},
+                                          [this](const std::string& name, Deadline) -> Result<std::string> {
+                                              const auto found = world.named_packages.find(name);
+                                              if (found == world.named_packages.end())
+                                                  return fail(ErrorCode::not_found, name);
+                                              return found->second;
+                                          }}};
     ControlPlane java{options(TopicNames::of_java_workers("public/functions")), world.topics, world.admin,
                       world.peers, runners};
     ControlPlane native{options(TopicNames::of_weft_workers("public/functions")), world.topics, world.admin,

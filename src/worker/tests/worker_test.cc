@@ -465,6 +465,32 @@ TEST_F(WorkerTest, functions_of_languages_that_it_does_not_run_say_so) {
     EXPECT_EQ(call("DELETE", kPath + "j").status, 204);
 }
 
+TEST_F(WorkerTest, a_package_of_the_brokers_service_is_fetched_at_each_start) {
+    life.reset();
+    ::proto::FunctionMetaData meta;
+    auto& details = *meta.mutable_functiondetails();
+    details.set_tenant("public");
+    details.set_namespace_("default");
+    details.set_name("p");
+    details.set_parallelism(1);
+    details.set_runtime(::proto::FunctionDetails::PYTHON);
+    details.set_componenttype(::proto::FunctionDetails::FUNCTION);
+    meta.mutable_packagelocation()->set_packagepath("function://public/default/p@0");
+    meta.mutable_packagelocation()->set_originalfilename("p.py");
+    world.topics.put("persistent://public/functions/metadata",
+                     metadata_record(MetadataChange::update, meta, "java"));
+    world.named_packages["function://public/default/p@0"] = "def process(x): return x";
+    live();
+    ASSERT_TRUE(life->settled("p"));
+    EXPECT_THAT(world.starter.running(), ElementsAre("p:0"));
+    EXPECT_EQ(get(kPath + "p/status")["instances"][0]["status"]["packageDigest"],
+              package::sha256_hex("def process(x): return x"));
+    life->api.collect_packages();
+    EXPECT_EQ(world.packages(), 1U) << "held while it runs";
+    EXPECT_EQ(call("DELETE", kPath + "p").status, 204);
+    EXPECT_EQ(world.packages(), 0U);
+}
+
 TEST_F(WorkerTest, strange_names_stay_inside_the_instances_folder) {
     for (const std::string name : {"..", ".", "a%2Fb", "%2e%2e%2fx", "sp%20ace", "a:b", "%C3%A4"}) {
         const auto created = create(name);

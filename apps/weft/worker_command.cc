@@ -43,9 +43,8 @@ constexpr config::Option kOptions[] = {
     {.names = "--reschedule-after",
      .value = "milliseconds",
      .help = "How long a worker of the cluster that is gone may take to come back to its instances, before "
-             "this one, where it leads, gives them to others.",
-     .type = Type::integer,
-     .fallback = "2000"},
+             "this one, where it leads, gives them to others. Default: rescheduleTimeoutMs, or 2000",
+     .type = Type::integer},
     {.names = "--bind", .value = "address", .help = "Address to listen on.", .fallback = "127.0.0.1"},
     kPythonOption,
     kPythonRepositoryOption,

@@ -49,6 +49,7 @@ class Reading {
         WEFT_TRY_VOID(take_function_options(arguments_, start_.options));
         WEFT_TRY_VOID(take_topics());
         WEFT_TRY_VOID(take_runtime());
+        WEFT_TRY_VOID(take_cluster());
         return std::move(start_.options);
     }
 
@@ -196,14 +197,34 @@ class Reading {
         rules.patterns = settings_.list(rules.patterns_key);
     }
 
+    /// Pulsar's own defaults stand for Weft's, which are shorter: a file that came with Pulsar says nothing.
+    Result<std::optional<std::int64_t>> milliseconds(std::string_view key, std::int64_t pulsars,
+                                                     std::int64_t least, std::int64_t most) const {
+        const auto given = settings_.integer(key);
+        if (!given || *given == 0 || *given == pulsars) return std::nullopt;
+        if (*given < least || *given > most)
+            return settings_.refuse(key, str_cat("give ", least, " to ", most, " milliseconds"));
+        return given;
+    }
+
     Result<> take_cluster() {
-        constexpr std::int64_t kMillisecondsMax = 24LL * 3600 * 1000;
-        const std::int64_t grace = arguments_.integer("--reschedule-after");
-        if (grace < 0 || grace > kMillisecondsMax) {
-            return fail(ErrorCode::invalid_argument, "--reschedule-after ", grace, ": give 0 to ",
-                        kMillisecondsMax, " milliseconds");
+        constexpr std::int64_t kHour = 3'600'000, kDay = 24 * kHour, kYearSeconds = 31'536'000;
+        WEFT_TRY(const auto look, milliseconds("failureCheckFreqMs", 30'000, 50, kHour));
+        if (look) start_.options.look_every = std::chrono::milliseconds(*look);
+        WEFT_TRY(const auto grace, milliseconds("rescheduleTimeoutMs", 60'000, 1, kDay));
+        if (grace) start_.options.reschedule_after = std::chrono::milliseconds(*grace);
+        if (arguments_.has("--reschedule-after")) {
+            const std::int64_t given = arguments_.integer("--reschedule-after");
+            if (given < 0 || given > kDay) {
+                return fail(ErrorCode::invalid_argument, "--reschedule-after ", given, ": give 0 to ", kDay,
+                            " milliseconds");
+            }
+            start_.options.reschedule_after = std::chrono::milliseconds(given);
         }
-        start_.options.reschedule_after = std::chrono::milliseconds(grace);
+        const std::int64_t rebalance = settings_.integer("rebalanceCheckFreqSec").value_or(0);
+        if (rebalance > kYearSeconds)
+            return settings_.refuse("rebalanceCheckFreqSec", str_cat("give at most ", kYearSeconds));
+        if (rebalance > 0) start_.options.rebalance_every = std::chrono::seconds(rebalance);
         return {};
     }
 
@@ -269,6 +290,9 @@ std::string effective_config(const WorkerStart& start, const config::Settings& s
         {"functionMetadataTopicName", options.topic_words.metadata},
         {"clusterCoordinationTopicName", options.topic_words.coordinate},
         {"functionAssignmentTopicName", options.topic_words.assignments},
+        {"failureCheckFreqMs", str_cat(options.look_every / 1ms)},
+        {"rescheduleTimeoutMs", str_cat(options.reschedule_after.value_or(2s) / 1ms)},
+        {"rebalanceCheckFreqSec", str_cat(options.rebalance_every / 1s)},
         {"downloadDirectory", options.data_dir.native()},
         {"functionRuntimeFactoryClassName",
          str_cat(kRuntimes, threads ? "thread.ThreadRuntimeFactory" : "process.ProcessRuntimeFactory")},

@@ -179,7 +179,8 @@ std::string function_status_json(const std::vector<InstanceStatus>& instances, m
 
 std::string instance_stats_json(const ::proto::MetricsData& metrics) { return text_of(stats_data(metrics)); }
 
-std::string function_stats_json(const std::vector<InstanceMetrics>& instances) {
+std::string function_stats_json(const std::vector<InstanceMetrics>& instances,
+                                const std::vector<SilentInstance>& silent) {
     Totals total, minute;
     MeanLatency latency, minute_latency;
     std::int64_t last_invocation = 0;
@@ -198,6 +199,11 @@ std::string function_stats_json(const std::vector<InstanceMetrics>& instances) {
     stats["1min"] = minute.members();
     stats["lastInvocation"] = number_or_null(last_invocation);
     stats["instances"] = std::move(list);
+    for (const auto& instance : silent) {
+        stats["notAnswered"].push_back({{"instanceId", instance.instance_id},
+                                        {"workerId", instance.worker_id},
+                                        {"error", instance.why}});
+    }
     return text_of(stats);
 }
 

@@ -33,8 +33,15 @@ std::string function_status_json(const std::vector<InstanceStatus>& instances,
                                  model::ComponentType type = model::ComponentType::function);
 /// FunctionInstanceStatsData: nulls are kept; a latency or time of 0 is null.
 std::string instance_stats_json(const ::proto::MetricsData& metrics);
-/// Sums over the instances; the average of the averages; the latest invocation.
-std::string function_stats_json(const std::vector<InstanceMetrics>& instances);
+/// An instance of which nothing is known.
+struct SilentInstance {
+    std::int32_t instance_id = 0;
+    std::string worker_id, why;
+};
+/// Sums over the instances; the average of the averages; the latest invocation. Whose workers were `silent`
+/// stands in a member of Weft's own, and in no sum.
+std::string function_stats_json(const std::vector<InstanceMetrics>& instances,
+                                const std::vector<SilentInstance>& silent = {});
 
 /// ["a","b"] and {"worker":["t/n/f:0"]}.
 std::string strings_json(const std::vector<std::string>& texts);

@@ -6,6 +6,7 @@
 #include "http/client.h"
 #include "model/function_details.h"
 #include "wire/proto/Function.pb.h"
+#include "worker/detail/requests.h"
 #include "worker/functions_api.h"
 
 namespace weft::worker {
@@ -29,9 +30,7 @@ FunctionsApi::Answer to_leader(const ControlPlane& plane, const std::string& own
     WEFT_TRY(const auto seen, plane.participants(deadline));
     const Member* const leader = seen.find(seen.leader);
     if (!leader || leader->worker_id == own_id) return fail(ErrorCode::unavailable, kLeaderNotReady);
-    http::Response response{307, "", "", {}};
-    response.headers["Location"] = leader->url() + path;
-    return response;
+    return redirect_to(*leader, path);
 }
 
 std::string drain_path(const std::string& worker) {

@@ -74,13 +74,13 @@ Workforce ControlPlane::workforce() {
     for (const auto& member : roster_.members) present.insert(member.worker_id);
     const std::lock_guard lock(mutex_);
     std::set<std::string> holders;
-    for (const auto& [id, count] : assignments_.holders()) holders.insert(id);
+    for (const auto& [id, held] : assignments_.holders()) holders.insert(id);
     std::set<std::string> takers = present;
     std::erase_if(takers, [this](const auto& id) { return is_drained(id); });
     for (const auto& id : takers.empty() ? present : takers) {  // those that are left have to do
         const Member* const member = roster_.find(id);
         const auto held = assignments_.holders().find(id);
-        force.takers[id] = {held == assignments_.holders().end() ? 0 : held->second,
+        force.takers[id] = {held == assignments_.holders().end() ? 0 : held->second.weight,
                             !member || member->is_weft};
     }
     force.waited_for = absences_.waited_for(holders, present, options_.now(), options_.reschedule_after);

@@ -10,6 +10,7 @@ namespace {
 constexpr std::string_view kNotInitialized =
     "Function worker service is not done initializing. Please try again in a little while.";
 constexpr std::string_view kUpload = "data:file! path:text!";
+constexpr std::string_view kWhose = "instances";  // `local`: between workers
 
 using Api = std::function<FunctionsApi*()>;
 using Method = FunctionsApi::Answer (FunctionsApi::*)(const http::Request&);
@@ -56,7 +57,7 @@ void add_component(RouteTable& table, const Api& api, const std::string& prefix,
     table.add("GET", one, {.summary = "The configuration"}, by(api, &FunctionsApi::get));
     table.add("GET", prefix + "/{tenant}/{namespace}", {.summary = "The names in a namespace"},
               by(api, &FunctionsApi::list));
-    table.add("GET", one + "/status", {.summary = "The status of all instances"},
+    table.add("GET", one + "/status", {.summary = "The status of all instances", .query = kWhose},
               by(api, &FunctionsApi::status));
     table.add("GET", instance + "/status", {.summary = "The status of one instance"},
               by(api, &FunctionsApi::instance_status));
@@ -65,7 +66,10 @@ void add_component(RouteTable& table, const Api& api, const std::string& prefix,
                   by(api, &FunctionsApi::start));
         table.add("POST", whose + "/stop", {.summary = "Stop, and stay stopped", .status = 204},
                   by(api, &FunctionsApi::stop));
-        table.add("POST", whose + "/restart", {.summary = "Stop and start again", .status = 204},
+        table.add("POST", whose + "/restart",
+                  {.summary = "Stop and start again",
+                   .query = whose == one ? kWhose : std::string_view(),
+                   .status = 204},
                   by(api, &FunctionsApi::restart));
     }
 }
@@ -73,7 +77,7 @@ void add_component(RouteTable& table, const Api& api, const std::string& prefix,
 void add_functions(RouteTable& table, const Api& api) {
     const std::string all = "/admin/v3/functions", one = all + "/{tenant}/{namespace}/{name}";
     add_component(table, api, all, "functionConfig:json! data:file url:text updateOptions:json");
-    table.add("GET", one + "/stats", {.summary = "What all instances have counted"},
+    table.add("GET", one + "/stats", {.summary = "What all instances have counted", .query = kWhose},
               by(api, &FunctionsApi::stats));
     table.add("GET", one + "/{instanceId}/stats", {.summary = "What one instance has counted"},
               by(api, &FunctionsApi::instance_stats));

@@ -47,6 +47,9 @@ struct RunnerContext {
     std::function<Result<>(const std::string& digest, Deadline)> fetch_package = {};
     security::ClientSettings broker_security = {};  // who instances are towards the broker
     runtime::JavaOptions java = {};  // what runs Java functions
+    /// The bytes of a package of the broker's package service, where Pulsar's own workers keep what is
+    /// uploaded to them: "function://tenant/namespace/name@version".
+    std::function<Result<std::string>(const std::string& name, Deadline)> fetch_named = {};
 };
 
 /// What a runner does next; pure.
@@ -66,8 +69,6 @@ struct RunnerPlan {
 };
 RunnerPlan plan_instances(const RunnerState& state);
 
-/// How the metadata names a package that this worker keeps: "weft-package://<digest>".
-inline constexpr std::string_view kPackageScheme = "weft-package://";
 /// The digest in there; empty: another worker keeps it.
 std::string_view digest_of(const ::proto::FunctionMetaData& meta);
 
@@ -103,6 +104,7 @@ class FunctionRunner final
         std::shared_ptr<runtime::Supervisor>
             supervisor;  // shared with status() calls that are under way; null: not running
         std::shared_ptr<const package::Environment> environment;  // held while it runs; null: needs none
+        std::shared_ptr<package::PackageStore::Pin> pin;  // of a package that no metadata names by its digest
         std::string fingerprint, digest;
         std::string error;
         Duration backoff{};
@@ -129,6 +131,7 @@ class FunctionRunner final
     Result<Slot> launch(std::int32_t id, const ::proto::FunctionMetaData& meta);
     Result<> place_program(const ::proto::FunctionMetaData& meta, const std::filesystem::path& folder,
                            runtime::InstanceSpec& spec, Slot& slot) const;
+    Result<> bring_named_package(const std::string& name, Slot& slot) const;
     void clean_up();
     Result<> delete_subscriptions(const ::proto::FunctionMetaData& meta);
     std::filesystem::path folder() const;

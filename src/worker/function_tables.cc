@@ -3,6 +3,8 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
+#include <algorithm>
+
 #include "model/function_details.h"
 #include "wire/proto/Function.pb.h"
 
@@ -46,17 +48,28 @@ MetaPtr MetadataTable::find(const model::FunctionName& name) const {
     return found == functions_.end() ? nullptr : found->second;
 }
 
+std::uint64_t weight_of(const ::proto::FunctionMetaData& meta) {
+    constexpr double kThousandths = 1000, kGibibyte = 1ULL << 30U;
+    const auto& resources = meta.functiondetails().resources();
+    const double cpu = resources.cpu() > 0 ? resources.cpu() : 1;
+    const double ram = resources.ram() > 0 ? static_cast<double>(resources.ram()) / kGibibyte : 1;
+    return static_cast<std::uint64_t>(std::clamp(std::max(cpu, ram) * kThousandths, 1.0, double{kWeightMax}));
+}
+
 void AssignmentTable::apply(const AssignmentEvent& event) {
     InstanceAssignments& instances = functions_[event.key.function];
     const auto found = instances.find(event.key.instance_id);
     if (found != instances.end()) {
-        const auto counted = instances_of_worker_.find(found->second.worker_id);
-        if (--counted->second == 0) instances_of_worker_.erase(counted);
+        const auto held = held_by_worker_.find(found->second.worker_id);
+        held->second.weight -= weight_of(*found->second.meta);
+        if (--held->second.instances == 0) held_by_worker_.erase(held);
         instances.erase(found);
     }
     if (!event.worker_id.empty()) {
         instances[event.key.instance_id] = {event.worker_id, event.meta};
-        ++instances_of_worker_[event.worker_id];
+        Held& held = held_by_worker_[event.worker_id];
+        ++held.instances;
+        held.weight += weight_of(*event.meta);
     }
     if (instances.empty()) functions_.erase(event.key.function);
 }

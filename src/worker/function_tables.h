@@ -28,6 +28,11 @@ class MetadataTable {
     std::map<model::FunctionName, MetaPtr> functions_;
 };
 
+/// What an instance weighs in scheduling: its cpu or its ram, whichever is the larger part of an ordinary
+/// one's (1 core, 1 GiB: what Pulsar fills in, and what stands for none), in thousandths.
+std::uint64_t weight_of(const ::proto::FunctionMetaData& meta);
+inline constexpr std::uint64_t kWeightMax = 1'000'000;
+
 struct AssignedInstance {
     std::string worker_id;
     MetaPtr meta;  // as written in the assignment
@@ -40,12 +45,17 @@ class AssignmentTable {
     void apply(const AssignmentEvent& event);
     const InstanceAssignments& of(const model::FunctionName& name) const;  // empty: none
     const std::map<model::FunctionName, InstanceAssignments>& all() const { return functions_; }
-    /// The workers that have instances, and how many.
-    const std::map<std::string, std::size_t>& holders() const { return instances_of_worker_; }
+    /// The workers that have instances, and what these weigh.
+    struct Held {
+        std::size_t instances = 0;
+        std::uint64_t weight = 0;
+        bool operator==(const Held&) const = default;
+    };
+    const std::map<std::string, Held>& holders() const { return held_by_worker_; }
 
   private:
     std::map<model::FunctionName, InstanceAssignments> functions_;
-    std::map<std::string, std::size_t> instances_of_worker_;
+    std::map<std::string, Held> held_by_worker_;
 };
 
 /// The instances of a function that are meant to run on a worker. What is assigned for an earlier life of the

@@ -32,7 +32,11 @@ struct ApiOptions {
     const WorkerMetrics* metrics = nullptr;  // outlives the API
     PackageUrlPolicy package_urls = {};
     runtime::JavaOptions java = {};
+    WorkerPeers* peers = nullptr;  // outlives the API; null: there are no other workers to ask
 };
+
+struct StatusReport;
+struct StatsReport;
 
 /// Handlers run on the HTTP server's threads, several at once.
 class FunctionsApi final {
@@ -97,7 +101,17 @@ class FunctionsApi final {
     Found look_up(const model::FunctionName& name) const;
     Result<Found> find_function(const http::Request& request) const;
     /// Of every instance that is assigned, in the order of their ids.
-    std::vector<::proto::FunctionStatus> statuses_of(const Found& found, Deadline deadline) const;
+    std::vector<StatusReport> statuses_of(const http::Request& request, const Found& found) const;
+    std::vector<StatsReport> stats_of(const http::Request& request, const Found& found) const;
+    InstanceAssignments assigned_in(const http::Request& request, const Found& found) const;
+    struct Asked;
+    void ask_owners(const http::Request& request, const Found& found, const Asked& asked) const;
+    void ask_worker(const http::Request& request, const Member& worker, const std::vector<std::size_t>& which,
+                    const Asked& asked, Deadline deadline) const;
+    Duration patience_with(const http::Request& request) const;
+    Result<std::optional<http::Response>> to_owner(const http::Request& request, const Found& found,
+                                                   const std::string& worker) const;
+    Result<> restart_all(const http::Request& request, const Found& found);
     Result<std::int32_t> instance_of(const http::Request& request, const Found& found) const;
     Result<> check_namespace(const model::FunctionName& name, Deadline deadline);
     Result<std::optional<package::PackageStore::Pin>> store_package(const Upload& upload,

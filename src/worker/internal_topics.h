@@ -21,6 +21,9 @@ namespace weft::worker {
 /// One version of a function; shared by the tables and the instances that run it, never changed.
 using MetaPtr = std::shared_ptr<const ::proto::FunctionMetaData>;
 
+/// How the metadata names a package that Weft workers keep: "weft-package://<digest>".
+inline constexpr std::string_view kPackageScheme = "weft-package://";
+
 /// Full names of the three topics of one control plane, below "persistent://<functions namespace>/".
 struct TopicNames {
     std::string metadata, assignments, coordinate;

@@ -2,7 +2,7 @@
 
 #include "model/details_json.h"
 #include "wire/proto/Function.pb.h"
-#include "wire/proto/InstanceCommunication.pb.h"
+#include "worker/detail/reports.h"
 #include "worker/detail/requests.h"
 #include "worker/functions_api.h"
 
@@ -16,20 +16,25 @@ FunctionsApi::Answer FunctionsApi::legacy_get(const http::Request& request) {
 FunctionsApi::Answer FunctionsApi::legacy_status(const http::Request& request) {
     WEFT_TRY(const Found found, find_function(request));
     ::proto::FunctionStatusList list;
-    for (auto& status : statuses_of(found, request.deadline))
-        *list.add_functionstatuslist() = std::move(status);
+    for (auto& report : statuses_of(request, found))
+        *list.add_functionstatuslist() = std::move(report.status);
     return http::Response::json(model::to_protobuf_json(list));
 }
 
 FunctionsApi::Answer FunctionsApi::legacy_instance_status(const http::Request& request) {
     WEFT_TRY(const Found found, find_function(request));
     WEFT_TRY(const auto id, instance_of(request, found));
-    for (const auto& status : statuses_of(found, request.deadline)) {
-        if (status.instanceid() == std::to_string(id))
-            return http::Response::json(model::to_protobuf_json(status));
-    }
+    const auto assigned = found.plane->assignments_of(name_in(request));
     ::proto::FunctionStatus status;
-    status.set_failureexception("Function has not been scheduled");
+    if (const auto instance = assigned.find(id); instance != assigned.end()) {
+        WEFT_TRY(const auto elsewhere, to_owner(request, found, instance->second.worker_id));
+        if (elsewhere) return *elsewhere;
+        if (const auto runner = runners_.find(name_in(request)))
+            runner->status(id, status, request.deadline.at_most(options_.status_patience));
+        status.set_workerid(options_.worker_id);
+    } else {
+        status.set_failureexception("Function has not been scheduled");
+    }
     status.set_instanceid(std::to_string(id));
     return http::Response::json(model::to_protobuf_json(status));
 }

@@ -28,4 +28,8 @@ class PackageExchange final {
     const std::function<std::vector<Member>(Deadline)> others_;
 };
 
+/// A package of the package service of the broker at `web_url`: "function://tenant/namespace/name@version".
+Result<std::string> fetch_from_service(const std::string& web_url, const std::string& name,
+                                       Deadline deadline);
+
 }  // namespace weft::worker

@@ -29,6 +29,13 @@ bool wants_java_worker(const MetaPtr& meta) {
     return runtime == Details::JAVA || runtime == Details::GO;
 }
 
+/// Whether a worker can't run it, and another one may: Weft's run no Java and Go functions, and Pulsar's own
+/// can't fetch what a Weft worker keeps.
+bool is_out_of_place(const MetaPtr& meta, const Workforce::Worker& worker) {
+    return worker.is_weft ? wants_java_worker(meta)
+                          : meta->packagelocation().packagepath().starts_with(kPackageScheme);
+}
+
 using Counts = std::map<std::string, std::size_t>;
 
 std::size_t count_in(const Counts& counts, const std::string& worker) {
@@ -46,11 +53,10 @@ Workforce::Worker* choose(const model::FunctionName& name, const MetaPtr& meta, 
         chosen = found->first;
         return &found->second;
     }
-    const bool java = wants_java_worker(meta);
     Workforce::Worker* best = nullptr;
-    std::tuple<bool, std::size_t, std::size_t> best_rank;
+    std::tuple<bool, std::uint64_t, std::size_t> best_rank;
     for (auto& [id, worker] : takers) {
-        const std::tuple rank{java && worker.is_weft, worker.instances, count_in(own, id)};
+        const std::tuple rank{is_out_of_place(meta, worker), worker.load, count_in(own, id)};
         if (best && best_rank <= rank) continue;
         best = &worker;
         best_rank = rank;
@@ -62,6 +68,7 @@ Workforce::Worker* choose(const model::FunctionName& name, const MetaPtr& meta, 
 struct Instance {
     model::InstanceKey key;
     MetaPtr meta;
+    std::uint64_t weight = 0;
 };
 
 /// State of plan_rebalance.
@@ -71,8 +78,10 @@ class Balance {
         for (const auto& [name, instances] : all) {
             for (const auto& [id, assigned] : instances) {
                 ++own_[name][assigned.worker_id];
-                if (!is_pinned(name) && id >= 0)
-                    movable_[assigned.worker_id].push_back({{name, id}, assigned.meta});
+                if (!is_pinned(name) && id >= 0) {
+                    movable_[assigned.worker_id].push_back(
+                        {{name, id}, assigned.meta, weight_of(*assigned.meta)});
+                }
             }
         }
     }
@@ -85,25 +94,26 @@ class Balance {
   private:
     /// From the most loaded worker that has something another can take; false: nothing more to gain.
     bool move_one() {
-        std::vector<std::pair<std::size_t, std::string>> by_load;
-        for (const auto& [id, worker] : workforce_.takers) by_load.emplace_back(worker.instances, id);
+        std::vector<std::pair<std::uint64_t, std::string>> by_load;
+        for (const auto& [id, worker] : workforce_.takers) by_load.emplace_back(worker.load, id);
         std::ranges::sort(by_load);
         for (const auto& source : by_load | std::views::reverse) {
             for (const auto& target : by_load) {
-                if (source.first < target.first + 2) break;
-                if (move(source.second, target.second)) return true;
+                if (source.first <= target.first) break;
+                if (move(source.second, target.second, source.first - target.first)) return true;
             }
         }
         return false;
     }
-    bool move(const std::string& from, const std::string& to) {
+    /// One that weighs less than the `gap` between the two, of a function that the other has few of.
+    bool move(const std::string& from, const std::string& to, std::uint64_t gap) {
         auto& candidates = movable_[from];
-        const bool to_weft = workforce_.takers.at(to).is_weft;
-        const bool from_weft = workforce_.takers.at(from).is_weft;
+        const auto &here = workforce_.takers.at(from), &there = workforce_.takers.at(to);
         auto best = candidates.end();
         std::size_t best_count = 0;
         for (auto it = candidates.begin(); it != candidates.end(); ++it) {
-            if (to_weft && !from_weft && wants_java_worker(it->meta)) continue;
+            if (it->weight >= gap) continue;
+            if (is_out_of_place(it->meta, there) && !is_out_of_place(it->meta, here)) continue;
             const std::size_t count = count_in(own_[it->key.function], to);
             if (best != candidates.end() && count >= best_count) continue;
             best = it;
@@ -113,8 +123,8 @@ class Balance {
         if (best == candidates.end()) return false;
         ++own_[best->key.function][to];
         --own_[best->key.function][from];
-        --workforce_.takers.at(from).instances;
-        ++workforce_.takers.at(to).instances;
+        workforce_.takers.at(from).load -= best->weight;
+        workforce_.takers.at(to).load += best->weight;
         moves_.push_back({best->key, to, best->meta});
         candidates.erase(best);
         return true;
@@ -152,7 +162,7 @@ std::vector<AssignmentEvent> plan_assignments(const model::FunctionName& name, c
         }
         Workforce::Worker* const chosen = choose(name, meta, own, workforce, worker);
         if (!chosen) continue;  // nobody to run it
-        ++chosen->instances;
+        chosen->load += weight_of(*meta);
         ++own[worker];
         changes.push_back({{name, id}, std::move(worker), meta});
     }

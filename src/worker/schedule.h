@@ -13,7 +13,7 @@ namespace weft::worker {
 /// The workers as the scheduler sees them.
 struct Workforce {
     struct Worker {
-        std::size_t instances = 0;  // counted up and down as they are planned
+        std::uint64_t load = 0;  // of its instances, see weight_of(); counted up and down as they are planned
         bool is_weft = true;
     };
     std::map<std::string, Worker> takers;  // who instances may go to
@@ -29,8 +29,9 @@ std::vector<AssignmentEvent> plan_assignments(const model::FunctionName& name, c
 
 using Assignments = std::map<model::FunctionName, InstanceAssignments>;
 
-/// The moves, no more than needed, after which no taker has two instances more than another (that could take
-/// them). Each instance moves once at most.
+/// The moves, each from a worker to one that is less loaded also with the instance on it, after which there
+/// are no more such (with instances of one weight: no taker has two more than another that could take them).
+/// Each instance moves once at most.
 std::vector<AssignmentEvent> plan_rebalance(const Assignments& all, Workforce workforce);
 
 }  // namespace weft::worker

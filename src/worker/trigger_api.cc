@@ -4,8 +4,8 @@
 
 #include "model/function_details.h"
 #include "wire/proto/Function.pb.h"
-#include "wire/proto/InstanceCommunication.pb.h"
 #include "wire/topic_name.h"
+#include "worker/detail/reports.h"
 #include "worker/functions_api.h"
 
 namespace weft::worker {
@@ -74,12 +74,7 @@ FunctionsApi::Answer FunctionsApi::trigger(const http::Request& request) {
     const Deadline deadline = request.deadline.at_most(options_.trigger_patience);
     // Without an instance that has subscribed, the message might go past the function.
     bool ready = false;
-    for (const auto& [id, instance] : found.plane->assignments_of(name)) {
-        ::proto::FunctionStatus status;
-        if (const auto runner = runners_.find(name))
-            runner->status(id, status, deadline.at_most(options_.status_patience));
-        ready = ready || status.running();
-    }
+    for (const auto& report : statuses_of(request, found)) ready = ready || report.status.running();
     if (!ready)
         return fail(ErrorCode::invalid_argument, "Function in trigger function is not ready (", name.full(),
                     " has no running instance: start it, or try again)");

@@ -234,6 +234,7 @@ void WorkerImpl::start(Endpoints endpoints) {
     api.metrics = &metrics_;
     api.package_urls = options_.package_urls;
     api.java = options_.java;
+    api.peers = running->peers.get();
     const bool in_process = options_.broker == BrokerPlace::this_process && router_;
     running->admin =
         in_process ? make_in_process_admin(*router_) : make_http_admin(endpoints.web_url, *admin_security);
@@ -253,6 +254,9 @@ void WorkerImpl::start(Endpoints endpoints) {
     context.java = options_.java;
     context.fetch_package = [running = running.get()](const std::string& digest, Deadline deadline) {
         return running->exchange->fetch(digest, deadline);
+    };
+    context.fetch_named = [url = endpoints.web_url](const std::string& name, Deadline deadline) {
+        return fetch_from_service(url, name, deadline);
     };
     running->runners = std::make_unique<FunctionRunners>(std::move(context));
     running->java_plane = make_plane(*running, false, api);

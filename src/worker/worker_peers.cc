@@ -11,9 +11,10 @@ namespace {
 // Texts of Pulsar's worker that say that nothing was done.
 constexpr std::string_view kNotLeader = "Leader not yet ready. Please retry again";
 constexpr std::string_view kNotInitialized = "Function worker service is not done initializing";
+constexpr std::uint64_t kAnswerBytesMax = 64U << 20;  // of JSON: a thousand instances with ten stacks each
 
 /// The answer's body, or its error under the code of its status.
-Result<std::string> ask(const http::ClientRequest& request, Deadline deadline) {
+Result<std::string> body_of(const http::ClientRequest& request, Deadline deadline) {
     auto answer = http::fetch(request, deadline);
     if (!answer) return std::unexpected(std::move(answer).error().context(request.url));
     if (answer->status / 100 == 2) return std::move(answer->body);
@@ -34,7 +35,7 @@ class HttpPeers final : public WorkerPeers {
                               http::url_encode(name.ns), '/', http::url_encode(name.name));
         request.headers["Content-Type"] = parts.content_type();
         request.body = parts.finish();
-        auto asked = ask(request, deadline);
+        auto asked = body_of(request, deadline);
         if (asked) return {};
         Error error = std::move(asked).error();
         // Of what may have happened nothing is said to be sure.
@@ -45,19 +46,21 @@ class HttpPeers final : public WorkerPeers {
         return std::unexpected(std::move(error));
     }
 
-    Result<> order(const Member& leader, const std::string& path, Deadline deadline) override {
+    Result<std::string> ask(const Member& worker, std::string_view method, const std::string& path,
+                            Deadline deadline) override {
         http::ClientRequest request;
-        request.method = "PUT";
-        request.url = leader.url() + path;
-        WEFT_TRY_VOID(ask(request, deadline));
-        return {};
+        request.method = method;
+        request.url = worker.url() + path;
+        request.answer_bytes_max = kAnswerBytesMax;
+        if (method != "GET") request.headers["Content-Type"] = "application/json";  // a Java worker insists
+        return body_of(request, deadline);
     }
 
     Result<std::string> package(const Member& worker, const std::string& digest, Deadline deadline) override {
         http::ClientRequest request;
         request.url = str_cat(worker.url(), "/admin/v3/functions/download?path=",
                               http::url_encode(str_cat("weft-package://", digest)));
-        return ask(request, deadline);
+        return body_of(request, deadline);
     }
 };
 

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -19,8 +20,15 @@ class WorkerPeers {
     /// `unknown_outcome` if it didn't answer.
     virtual Result<> write(const Member& leader, MetadataChange change, const ::proto::FunctionMetaData& meta,
                            Deadline deadline) = 0;
-    /// A PUT without a body: what a leader is asked to do.
-    virtual Result<> order(const Member& leader, const std::string& path, Deadline deadline) = 0;
+    /// What it answers to a request without a body. Where it gave no answer at all, the message begins with
+    /// its address.
+    virtual Result<std::string> ask(const Member& worker, std::string_view method, const std::string& path,
+                                    Deadline deadline) = 0;
+    /// A PUT: what a leader is asked to do.
+    Result<> order(const Member& leader, const std::string& path, Deadline deadline) {
+        WEFT_TRY_VOID(ask(leader, "PUT", path, deadline));
+        return {};
+    }
     /// The bytes of a package that a Weft worker keeps.
     virtual Result<std::string> package(const Member& worker, const std::string& digest,
                                         Deadline deadline) = 0;

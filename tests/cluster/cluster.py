@@ -1,15 +1,15 @@
-"""Three `weft worker` on one broker, and messages through their functions."""
+"""Several `weft worker` on one broker, and messages through their functions."""
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import pulsar
 
-from harness.broker import get_json
-from harness.weft_standalone import WeftStandalone, WeftWorker
+from harness.broker import Broker, get_json
+from harness.weft_standalone import WeftWorker
 
 FUNCTION = "def exclaim(text):\n    return text + '!'\n"
 PATIENCE_SECONDS = 60
@@ -32,14 +32,27 @@ def until(what: str, ask: Callable[[], object]) -> None:
 
 
 class Cluster:
-    def __init__(self, folder: Path, broker: WeftStandalone, stack: ExitStack) -> None:
+    """Workers `names`. `options`: what all of them are started with besides. `places`: for each its address, and the words
+    that start it there."""
+
+    def __init__(
+        self,
+        folder: Path,
+        broker: Broker,
+        stack: ExitStack,
+        names: Sequence[str] = ("one", "two", "three"),
+        options: Sequence[str | Path] = (),
+        places: Mapping[str, tuple[str, list[str]]] | None = None,
+    ) -> None:
         self.broker = broker
         self.workers: dict[str, WeftWorker] = {}
-        for name in ("one", "two", "three"):
-            options = ["--worker-id", name, "--worker-hostname", "127.0.0.1", "--python", sys.executable]
-            options += ["--service-url", broker.address.service_url, "--admin-url", broker.address.admin_url]
-            self.workers[name] = stack.enter_context(WeftWorker(folder / name, options))
-        until("all are members", lambda: all(len(self.members(name)) == 3 for name in self.workers))
+        for name in names:
+            address, before = (places or {}).get(name, ("127.0.0.1", []))
+            own = ["--worker-id", name, "--worker-hostname", address, "--bind", address, "--python", sys.executable]
+            own += ["--service-url", broker.address.service_url, "--admin-url", broker.address.admin_url]
+            own += ["--data-dir", str(folder / name / "data"), "--worker-port", "0"]
+            self.workers[name] = stack.enter_context(WeftWorker(folder / name, [*own, *options], before=before))
+        until("all are members", lambda: all(len(self.members(name)) == len(names) for name in self.workers))
 
     def get(self, name: str, path: str) -> object:
         return get_json(f"{self.workers[name].admin_url}/admin/v2/worker/{path}")

@@ -80,6 +80,19 @@ def test_the_shipped_worker_file_has_nothing_to_say(tmp_path: Path) -> None:
     assert "\nworkerPort: 6750  # " in told
 
 
+def test_pulsars_own_timers_stand_for_wefts_and_others_are_honoured(tmp_path: Path) -> None:
+    conf = tmp_path / "functions_worker.yml"
+    seen = []
+    for milliseconds in ("30000", "700"):
+        conf.write_text(f"failureCheckFreqMs: {milliseconds}\nrescheduleTimeoutMs: 60000\nrebalanceCheckFreqSec: 60\n")
+        _, told = weft("worker", "-c", conf, "--print-config")
+        seen += [line for line in told.splitlines() if line.startswith(("failure", "reschedule", "rebalance"))]
+    assert seen[:2] == ["failureCheckFreqMs: 500", "rescheduleTimeoutMs: 2000"]
+    assert seen[3].startswith("failureCheckFreqMs: 700  # ") and seen[5].startswith("rebalanceCheckFreqSec: 60  # ")
+    _, told = weft("worker", "-c", conf, "--print-config", "--reschedule-after", "60000")
+    assert "\nrescheduleTimeoutMs: 60000" in told
+
+
 @pytest.mark.parametrize("name", ["standalone.conf", "broker.conf"])
 def test_the_table_has_every_key_of_the_shipped_files(name: str) -> None:
     rows = rows_of("standalone-conf.md")
@@ -137,6 +150,10 @@ def test_the_environment_stands_over_the_file_and_options_over_both(tmp_path: Pa
         ("pulsarWebServiceUrl: ftp://x:1", "pulsarWebServiceUrl = ftp://x:1: give http://host:port"),
         ("functionMetadataTopicName: a/b", "functionMetadataTopicName = a/b: give the topic's own name"),
         ("functionRuntimeFactoryClassName: a.b.KubernetesRuntimeFactory", "functionRuntimeFactoryClassName = a.b"),
+        ("failureCheckFreqMs: 5", "failureCheckFreqMs = 5: give 50 to 3600000 milliseconds"),
+        ("rescheduleTimeoutMs: -1", "rescheduleTimeoutMs = -1: give 1 to 86400000 milliseconds"),
+        ("rebalanceCheckFreqSec: 40000000", "rebalanceCheckFreqSec = 40000000: give at most 31536000"),
+        ("schedulerClassName: a.B", "schedulerClassName = a.B: the one scheduler"),
         ("maxHttpServerConnections: 0", "maxHttpServerConnections = 0: give 1 to"),
         ("- a", "no map of settings"),
     ],

@@ -43,27 +43,51 @@ class FunctionsRest:
                 config["name"] = f"{config['name']}-again"
 
     def _create(self, config: Config, program: Path) -> None:
+        self._upload("POST", config, program)
+
+    def update(self, config: Config, program: Path | None = None) -> None:
+        """Changes the members of `config`, and the program if there is one."""
+        self._upload("PUT", config, program)
+
+    def _upload(self, method: str, config: Config, program: Path | None) -> None:
         boundary = uuid.uuid4().hex
-        parts = [
-            ('name="functionConfig"\r\nContent-Type: application/json', json.dumps(config).encode()),
-            (
-                f'name="data"; filename="{program.name}"\r\nContent-Type: application/octet-stream',
-                program.read_bytes(),
-            ),
-        ]
+        parts = [('name="functionConfig"\r\nContent-Type: application/json', json.dumps(config).encode())]
+        if program is not None:
+            head = f'name="data"; filename="{program.name}"\r\nContent-Type: application/octet-stream'
+            parts.append((head, program.read_bytes()))
         body = b"".join(
             f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode() + content + b"\r\n"
             for head, content in parts
         )
         body += f"--{boundary}--\r\n".encode()
         headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
-        self._send(urllib.request.Request(self._url(config), body, headers, method="POST"))
+        self._send(urllib.request.Request(self._url(config), body, headers, method=method))
+
+    def post(self, config: Config, verb: str) -> None:
+        """start, stop or restart"""
+        headers = {"Content-Type": "application/json"}  # a Java worker insists
+        self._send(urllib.request.Request(f"{self._url(config)}/{verb}", b"", headers, method="POST"))
+
+    def get(self, config: Config) -> dict[str, object]:
+        answer = get_json(self._url(config))
+        assert isinstance(answer, dict)
+        return answer
+
+    def names(self, namespace: str = "public/default") -> list[str]:
+        answer = get_json(f"{self._root}/{namespace}")
+        assert isinstance(answer, list)
+        return answer
 
     def delete(self, config: Config) -> None:
         self._send(urllib.request.Request(self._url(config), method="DELETE"))
 
     def status(self, config: Config) -> dict[str, object]:
         answer = get_json(f"{self._url(config)}/status")
+        assert isinstance(answer, dict)
+        return answer
+
+    def stats(self, config: Config) -> dict[str, object]:
+        answer = get_json(f"{self._url(config)}/stats")
         assert isinstance(answer, dict)
         return answer
 

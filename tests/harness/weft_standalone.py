@@ -111,17 +111,26 @@ class WeftWorker:
 
     admin_url: str
 
-    def __init__(self, directory: Path, options: Sequence[str | Path], *, wait_until_ready: bool = True) -> None:
-        """Takes a free port and the folder `data`; with a file (-c) what that says."""
+    def __init__(
+        self,
+        directory: Path,
+        options: Sequence[str | Path],
+        *,
+        wait_until_ready: bool = True,
+        before: Sequence[str] = (),
+    ) -> None:
+        """Takes a free port and the folder `data`; with a file (-c) or a --data-dir what they say. `before`: words of a command that
+        runs it somewhere else."""
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
+        self._before = list(before)
         self._options = [str(option) for option in options]
         self.start(wait_until_ready=wait_until_ready)
 
     def start(self, *, wait_until_ready: bool = True) -> None:
         """Also again, after stop() or kill()."""
-        command: list[str | Path] = [locations.weft_binary(), "worker"]
-        if "-c" not in self._options:
+        command: list[str | Path] = [*self._before, locations.weft_binary(), "worker"]
+        if "-c" not in self._options and "--data-dir" not in self._options:
             command += ["--data-dir", self._directory / "data", "--worker-port", "0"]
         self._child = ChildProcess(command + self._options, self._directory / "worker.log", stdout_pipe=True)
         if wait_until_ready:

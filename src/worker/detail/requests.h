@@ -8,6 +8,7 @@
 #include "http/server.h"
 #include "model/function_details.h"
 #include "model/function_name.h"
+#include "worker/participants.h"
 
 namespace weft::worker {
 
@@ -52,6 +53,19 @@ inline std::string_view config_part_in(const http::Request& request) {
 
 /// A part of a request as it may stand in a message.
 inline std::string_view shown(std::string_view text) { return text.substr(0, 200); }
+
+/// Weft's own question, of one worker to another: only of the instances that run on the one who is asked.
+inline bool asks_this_worker_only(const http::Request& request) {
+    const auto asked = request.query.find("instances");
+    return asked != request.query.end() && asked->second == "local";
+}
+
+/// 307 to the same path elsewhere.
+inline http::Response redirect_to(const Member& member, const std::string& path) {
+    http::Response response{307, "", "", {}};
+    response.headers["Location"] = member.url() + path;
+    return response;
+}
 
 inline bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == text.npos; }
 

@@ -55,12 +55,15 @@ class FakeTopics final : public InternalTopics {
         return member;
     }
 
-    /// What the broker's stats say.
+    /// What the broker's stats say. Those whose names begin with "java" are Pulsar's own.
     Participants stats_of(const std::string& topic) {
         const std::lock_guard lock(mutex_);
         Participants found;
         for (const Member* member : members_[topic]) {
-            if (auto parsed = parse_participant(member->participant)) found.members.push_back(*parsed);
+            if (auto parsed = parse_participant(member->participant)) {
+                parsed->is_weft = !parsed->worker_id.starts_with("java");
+                found.members.push_back(*parsed);
+            }
         }
         if (leader_ && !found.members.empty()) found.leader = found.members.front().worker_id;
         return found;
@@ -298,12 +301,17 @@ class FakePeers final : public WorkerPeers {
     using Write =
         std::function<Result<>(const Member&, MetadataChange, const ::proto::FunctionMetaData&, Deadline)>;
     using Order = std::function<Result<>(const Member&, const std::string& path, Deadline)>;
+    using Ask = std::function<Result<std::string>(const Member&, const std::string& request)>;
     Result<> write(const Member& leader, MetadataChange change, const ::proto::FunctionMetaData& meta,
                    Deadline deadline) override {
         return on_write ? on_write(leader, change, meta, deadline) : nobody();
     }
-    Result<> order(const Member& leader, const std::string& path, Deadline deadline) override {
-        return on_order ? on_order(leader, path, deadline) : nobody();
+    Result<std::string> ask(const Member& worker, std::string_view method, const std::string& path,
+                            Deadline deadline) override {
+        if (method != "PUT") return on_ask ? on_ask(worker, str_cat(method, ' ', path)) : nobody();
+        if (!on_order) return nobody();
+        WEFT_TRY_VOID(on_order(worker, path, deadline));
+        return "";
     }
     Result<std::string> package(const Member&, const std::string& digest, Deadline) override {
         const auto found = packages.find(digest);
@@ -313,6 +321,7 @@ class FakePeers final : public WorkerPeers {
 
     Write on_write;
     Order on_order;
+    Ask on_ask;  // "GET /path"
     std::map<std::string, std::string> packages;
 
   private:

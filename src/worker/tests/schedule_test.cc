@@ -80,11 +80,23 @@ TEST(Schedule, java_functions_go_to_workers_that_run_them) {
     Workforce weft{{{"weft", {0, true}}}, {}};
     EXPECT_THAT(shown(plan_assignments(named("j"), java, {}, weft)), ElementsAre("j:0=weft", "j:1=weft"))
         << "its status says why it doesn't run";
-    Workforce all{{{"java", {4, false}}, {"weft", {0, true}}}, {}};
+    Workforce all{{{"java", {4000, false}}, {"weft", {0, true}}}, {}};
     Assignments assigned;
     for (int id = 0; id < 2; ++id) assigned[named("j")][id] = {"java", java};
     for (int id = 0; id < 2; ++id) assigned[named("p")][id] = {"java", meta_of("p", 2)};
     EXPECT_THAT(shown(plan_rebalance(assigned, all)), ElementsAre("p:0=weft", "p:1=weft"));
+}
+
+TEST(Schedule, what_a_weft_worker_keeps_goes_to_weft_workers) {
+    const auto kept = std::make_shared<::proto::FunctionMetaData>(*meta_of("k", 2));
+    kept->mutable_packagelocation()->set_packagepath("weft-package://abc");
+    Workforce mixed{{{"java", {0, false}}, {"weft", {5000, true}}}, {}};
+    EXPECT_THAT(shown(plan_assignments(named("k"), kept, {}, mixed)), ElementsAre("k:0=weft", "k:1=weft"));
+    Workforce java{{{"java", {0, false}}}, {}};
+    EXPECT_THAT(shown(plan_assignments(named("k"), kept, {}, java)), ElementsAre("k:0=java", "k:1=java"));
+    Workforce uneven{{{"java", {0, false}}, {"weft", {2000, true}}}, {}};
+    EXPECT_THAT(plan_rebalance({{named("k"), {{0, {"weft", kept}}, {1, {"weft", kept}}}}}, uneven),
+                IsEmpty());
 }
 
 TEST(Schedule, heartbeat_functions_run_on_their_own_worker_only) {
@@ -95,13 +107,48 @@ TEST(Schedule, heartbeat_functions_run_on_their_own_worker_only) {
     EXPECT_THAT(plan_assignments(name, meta_of("b", 1), {}, without), IsEmpty());
 }
 
+MetaPtr heavy(const std::string& name, double cpu, std::uint64_t ram_gib) {
+    auto meta = std::make_shared<::proto::FunctionMetaData>(*meta_of(name, 1));
+    meta->mutable_functiondetails()->mutable_resources()->set_cpu(cpu);
+    meta->mutable_functiondetails()->mutable_resources()->set_ram(static_cast<std::int64_t>(ram_gib << 30U));
+    return meta;
+}
+
+TEST(Schedule, an_instance_weighs_the_larger_part_of_its_cpu_and_ram) {
+    EXPECT_EQ(weight_of(*meta_of("f", 1)), 1000U) << "nothing asked for: an ordinary one";
+    EXPECT_EQ(weight_of(*heavy("f", 1, 1)), 1000U);
+    EXPECT_EQ(weight_of(*heavy("f", 4, 2)), 4000U);
+    EXPECT_EQ(weight_of(*heavy("f", 0.5, 8)), 8000U);
+    EXPECT_EQ(weight_of(*heavy("f", 1e300, 1)), kWeightMax);
+    Workforce force{{{"a", {0}}, {"b", {0}}}, {}};
+    EXPECT_THAT(shown(plan_assignments(named("big"), heavy("big", 3, 1), {}, force)), ElementsAre("big:0=a"));
+    EXPECT_THAT(shown(plan_assignments(named("f"), meta_of("f", 4), {}, force)),
+                ElementsAre("f:0=b", "f:1=b", "f:2=b", "f:3=a"));
+}
+
+TEST(Rebalance, counts_weight_and_not_heads) {
+    Assignments all;
+    all[named("big")][0] = {"a", heavy("big", 3, 1)};
+    for (int f = 0; f < 4; ++f) all[named(str_cat("f", f))][0] = {"a", meta_of(str_cat("f", f), 1)};
+    Workforce force{{{"a", {7000}}, {"b", {0}}}, {}};
+    const auto moves = plan_rebalance(all, force);
+    std::uint64_t moved = 0;
+    for (const auto& move : moves) moved += weight_of(*move.meta);
+    EXPECT_TRUE(moved == 3000 || moved == 4000) << moved;
+    Workforce even{{{"a", {3000}}, {"b", {3000}}}, {}};
+    Assignments three;
+    three[named("big")][0] = {"a", heavy("big", 3, 1)};
+    for (int f = 0; f < 3; ++f) three[named(str_cat("f", f))][0] = {"b", meta_of(str_cat("f", f), 1)};
+    EXPECT_THAT(plan_rebalance(three, even), IsEmpty());
+}
+
 TEST(Rebalance, a_joining_worker_gets_its_share_and_no_more_moves) {
     Assignments all;
     for (int f = 0; f < 20; ++f) {
         const std::string name = str_cat("f", f);
         for (int id = 0; id < 3; ++id) all[named(name)][id] = {id % 2 == 0 ? "a" : "b", meta_of(name, 3)};
     }
-    Workforce force{{{"a", {40}}, {"b", {20}}, {"c", {0}}}, {}};
+    Workforce force{{{"a", {40'000}}, {"b", {20'000}}, {"c", {0}}}, {}};
     const auto moves = plan_rebalance(all, force);
     EXPECT_EQ(moves.size(), 20U);
     for (const auto& move : moves) EXPECT_EQ(move.worker_id, "c");
@@ -122,24 +169,25 @@ TEST(Rebalance, ends_in_balance_with_the_least_moves_whatever_the_start) {
             for (int id = 0; id < parallelism; ++id, ++total) {
                 const std::string worker = str_cat("w", random() % static_cast<unsigned>(workers));
                 all[named(name)][id] = {worker, meta_of(name, parallelism)};
-                ++force.takers.at(worker).instances;
+                force.takers.at(worker).load += 1000;
             }
         }
         const std::size_t share = total / static_cast<std::size_t>(workers);
         std::size_t over = 0, over_by_one = 0, under = 0;
         for (const auto& [id, worker] : force.takers) {
-            over += worker.instances > share + 1 ? worker.instances - share - 1 : 0;
-            over_by_one += worker.instances > share ? worker.instances - share : 0;
-            under += worker.instances < share ? share - worker.instances : 0;
+            const std::size_t instances = worker.load / 1000;
+            over += instances > share + 1 ? instances - share - 1 : 0;
+            over_by_one += instances > share ? instances - share : 0;
+            under += instances < share ? share - instances : 0;
         }
         const auto moves = plan_rebalance(all, force);
         for (const auto& move : moves) {
-            --force.takers.at(all[move.key.function][move.key.instance_id].worker_id).instances;
-            ++force.takers.at(move.worker_id).instances;
+            force.takers.at(all[move.key.function][move.key.instance_id].worker_id).load -= 1000;
+            force.takers.at(move.worker_id).load += 1000;
         }
         for (const auto& [id, worker] : force.takers) {
-            EXPECT_GE(worker.instances, share);
-            EXPECT_LE(worker.instances, share + 1);
+            EXPECT_GE(worker.load / 1000, share);
+            EXPECT_LE(worker.load / 1000, share + 1);
         }
         EXPECT_EQ(moves.size(), std::max(over, under)) << "round " << round << ", at most " << over_by_one;
     }

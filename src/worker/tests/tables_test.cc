@@ -188,7 +188,7 @@ TEST(MetadataTable, a_write_that_means_an_earlier_life_is_out_of_date) {
 }
 
 TEST(Assignments, new_instances_go_to_the_least_loaded_worker) {
-    Workforce load{{{"a", {2}}, {"b", {0}}}, {}};
+    Workforce load{{{"a", {2000}}, {"b", {0}}}, {}};
     EXPECT_THAT(shown(plan_assignments(kF, meta_of("f", 0, 4), {}, load)),
                 ElementsAre("0=b", "1=b", "2=a", "3=b"));
 }
@@ -227,7 +227,7 @@ TEST(Assignments, the_table_counts_load) {
     table.apply({{kF, 0}, "a", meta});
     table.apply({{kF, 1}, "b", meta});
     table.apply({{kF, 1}, "a", meta});
-    EXPECT_EQ(table.holders(), (std::map<std::string, std::size_t>{{"a", 2}}));
+    EXPECT_EQ(table.holders(), (std::map<std::string, AssignmentTable::Held>{{"a", {2, 2000}}}));
     table.apply({{kF, 0}, "", nullptr});
     table.apply({{kF, 1}, "", nullptr});
     table.apply({{kF, 1}, "", nullptr});

@@ -2,155 +2,19 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
-#include <filesystem>
-#include <nlohmann/json.hpp>
 #include <thread>
 
-#include "http/client.h"
-#include "http/server.h"
-#include "worker/functions_api.h"
-#include "worker/testing/fake_world.h"
+#include "worker/testing/worker_life.h"
 
 namespace weft::worker {
 namespace {
 
-namespace fs = std::filesystem;
-using nlohmann::json;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
 using Outcome = testing::FakeTopics::Outcome;
-
-constexpr Duration kPatience = 20s;
-const std::string kWorker = "c-standalone-fw-localhost-8080";
-const std::string kPath = "/admin/v3/functions/public/default/";
-
-/// What stays when a worker ends: the broker and the disk.
-struct World {
-    World() {
-        std::string pattern = (fs::temp_directory_path() / "weft-worker-XXXXXX").string();
-        folder = ::mkdtemp(pattern.data());
-    }
-    ~World() { fs::remove_all(folder); }
-    std::size_t packages() const {
-        const fs::directory_iterator all(folder / "packages");
-        return static_cast<std::size_t>(std::distance(begin(all), end(all)));
-    }
-
-    fs::path folder;
-    testing::FakeTopics topics;
-    testing::FakeAdmin admin{topics};
-    testing::FakePeers peers;
-    testing::FakeStarter starter;
-    testing::FakeTrigger trigger;
-};
-
-/// One life of a worker.
-struct Life {
-    explicit Life(World& w)
-        : world(w),
-          packages(std::move(*package::Packages::open({world.folder, "/usr/bin/python3", "", "", 0}))) {
-        for (ControlPlane* plane : {&java, &native}) plane->start();
-        add_function_routes(router, [this] { return &api; });
-    }
-    ~Life() {
-        java.stop();
-        native.stop();
-        runners.shut_down(Deadline::after(kPatience));
-        pool.stop();
-    }
-    static PlaneOptions options(TopicNames topics) {
-        PlaneOptions plane;
-        plane.label = "test";
-        plane.topics = std::move(topics);
-        plane.worker_id = kWorker;
-        plane.participant = kWorker + ":localhost:8080";
-        plane.tenant = "public";
-        plane.ns = "functions";
-        plane.backoff_min = 1ms;
-        plane.backoff_max = 5ms;
-        plane.leader_patience = 20ms;
-        plane.reschedule_after = 0s;
-        return plane;
-    }
-    bool ready() const {
-        return java.wait_until_leader(Deadline::after(kPatience)) &&
-               native.wait_until_leader(Deadline::after(kPatience));
-    }
-    bool settled(const std::string& name) const {
-        const auto runner = runners.find({"public", "default", name});
-        return !runner || runner->wait_settled(Deadline::after(kPatience));
-    }
-
-    World& world;
-    http::Router router;
-    package::Packages packages;
-    JobPool pool{"test", 4};
-    FunctionRunners runners{RunnerContext{pool, world.starter, world.admin, packages,
-                                          world.folder / "instances", kWorker, "standalone", "python3",
-                                          "pulsar://x:1", "http://x:2", nullptr, 10s, 1ms, 4ms}};
-    ControlPlane java{options(TopicNames::of_java_workers("public/functions")), world.topics, world.admin,
-                      world.peers, runners};
-    ControlPlane native{options(TopicNames::of_weft_workers("public/functions")), world.topics, world.admin,
-                        world.peers, runners};
-    FunctionsApi api{{kWorker, "localhost", 8080, kPatience, 5s, 1ms, kPatience, &world.trigger},
-                     java,
-                     native,
-                     runners,
-                     packages,
-                     world.admin};
-};
-
-class WorkerTest : public ::testing::Test {
-  protected:
-    void live() {
-        life.reset();
-        life.emplace(world);
-        ASSERT_TRUE(life->ready());
-    }
-    void SetUp() override { live(); }
-
-    http::Response call(const std::string& method, const std::string& path, std::string body = "",
-                        const std::string& type = "") {
-        http::Request request;
-        request.method = method;
-        request.path = request.raw_path = path;
-        request.body = std::move(body);
-        if (!type.empty()) request.headers["content-type"] = type;
-        request.deadline = Deadline::after(kPatience);
-        return life->router.handle(request);
-    }
-    http::Response upload(const std::string& method, const std::string& name, const std::string& config,
-                          const std::optional<std::string>& file = "def process(x): return x",
-                          const std::string& file_name = "f.py") {
-        http::MultipartBuilder parts;
-        if (!config.empty()) parts.add("functionConfig", "application/json", config);
-        if (file) parts.add("data", "application/octet-stream", *file, file_name);
-        const std::string type = parts.content_type();
-        return call(method, kPath + name, parts.finish(), type);
-    }
-    http::Response create(const std::string& name, const std::string& extra = "") {
-        return upload("POST", name, config_with(extra));
-    }
-    static std::string config_with(const std::string& extra) {
-        return R"({"className":"f.F","inputs":["in"],"output":"out","py":"f.py")" + extra + "}";
-    }
-    static std::string reason(const http::Response& response) {
-        const auto body = json::parse(response.body, nullptr, false);
-        return body.is_object() ? str_cat(response.status, " ", body.value("reason", ""))
-                                : str_cat(response.status);
-    }
-    json get(const std::string& path) { return json::parse(call("GET", path).body, nullptr, false); }
-    std::vector<Record> log(const std::string& topic) {
-        return world.topics.log("persistent://public/functions/" + topic);
-    }
-
-    World world;
-    std::optional<Life> life;
-};
 
 std::string shared_library() {
     std::string elf(
@@ -602,6 +466,32 @@ TEST_F(WorkerTest, functions_of_languages_that_it_does_not_run_say_so) {
               "Pulsar and start with --pulsar-home DIRECTORY (or PULSAR_HOME), or give "
               "functionRuntimeFactoryConfigs.javaInstanceJarLocation");
     EXPECT_EQ(call("DELETE", kPath + "j").status, 204);
+}
+
+TEST_F(WorkerTest, a_package_of_the_brokers_service_is_fetched_at_each_start) {
+    life.reset();
+    ::proto::FunctionMetaData meta;
+    auto& details = *meta.mutable_functiondetails();
+    details.set_tenant("public");
+    details.set_namespace_("default");
+    details.set_name("p");
+    details.set_parallelism(1);
+    details.set_runtime(::proto::FunctionDetails::PYTHON);
+    details.set_componenttype(::proto::FunctionDetails::FUNCTION);
+    meta.mutable_packagelocation()->set_packagepath("function://public/default/p@0");
+    meta.mutable_packagelocation()->set_originalfilename("p.py");
+    world.topics.put("persistent://public/functions/metadata",
+                     metadata_record(MetadataChange::update, meta, "java"));
+    world.named_packages["function://public/default/p@0"] = "def process(x): return x";
+    live();
+    ASSERT_TRUE(life->settled("p"));
+    EXPECT_THAT(world.starter.running(), ElementsAre("p:0"));
+    EXPECT_EQ(get(kPath + "p/status")["instances"][0]["status"]["packageDigest"],
+              package::sha256_hex("def process(x): return x"));
+    life->api.collect_packages();
+    EXPECT_EQ(world.packages(), 1U) << "held while it runs";
+    EXPECT_EQ(call("DELETE", kPath + "p").status, 204);
+    EXPECT_EQ(world.packages(), 0U);
 }
 
 TEST_F(WorkerTest, strange_names_stay_inside_the_instances_folder) {

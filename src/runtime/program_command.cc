@@ -74,6 +74,40 @@ void add_jvm(Command& command, const InstanceSpec& spec, const FunctionDetails& 
     command.add("org.apache.pulsar.functions.instance.JavaInstanceMain");
 }
 
+bool is_secured(const InstanceSpec& spec) {
+    return !spec.security.auth_plugin.empty() || security::is_tls_url(spec.service_url);
+}
+
+/// Who the function is towards the broker. Everybody on the machine can read a command line: it names files.
+Result<> add_security(Command& command, const InstanceSpec& spec) {
+    constexpr std::string_view kPackage = "org.apache.pulsar.client.impl.auth.";
+    const security::ClientSettings& security = spec.security;
+    if (!security.auth_plugin.empty()) {
+        WEFT_TRY(const auto credentials,
+                 security::Credentials::create(security.auth_plugin, security.auth_params));
+        const std::string& method = credentials->method();
+        const bool in_file =
+            method == "tls" || (method == "token" && security.auth_params.starts_with("file:"));
+        if (method != "none" && !in_file) {
+            return fail(
+                ErrorCode::not_supported,
+                "a Java function is told who it is on its command line, which everybody can read: put the "
+                "worker's token into a file, and give file:///PATH as brokerClientAuthenticationParameters");
+        }
+        if (method != "none") {
+            command.add("--client_auth_plugin",
+                        str_cat(kPackage, method == "tls" ? "AuthenticationTls" : "AuthenticationToken"));
+            command.add("--client_auth_params", security.auth_params);
+        }
+    }
+    const auto flag = [](bool on) { return on ? "true" : "false"; };
+    command.add("--use_tls", flag(security::is_tls_url(spec.service_url)));
+    command.add("--tls_allow_insecure", flag(security.allow_insecure));
+    command.add("--hostname_verification_enabled", flag(security.verify_hostname));
+    if (!security.tls.trust_certs.empty()) command.add("--tls_trust_cert_path", security.tls.trust_certs);
+    return {};
+}
+
 Result<std::vector<std::string>> java_command(const InstanceSpec& spec, const FunctionDetails& details,
                                               InstancePorts ports) {
     WEFT_TRY(const std::string json, json_of(details));
@@ -85,6 +119,7 @@ Result<std::vector<std::string>> java_command(const InstanceSpec& spec, const Fu
     command.add("--function_version", spec.function_version);
     command.add("--function_details", str_cat('\'', json, '\''));  // the instance takes the quotes off
     command.add("--pulsar_serviceurl", plain_service_url(spec.service_url));
+    if (is_secured(spec)) WEFT_TRY_VOID(add_security(command, spec));
     command.add("--max_buffered_tuples", kBufferedTuplesMax);
     command.add("--port", ports.control);
     command.add("--metrics_port", ports.metrics);
@@ -117,6 +152,11 @@ nlohmann::json go_source(const FunctionDetails& details) {
 
 Result<std::vector<std::string>> go_command(const InstanceSpec& spec, const FunctionDetails& details,
                                             InstancePorts ports) {
+    if (is_secured(spec))
+        return fail(
+            ErrorCode::not_supported,
+            "Pulsar's SDK for Go does not know who it is towards a broker that asks, nor TLS: write the "
+            "function in another language");
     nlohmann::json config{
         {"pulsarServiceURL", plain_service_url(spec.service_url)},
         {"pulsarWebServiceUrl", spec.web_service_url},

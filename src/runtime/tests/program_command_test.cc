@@ -49,6 +49,31 @@ InstanceSpec spec_of(Language language, const ::proto::FunctionDetails& details)
     return spec;
 }
 
+TEST(ProgramCommand, shows_no_secret) {
+    auto spec = spec_of(Language::java, details_of(::proto::FunctionDetails::JAVA));
+    spec.service_url = "pulsar+ssl://h:6651";
+    spec.security = {
+        .auth_plugin = "tls", .auth_params = "tlsCertFile:/c,tlsKeyFile:/k", .tls = {"/ca", "", ""}};
+    const auto command = program_command(spec, {10, 11});
+    ASSERT_TRUE(command) << command.error().message;
+    const auto at = std::ranges::find(*command, "--client_auth_plugin");
+    ASSERT_GE(command->end() - at, 12);
+    EXPECT_THAT(std::vector(at, at + 12),
+                ElementsAre("--client_auth_plugin", "org.apache.pulsar.client.impl.auth.AuthenticationTls",
+                            "--client_auth_params", "tlsCertFile:/c,tlsKeyFile:/k", "--use_tls", "true",
+                            "--tls_allow_insecure", "false", "--hostname_verification_enabled", "true",
+                            "--tls_trust_cert_path", "/ca"));
+    for (const char* const plugin : {"token", "basic"}) {
+        spec.security.auth_plugin = plugin;
+        spec.security.auth_params = R"({"token": "s3cret", "userId": "me", "password": "s3cret"})";
+        const auto refused = program_command(spec, {10, 11});
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code, ErrorCode::not_supported);
+    }
+    spec.language = Language::go;
+    EXPECT_FALSE(program_command(spec, {10, 11}));
+}
+
 TEST(ProgramCommand, of_a_java_function_is_the_one_of_pulsars_worker) {
     auto details = details_of(::proto::FunctionDetails::JAVA);
     details.set_classname("a.B");

@@ -300,7 +300,7 @@ inline void SimulatedCluster::look() {
     if (std::exchange(owners_changed_, false)) {
         ClusterChecks::Owners owners;
         for (const Node& node : nodes_) {
-            if (!node.plane || broker_.is_cut(node.id)) continue;
+            if (!node.plane || broker_.is_cut(node.id) || broker_.is_down()) continue;  // it gets nothing
             for (auto& key : node.hands->alive()) owners[std::move(key)].insert(node.id);
         }
         checks_.run_now(std::move(owners));
@@ -532,10 +532,12 @@ inline void SimulatedCluster::restart_broker() {
     note("the broker goes down");
     disturbed();
     broker_.go_down();
+    owners_changed_ = true;
     clock_.after(dice_.magnitude(500ms, 1min), [this] {
         note("the broker is up");
         disturbed();
         broker_.come_up();
+        owners_changed_ = true;
         for (Node& node : nodes_) reconnect_later(node);
     });
 }

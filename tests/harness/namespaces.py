@@ -61,3 +61,47 @@ def second_host() -> Iterator[tuple[str, list[str]]]:
         yield f"10.231.{octet}.1", ["ip", "netns", "exec", name]
     finally:
         run("ip", "netns", "del", name)
+
+
+class Hosts:
+    """Network namespaces on one switch with us, each with a cable that can be cut: packets are then lost in silence."""
+
+    def __init__(self, count: int) -> None:
+        octet = os.getpid() % 250 + 1
+        self._switch = f"wsw{os.getpid()}"
+        self._names = [f"weft{os.getpid()}-{number}" for number in range(count)]
+        self._cables = [f"wc{number}x{os.getpid()}" for number in range(count)]
+        self.address = f"10.232.{octet}.1"
+        self.addresses = [f"10.232.{octet}.{2 + number}" for number in range(count)]
+
+    def __enter__(self) -> "Hosts":
+        try:
+            run("ip", "link", "add", self._switch, "type", "bridge")
+            run("ip", "addr", "add", f"{self.address}/24", "dev", self._switch)
+            run("ip", "link", "set", self._switch, "up")
+            for name, cable, address in zip(self._names, self._cables, self.addresses, strict=True):
+                run("ip", "netns", "add", name)
+                run("ip", "link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", name)
+                run("ip", "link", "set", cable, "master", self._switch, "up")
+                run("ip", "-n", name, "addr", "add", f"{address}/24", "dev", "eth0")
+                run("ip", "-n", name, "link", "set", "eth0", "up")
+                run("ip", "-n", name, "link", "set", "lo", "up")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in self._names:  # with its end of the cable
+            subprocess.run(["ip", "netns", "del", name], capture_output=True, timeout=30, check=False)
+        subprocess.run(["ip", "link", "del", self._switch], capture_output=True, timeout=30, check=False)
+
+    def words(self, number: int) -> list[str]:
+        """Run a command over there."""
+        return ["ip", "netns", "exec", self._names[number]]
+
+    def cut(self, number: int) -> None:
+        run("ip", "link", "set", self._cables[number], "nomaster")
+
+    def mend(self, number: int) -> None:
+        run("ip", "link", "set", self._cables[number], "master", self._switch)

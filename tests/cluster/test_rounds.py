@@ -1,0 +1,237 @@
+"""Rounds of faults: workers die, sleep and are cut off, the broker starts again, while messages go through every instance.
+
+No instance may be there twice (by its consumers in the broker's statistics), but for a moment after a cut was mended, and no
+message may be left out (by the numbers in the outputs). How long each instance had no output is measured.
+
+WEFT_ROUNDS says how many rounds (3), WEFT_INSTANCES how many instances (12), WEFT_SEED repeats an earlier run,
+WEFT_EVIDENCE names a file that gets the figures. Cutting workers off needs root; without, there are no cuts.
+"""
+
+import json
+import os
+import random
+import signal
+import statistics
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pulsar
+import pytest
+from cluster import Cluster, Config, until
+from probe import ConsumerWatch, Probe
+
+from harness.broker import Address
+from harness.evidence import commit, machine
+from harness.functions_rest import FunctionsRest
+from harness.locations import weft_binary
+from harness.namespaces import Hosts
+from harness.weft_standalone import WeftStandalone
+
+ROUNDS = int(os.environ.get("WEFT_ROUNDS", "3"))
+INSTANCES = int(os.environ.get("WEFT_INSTANCES", "12"))
+PYTHON_EVERY = 10  # one instance in ten is a Python function, on the topics that Java workers share
+KEEP_ALIVE_SECONDS = 2
+NATIVE = weft_binary().parents[1] / "lib" / "libweft_copy_text.so"
+PYTHON = Path(__file__).parents[1] / "chaos" / "programs" / "copy_text.py"
+NAMES = ("one", "two", "three")
+OUTPUT = "persistent://public/default/rounds-out"
+# An instance of a worker that was cut off connects again when the cable is mended, until its worker has read who has it now.
+BACK_FROM_A_CUT_SECONDS_MAX = 2.0
+
+
+@dataclass
+class Round:
+    how: str
+    who: list[str]
+    moved: int = 0
+    gaps: list[float] = field(default_factory=list)  # of instances that were on those workers
+    others: list[float] = field(default_factory=list)  # of the rest
+
+    def shown(self) -> dict[str, object]:
+        longest = {"gap_ms_max": round(1000 * max(self.gaps, default=0))}
+        longest |= {"gap_ms_median": round(1000 * statistics.median(self.gaps)) if self.gaps else 0}
+        longest |= {"others_gap_ms_max": round(1000 * max(self.others, default=0))}
+        return {"how": self.how, "who": self.who, "instances": self.moved, **longest}
+
+
+def config_of(number: int) -> Config:
+    python = number % PYTHON_EVERY == 0
+    program = PYTHON if python else NATIVE
+    config: Config = {
+        "tenant": "public", "namespace": "default", "name": f"r{number}", "output": OUTPUT,
+        "className": "copy_text.CopyText" if python else "CopyText", "subscriptionPosition": "Earliest",
+        "inputs": [f"persistent://public/default/rounds-in-{number}"], ("py" if python else "native"): program.name,
+    }  # fmt: skip
+    return config
+
+
+class Faults:
+    """Three workers, each on a host of its own if that can be had, and what happens to them."""
+
+    def __init__(self, folder: Path, stack: ExitStack, hosts: Hosts | None) -> None:
+        self._hosts = hosts
+        (folder / "broker").mkdir(parents=True)
+        conf = folder / "broker" / "standalone.conf"
+        conf.write_text(f"keepAliveIntervalSeconds={KEEP_ALIVE_SECONDS}\n")
+        options = ["--no-functions-worker", "--conf", str(conf)]
+        if hosts:
+            options += ["--bind", hosts.address]
+        self.broker = stack.enter_context(WeftStandalone(folder / "broker", options=options))
+        places = {name: (hosts.addresses[n], hosts.words(n)) for n, name in enumerate(NAMES)} if hosts else {}
+        self.cluster = Cluster(folder, self.broker, stack, NAMES, places=places)
+        self.cut: set[str] = set()  # addresses
+
+    def hit(self, how: str, who: list[str]) -> None:
+        signals = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP, "end": signal.SIGTERM}
+        for name in who:
+            if how == "cut":
+                assert self._hosts is not None
+                self._hosts.cut(NAMES.index(name))
+                self.cut.add(self._hosts.addresses[NAMES.index(name)])
+            else:
+                os.kill(self.cluster.workers[name].pid, signals[how])
+        if how == "broker":
+            self.broker.kill()
+            self.broker.start_again()
+
+    def heal(self, how: str, who: list[str]) -> None:
+        for name in who:
+            worker = self.cluster.workers[name]
+            if how == "cut":
+                assert self._hosts is not None
+                self.cut.discard(self._hosts.addresses[NAMES.index(name)])
+                self._hosts.mend(NAMES.index(name))
+            elif how == "stop":
+                os.kill(worker.pid, signal.SIGCONT)
+            else:
+                if how == "end":
+                    assert worker.wait() == 0
+                worker.kill()  # what is left of its group
+                worker.start()
+
+    def choose(self, chance: random.Random, how: str) -> list[str]:
+        if how == "broker":
+            return []
+        leader = self.cluster.leader(NAMES[0])
+        followers = [name for name in NAMES if name != leader]
+        return {
+            "leader": [leader], "follower": [chance.choice(followers)], "two": chance.sample(NAMES, 2),
+        }[chance.choice(["leader", "follower", "two"])]  # fmt: skip
+
+    def rebalance(self) -> bool:
+        """Through who leads: urllib doesn't follow a 307 of a PUT. It answers 400 until it has looked who is there."""
+        leader = self.cluster.workers[self.cluster.leader(NAMES[0])]
+        url = f"{leader.admin_url}/admin/v2/worker/rebalance"
+        urllib.request.urlopen(urllib.request.Request(url, method="PUT"), timeout=30).close()
+        return True
+
+
+def run_round(faults: Faults, probe: Probe, how: str, who: list[str]) -> Round:
+    cluster = faults.cluster
+    done = Round(how, who)
+    owners = cluster.assignments(NAMES[0])
+    hit = {int(owned.split("/")[2][1:].split(":")[0]) for name in who for owned in owners.get(name, [])}
+    done.moved = len(hit)
+    probe.begin_round()
+    faults.hit(how, who)
+    left = [name for name in NAMES if name not in who]
+    until("who is left has all", lambda: cluster.agree(left, INSTANCES))
+    probe.wait_until_all_are_served()
+    faults.heal(how, who)
+    until("all are there and agree", lambda: all(len(cluster.members(name)) == 3 for name in NAMES))
+    until("all agree", lambda: cluster.agree(list(NAMES), INSTANCES))
+    probe.wait_until_all_are_served()
+    for number, gap in probe.end_round().items():
+        (done.gaps if number in hit or how == "broker" else done.others).append(gap)
+    until("they are spread anew", faults.rebalance)
+    until("all have their share", lambda: cluster.agree(list(NAMES), INSTANCES))
+    probe.wait_until_all_are_served()
+    return done
+
+
+@pytest.fixture
+def hosts() -> Iterator[Hosts | None]:
+    if os.geteuid() != 0:
+        yield None
+        return
+    with Hosts(len(NAMES)) as three:
+        yield three
+
+
+def figures_of(seed: int, rounds: list[Round], probe: Probe, watch: ConsumerWatch) -> dict[str, object]:
+    by_fault = {}
+    for how in sorted({done.how for done in rounds}):
+        gaps = [gap for done in rounds if done.how == how for gap in done.gaps]
+        others = [gap for done in rounds if done.how == how for gap in done.others]
+        by_fault[how] = {
+            "rounds": sum(done.how == how for done in rounds),
+            "gap_ms_median": round(1000 * statistics.median(gaps)) if gaps else None,
+            "gap_ms_max": round(1000 * max(gaps)) if gaps else None,
+            "others_gap_ms_max": round(1000 * max(others)) if others else None,
+        }
+    return {
+        "what": "three workers on one broker; workers killed, stopped, ended, cut off, and the broker killed, while a probe "
+        "sends through every instance; gaps are between outputs of one instance",
+        "commit": commit(),
+        "seed": seed,
+        "machine": machine(),
+        "rounds": len(rounds),
+        "instances": INSTANCES,
+        "keep_alive_seconds": KEEP_ALIVE_SECONDS,
+        "sent": probe.sent,
+        "without_output": len(probe.lost()),
+        "outputs_more_than_once": probe.repeated,
+        "probe_per_second": round(probe.per_second),
+        "looks_at_consumers": watch.looks,
+        "longest_with_two_consumers_ms": round(1000 * watch.longest_twice),
+        "by_fault": by_fault,
+        "each": [done.shown() for done in rounds],
+    }
+
+
+def test_no_instance_is_there_twice_and_none_is_lost(hosts: Hosts | None, tmp_path: Path) -> None:
+    seed = int(os.environ.get("WEFT_SEED", random.randrange(2**32)))
+    print(f"\nWEFT_SEED={seed}")
+    chance = random.Random(seed)
+    kinds = ["kill", "stop", "cut", "end", "broker"] if hosts else ["kill", "stop", "end", "broker"]
+    if not hosts:
+        print("no network cuts: network namespaces need root")
+    with ExitStack() as stack:
+        faults = Faults(tmp_path, stack, hosts)
+        configs = [config_of(number) for number in range(INSTANCES)]
+        for number, config in enumerate(configs):
+            worker = faults.cluster.workers[NAMES[number % 3]]
+            FunctionsRest(worker).create(config, PYTHON if "py" in config else NATIVE)
+        until("all agree", lambda: faults.cluster.agree(list(NAMES), INSTANCES))
+        address: Address = faults.broker.address
+        probe = stack.enter_context(Probe(address, configs, OUTPUT))
+        watch = stack.enter_context(ConsumerWatch(address, configs, faults.cut))
+        probe.wait_until_all_are_served()
+        rounds = []
+        twice: list[object] = []  # without a cut
+        for number in range(ROUNDS):
+            how = kinds[number % len(kinds)] if number < len(kinds) else chance.choice(kinds)
+            seen = len(watch.twice)
+            rounds.append(run_round(faults, probe, how, faults.choose(chance, how)))
+            if how != "cut":
+                twice += watch.twice[seen:]
+            print(json.dumps(rounds[-1].shown()), flush=True)
+        probe.finish()
+        watch.finish()
+        figures = figures_of(seed, rounds, probe, watch)
+    print(json.dumps({key: value for key, value in figures.items() if key != "each"}))
+    if target := os.environ.get("WEFT_EVIDENCE"):
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        Path(target).write_text(json.dumps(figures, indent=2) + "\n")
+    assert probe.lost() == [], probe.lost()[:10]
+    assert watch.looks > INSTANCES * ROUNDS and twice == [], twice
+    assert watch.longest_twice < BACK_FROM_A_CUT_SECONDS_MAX, watch.twice
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__, "-s"]))

@@ -70,7 +70,7 @@ CONFIGURATIONS = [
     Case("parallelism is a fraction", upload(config(parallelism=1.5)), 400, "parallelism", "1.5", "whole number"),
     Case("autoAck is a word", upload(config(autoAck="maybe")), 400, "autoAck", '"maybe"', "true or false"),
     Case("an unknown language", upload(config(runtime="RUST")), 400, "runtime", "RUST", "one of JAVA PYTHON"),
-    Case("no language", upload(config(py=None)), 400, "runtime", "nothing", "use PYTHON"),
+    Case("no language", upload(config(py=None)), 400, "runtime", "nothing", "PYTHON (--py)"),
     Case("an unknown guarantee", upload(config(processingGuarantees="ONCE")), 400, "processingGuarantees", "ONCE",
          "one of ATLEAST_ONCE"),
     Case("an unknown position", upload(config(subscriptionPosition="Middle")), 400, "subscriptionPosition", "Middle",

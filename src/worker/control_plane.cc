@@ -231,6 +231,7 @@ Result<> ControlPlane::follow(Deadline deadline) {
         return read;
     }
     behind_ = false;
+    has_followed_ = true;
     act_on_changes();
     const std::lock_guard lock(mutex_);
     initialized_ = true;
@@ -251,10 +252,12 @@ Result<> ControlPlane::open_readers(Deadline deadline) {
         behind_ = true;
     }
     if (!assignment_reader_) {
+        // Who knows something already must see what was removed since: compaction may have dropped that.
+        const bool knows_nothing = !has_followed_ && assignments_end_ == wire::MessageId::earliest();
         WEFT_TRY(assignment_reader_,
-                 topics_.open_reader(options_.topics.assignments,
-                                     options_.worker_id + "-function-assignment-tailer",
-                                     {.after = assignments_end_, .compacted = true}, arrived, deadline));
+                 topics_.open_reader(
+                     options_.topics.assignments, options_.worker_id + "-function-assignment-tailer",
+                     {.after = assignments_end_, .compacted = knows_nothing}, arrived, deadline));
         behind_ = true;
     }
     return {};

@@ -164,6 +164,7 @@ class ControlPlane final {
     std::unique_ptr<TopicWriter> metadata_writer_, assignment_writer_;
     wire::MessageId metadata_end_ = wire::MessageId::earliest();
     wire::MessageId assignments_end_ = wire::MessageId::earliest();
+    bool has_followed_ = false;                        // to the end of the topics, once
     bool behind_ = true;                               // the topics have to be read to their end
     std::set<model::FunctionName> changed_functions_;  // since what runs here was looked at
     std::map<model::FunctionName, MetaPtr> here_;      // what was wanted here last

@@ -46,7 +46,7 @@ struct RunnerContext {
     /// Brings a package of another worker into the store; empty: there are no others.
     std::function<Result<>(const std::string& digest, Deadline)> fetch_package = {};
     security::ClientSettings broker_security = {};  // who instances are towards the broker
-    runtime::JavaOptions java = {};  // what runs Java functions
+    runtime::JavaOptions java = {};                 // what runs Java functions
     /// The bytes of a package of the broker's package service, where Pulsar's own workers keep what is
     /// uploaded to them: "function://tenant/namespace/name@version".
     std::function<Result<std::string>(const std::string& name, Deadline)> fetch_named = {};

@@ -260,14 +260,12 @@ class SimulatedBroker::Face final : public InternalTopics, public BrokerAdmin {
   public:
     Face(SimulatedBroker& broker, std::string worker) : broker_(broker), worker_(std::move(worker)) {}
 
-    /// A new process, which knows nothing.
-    void begin() { read_.clear(); }
     Result<std::unique_ptr<TopicReader>> open_reader(const std::string& topic, const std::string&,
-                                                     wire::MessageId after, std::function<void()> arrived,
+                                                     ReaderStart start, std::function<void()> arrived,
                                                      Deadline) override {
         WEFT_TRY_VOID(reach());
-        const auto begin = read_.insert(topic).second ? Reader::Begin::compacted : Reader::Begin::whole;
-        return std::make_unique<Reader>(broker_, worker_, topic, after, begin, std::move(arrived));
+        const auto begin = start.compacted ? Reader::Begin::compacted : Reader::Begin::whole;
+        return std::make_unique<Reader>(broker_, worker_, topic, start.after, begin, std::move(arrived));
     }
     Result<std::unique_ptr<TopicWriter>> open_writer(const std::string& topic, const std::string&,
                                                      Deadline) override {
@@ -304,7 +302,6 @@ class SimulatedBroker::Face final : public InternalTopics, public BrokerAdmin {
     }
     SimulatedBroker& broker_;
     const std::string worker_;
-    std::set<std::string> read_;  // the topics that this process has begun to read
 };
 
 inline SimulatedBroker::Face& SimulatedBroker::face(const std::string& worker) {
@@ -419,10 +416,7 @@ inline void SimulatedBroker::reconnect(const std::string& worker) {
     settle(worker);
 }
 
-inline void SimulatedBroker::open_session(const std::string& worker) {
-    links_.at(worker).session = !down_;
-    face(worker).begin();
-}
+inline void SimulatedBroker::open_session(const std::string& worker) { links_.at(worker).session = !down_; }
 
 inline std::string SimulatedBroker::abandon(const std::string& worker) {
     std::string ghost = str_cat(worker, " (gone ", ++made_, ")");

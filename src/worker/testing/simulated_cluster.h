@@ -122,7 +122,7 @@ class SimulatedCluster::Peers final : public WorkerPeers {
   public:
     Peers(SimulatedCluster& cluster, Node& from) : cluster_(cluster), from_(from) {}
     Result<> write(const worker::Member& to, MetadataChange change, const ::proto::FunctionMetaData& meta,
-                   Deadline deadline) {
+                   Deadline deadline) override {
         const auto copy = std::make_shared<::proto::FunctionMetaData>(meta);
         return reach(to, [change, copy, deadline](ControlPlane& plane) -> Result<> {
             if (!plane.is_leader()) return fail(ErrorCode::unavailable, "not the leader");
@@ -130,19 +130,16 @@ class SimulatedCluster::Peers final : public WorkerPeers {
                                                     : plane.remove(copy, {}, deadline);
         });
     }
-    Result<> order(const worker::Member& to, const std::string& path, Deadline deadline) {
-        return reach(to, [path, deadline](ControlPlane& plane) {
+    Result<std::string> ask(const worker::Member& to, std::string_view, const std::string& path,
+                            Deadline deadline) override {
+        WEFT_TRY_VOID(reach(to, [path, deadline](ControlPlane& plane) {
             const auto worker = path.find("workerId=");
             return worker == path.npos ? plane.rebalance(deadline)
                                        : plane.drain(path.substr(worker + 9), deadline);
-        });
-    }
-    Result<std::string> ask(const worker::Member& to, std::string_view, const std::string& path,
-                            Deadline deadline) {
-        WEFT_TRY_VOID(order(to, path, deadline));
+        }));
         return "";
     }
-    Result<std::string> package(const worker::Member&, const std::string&, Deadline) {
+    Result<std::string> package(const worker::Member&, const std::string&, Deadline) override {
         return fail(ErrorCode::unavailable, "there are none");
     }
 

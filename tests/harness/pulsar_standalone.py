@@ -36,15 +36,18 @@ class PulsarStandalone:
         jvm: Mapping[str, str] = MODEST,
         settings: Mapping[str, str] | None = None,
         path_first: Path | None = None,
+        zookeeper: bool = False,
     ) -> None:
         """`jvm`: environment that says how the JVM is started. `settings`: lines of standalone.conf to change
-        or add. `path_first`: a folder whose programs (the python3 for Python functions) are found first."""
+        or add. `path_first`: a folder whose programs (the python3 for Python functions) are found first.
+        `zookeeper`: metadata in a ZooKeeper of its own, which separate Java workers need, instead of RocksDB."""
         self._home = locations.pulsar_home()
         self._directory = directory
         self._functions = functions
         self._jvm = jvm
         self._settings = dict(settings or {})
         self._path_first = path_first
+        self.zookeeper_port = free_ports(1)[0] if zookeeper else None
         directory.mkdir(parents=True, exist_ok=True)
         broker, web, self._bookie = free_ports(3)
         self.address = Address(broker, web)
@@ -104,6 +107,8 @@ class PulsarStandalone:
             "PULSAR_LOG_DIR": str(self._directory / "logs"),
             "PULSAR_LOG_APPENDER": "Console",
         }
+        if self.zookeeper_port is not None:
+            env["PULSAR_STANDALONE_USE_ZOOKEEPER"] = "1"
         if self._path_first is not None:
             env["PATH"] = f"{self._path_first}{os.pathsep}{env['PATH']}"
         return env | dict(self._jvm)
@@ -120,9 +125,11 @@ class PulsarStandalone:
             str(self._bookie),
             "--bookkeeper-dir",
             data / "bookkeeper",
-            "--metadata-dir",
-            data / "metadata",
         ]
+        if self.zookeeper_port is None:
+            command += ["--metadata-dir", data / "metadata"]
+        else:
+            command += ["--zookeeper-port", str(self.zookeeper_port), "--zookeeper-dir", data / "zookeeper"]
         if self._functions:
             command += ["--functions-worker-conf", self._directory / "functions_worker.yml"]
         else:

@@ -99,6 +99,8 @@ struct Life {
                                           1ms,
                                           4ms,
                                           {},
+                                          {},
+                                          {},
                                           [this](const std::string& name, Deadline) -> Result<std::string> {
                                               const auto found = world.named_packages.find(name);
                                               if (found == world.named_packages.end())
@@ -119,6 +121,7 @@ struct Life {
                       &world.trigger,
                       "standalone",
                       nullptr,
+                      {},
                       {},
                       &world.peers},
                      java,

@@ -177,7 +177,7 @@ def _java_program() -> list[str | Path]:
 
 
 def _go_program() -> list[str | Path]:
-    return [go_program("go-admin-calls", HERE)]
+    return [go_program("go-admin-client", HERE)]
 
 
 @dataclass(frozen=True)

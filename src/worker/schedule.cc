@@ -29,8 +29,8 @@ bool wants_java_worker(const MetaPtr& meta) {
     return runtime == Details::JAVA || runtime == Details::GO;
 }
 
-/// Whether another worker suits it better: Java and Go functions are at home on Pulsar's own workers, and those
-/// can't fetch what a Weft worker keeps.
+/// Whether another worker suits it better: Java and Go functions are at home on Pulsar's own workers, and
+/// those can't fetch what a Weft worker keeps.
 bool is_out_of_place(const MetaPtr& meta, const Workforce::Worker& worker) {
     return worker.is_weft ? wants_java_worker(meta)
                           : meta->packagelocation().packagepath().starts_with(kPackageScheme);

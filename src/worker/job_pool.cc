@@ -30,7 +30,9 @@ void JobPool::run() {
             if (jobs_.empty()) {
                 changed_.wait(lock);
             } else {
-                changed_.wait_until(lock, jobs_.begin()->first);
+                const SteadyTime next =
+                    jobs_.begin()->first;  // a copy: another thread may take the job meanwhile
+                changed_.wait_until(lock, next);
             }
             --idle_;
             continue;

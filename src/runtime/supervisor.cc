@@ -418,7 +418,11 @@ class ProcessSupervisor final : public Supervisor {
                      done(Facts{keeper.restarts(), keeper.spec().instance_id, keeper.spec().worker_id,
                                 keeper.concern(processed_something), keeper.limits()});
                  }));
-        if (status.running()) status.set_failureexception(facts.concern);
+        if (status.running()) {
+            status.set_failureexception(facts.concern);
+        } else if (!facts.concern.empty()) {
+            status.set_failureexception(str_cat(status.failureexception(), "; ", facts.concern));
+        }
         status.set_numrestarts(facts.restarts);
         status.set_instanceid(str_cat(facts.instance_id));
         status.set_workerid(facts.worker_id);

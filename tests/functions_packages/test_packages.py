@@ -137,7 +137,7 @@ def test_an_environment_that_can_not_be_built_any_more_is_told_by_status(
         cause = "f.zip: its wheels can't be installed"
 
         def told() -> bool:
-            return cause in str(client.get("told/0/status").json["error"])
+            return cause in str(client.get("told/0/status").json.get("error"))
 
         client.wait_until(told, "the status tells the cause")
     weft.start_again()

@@ -1,9 +1,8 @@
 #include "security/credentials.h"
 
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
+#include "security/detail/secret_file.h"
 #include "security/tokens.h"
 
 namespace weft::security {
@@ -13,7 +12,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::string_view kPackage = "org.apache.pulsar.client.impl.auth.";
-constexpr std::size_t kTokenBytesMax = 64U << 10;
 
 std::string_view trimmed(std::string_view text) {
     constexpr std::string_view kBlanks = " \t\r\n";
@@ -37,13 +35,6 @@ std::string text_in(const Json& json, const char* key) {
     return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-/// file:///abs, file:/abs and file:rel name a path.
-std::string path_of(std::string_view url) {
-    url.remove_prefix(std::string_view("file:").size());
-    if (url.starts_with("//")) url.remove_prefix(2);
-    return std::string(url);
-}
-
 /// Pulsar's "name:value,name:value"; a value may hold colons.
 std::string named(std::string_view text, std::string_view name) {
     while (!text.empty()) {
@@ -58,15 +49,9 @@ std::string named(std::string_view text, std::string_view name) {
 }
 
 Result<std::string> token_in(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    std::ostringstream text;
-    if (!file || !(text << file.rdbuf()))
-        return fail(ErrorCode::unavailable, "can't read the token file ", path);
-    const std::string read = std::move(text).str();
-    const std::string_view token = trimmed(read);
-    if (token.empty() || token.size() > kTokenBytesMax)
-        return fail(ErrorCode::unavailable, "the token file ", path, " has no token, or one over ",
-                    kTokenBytesMax, " bytes");
+    WEFT_TRY(const std::string text, read_secret_file(path, ErrorCode::unavailable, "token file"));
+    const std::string_view token = trimmed(text);
+    if (token.empty()) return fail(ErrorCode::unavailable, "the token file ", path, " has no token");
     return std::string(token);
 }
 
@@ -83,7 +68,7 @@ Result<std::shared_ptr<const Credentials>> Credentials::create(std::string_view 
         if (parameters.starts_with("token:")) {
             made->secret_ = parameters.substr(std::string_view("token:").size());
         } else if (parameters.starts_with("file:")) {
-            made->token_file_ = path_of(parameters);
+            made->token_file_ = path_of_file_url(parameters);
             WEFT_TRY_VOID(token_in(made->token_file_));
         } else {
             made->secret_ = json.is_object() ? text_in(json, "token") : std::string(parameters);

@@ -10,11 +10,11 @@
 
 #include <array>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <sstream>
 #include <vector>
+
+#include "security/detail/secret_file.h"
 
 namespace weft::security {
 
@@ -23,7 +23,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kTokenBytesMax = 64U << 10;
-constexpr std::size_t kKeyBytesMax = 64U << 10;
 
 const unsigned char* bytes_of(std::string_view text) {
     return reinterpret_cast<const unsigned char*>(text.data());
@@ -135,18 +134,6 @@ Result<std::shared_ptr<EVP_PKEY>> usable(EVP_PKEY* parsed, std::string_view what
     return key;
 }
 
-Result<std::string> bytes_of_file(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    std::ostringstream text;
-    if (!file || !(text << file.rdbuf()))
-        return fail(ErrorCode::invalid_argument, "can't read the key file ", path);
-    std::string bytes = std::move(text).str();
-    if (bytes.size() > kKeyBytesMax)
-        return fail(ErrorCode::invalid_argument, "the key file ", path, " has more than ", kKeyBytesMax,
-                    " bytes");
-    return bytes;
-}
-
 /// A claim that is a time; `absent` where it isn't there.
 Result<std::int64_t> time_in(const Json& claims, const char* name, std::int64_t absent) {
     const auto found = claims.find(name);
@@ -256,14 +243,11 @@ Result<std::string> read_key(std::string_view setting) {
         if (!bytes) return fail(ErrorCode::invalid_argument, "a key as data: give data:;base64,TEXT");
         return *bytes;
     }
-    if (setting.starts_with("file:")) {
-        std::string_view path = setting.substr(std::string_view("file:").size());
-        if (path.starts_with("//")) path.remove_prefix(2);
-        return bytes_of_file(std::string(path));
-    }
     std::error_code none;  // then it is no file
-    if (std::filesystem::is_regular_file(std::filesystem::path(setting), none))
-        return bytes_of_file(std::string(setting));
+    const bool is_url = setting.starts_with("file:");
+    const std::string path = is_url ? path_of_file_url(setting) : std::string(setting);
+    if (is_url || std::filesystem::is_regular_file(path, none))
+        return read_secret_file(path, ErrorCode::invalid_argument, "key file");
     if (const auto bytes = decode(setting); bytes && !bytes->empty()) return *bytes;
     return fail(ErrorCode::invalid_argument,
                 "not a key: give file:///PATH of one that is there, data:;base64,TEXT, or base64");

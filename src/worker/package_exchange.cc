@@ -30,8 +30,8 @@ Result<> PackageExchange::fetch(const std::string& digest, Deadline deadline) co
                 "; it comes when one that has it is back, or update the function with the package");
 }
 
-Result<std::string> fetch_from_service(const std::string& web_url, const std::string& name,
-                                       Deadline deadline) {
+Result<std::string> fetch_from_service(const std::string& web_url, const security::ClientSecurity& security,
+                                       const std::string& name, Deadline deadline) {
     WEFT_TRY(const auto parts, package::parse_package_name(name));
     const std::string_view root = std::string_view(web_url).substr(0, web_url.find_last_not_of('/') + 1);
     http::ClientRequest request;
@@ -39,6 +39,7 @@ Result<std::string> fetch_from_service(const std::string& web_url, const std::st
                           http::url_encode(parts.ns), '/', http::url_encode(parts.name), '/',
                           http::url_encode(parts.version));
     request.answer_bytes_max = kServicePackageBytesMax;
+    request.security = security;
     auto answer = http::fetch(request, deadline);
     if (answer && answer->status == 200) return std::move(answer->body);
     Error error = answer ? pulsar::error_of_answer(answer->status, answer->body) : std::move(answer).error();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "package/package_store.h"
+#include "security/client_security.h"
 #include "worker/worker_peers.h"
 
 namespace weft::worker {
@@ -29,7 +30,7 @@ class PackageExchange final {
 };
 
 /// A package of the package service of the broker at `web_url`: "function://tenant/namespace/name@version".
-Result<std::string> fetch_from_service(const std::string& web_url, const std::string& name,
-                                       Deadline deadline);
+Result<std::string> fetch_from_service(const std::string& web_url, const security::ClientSecurity& security,
+                                       const std::string& name, Deadline deadline);
 
 }  // namespace weft::worker

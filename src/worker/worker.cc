@@ -255,8 +255,9 @@ void WorkerImpl::start(Endpoints endpoints) {
     context.fetch_package = [running = running.get()](const std::string& digest, Deadline deadline) {
         return running->exchange->fetch(digest, deadline);
     };
-    context.fetch_named = [url = endpoints.web_url](const std::string& name, Deadline deadline) {
-        return fetch_from_service(url, name, deadline);
+    context.fetch_named = [url = endpoints.web_url, security = *admin_security](const std::string& name,
+                                                                                Deadline deadline) {
+        return fetch_from_service(url, security, name, deadline);
     };
     running->runners = std::make_unique<FunctionRunners>(std::move(context));
     running->java_plane = make_plane(*running, false, api);

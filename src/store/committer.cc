@@ -216,6 +216,7 @@ Result<> Committer::start_segment() {
     const std::uint64_t sequence = unused ? log_.sequence : log_.sequence + 1;
     WEFT_TRY(auto taken, pool_.take(sequence));
     if (!unused) {
+        take_mark_back();
         previous_sequence_ = log_.sequence;
         previous_end_ = log_.end;
     }
@@ -265,6 +266,7 @@ Result<> Committer::write_group(std::span<Operation> operations, Group& group, D
     log_.end = end;
     header_written_ = true;
     marked_ = false;
+    mark_at_ = 0;
     return {};
 }
 
@@ -337,6 +339,7 @@ void Committer::lay_out(std::span<Operation> operations, std::uint64_t& end) {
 // lie behind the confirmed end and are written again, or never read. A file that failed for another reason
 // than a full disk is left.
 void Committer::after_failure(const Error& error) {
+    take_mark_back();
     if (error.code != ErrorCode::disk_full || log_.epoch == UINT16_MAX) log_.leave = true;
     if (log_.epoch < UINT16_MAX) ++log_.epoch;
     log_failure(error);
@@ -362,9 +365,17 @@ void Committer::write_mark(Durability durability) {
     mark.front().kind = RecordKind::mark;
     if (log_.end + record_bytes(0) > options_.segment_bytes || log_.leave) return;
     Group group;
+    const std::uint64_t at = log_.end;
     if (!header_written_ || file_ == nullptr || !write_group(mark, group, durability)) return;
     marked_ = true;
+    mark_at_ = at;
+    group.end = at;
     options_.report(std::move(group));
+}
+
+// A mark that may not be on the disk is no part of what is confirmed.
+void Committer::take_mark_back() {
+    if (mark_at_ != 0) log_.end = std::exchange(mark_at_, 0);
 }
 
 }  // namespace weft::store

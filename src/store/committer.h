@@ -109,6 +109,7 @@ class Committer final {
     void log_failure(const Error& error);
     void note_success();
     void write_mark(Durability durability);
+    void take_mark_back();
     LogPosition confirmed_end() const;
     std::uint64_t limit_for(bool entries) const;
 
@@ -123,9 +124,10 @@ class Committer final {
     std::uint64_t previous_sequence_ = 0;
     std::uint64_t previous_end_ = 0;
     bool header_written_ = false;
-    bool failing_ = false;      // has been logged
-    bool marked_ = true;        // the last record says that all before it is confirmed
-    std::uint64_t filled_ = 0;  // the file's blocks up to here have been written at least once
+    bool failing_ = false;       // has been logged
+    bool marked_ = true;         // the last record says that all before it is confirmed
+    std::uint64_t mark_at_ = 0;  // where that record begins, while no sync has covered it
+    std::uint64_t filled_ = 0;   // the file's blocks up to here have been written at least once
     std::vector<Operation> taken_;
     std::vector<char> staging_;  // headers and small bodies of the group being written
     std::vector<std::string_view> pieces_;

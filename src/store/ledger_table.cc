@@ -38,6 +38,7 @@ const Ledger* LedgerTable::find(LedgerId id) const {
 
 void LedgerTable::add_entry(Ledger& ledger, LedgerId id, EntryId entry, LogPosition at, std::uint64_t size) {
     if (ledger.extents.empty() || ledger.extents.back().segment != at.segment) {
+        cut(ledger, entry);
         ledger.extents.push_back(
             {.segment = at.segment, .first = entry, .end = entry, .bytes = 0, .points = {}});
         Segment& segment = segments_[at.segment];
@@ -54,6 +55,7 @@ void LedgerTable::add_entry(Ledger& ledger, LedgerId id, EntryId entry, LogPosit
 }
 
 void LedgerTable::add_extent(Ledger& ledger, Extent extent) {
+    cut(ledger, extent.first);
     ++segments_[extent.segment].live_ledgers;
     ledger.end = std::max(ledger.end, extent.end);
     ledger.extents.push_back(std::move(extent));
@@ -81,6 +83,20 @@ std::size_t LedgerTable::leave(const Extent& extent) {
     WEFT_CHECK(segment != segments_.end() && segment->second.live_ledgers > 0,
                "an extent outlived its segment");
     return --segment->second.live_ledgers == 0 ? 1 : 0;
+}
+
+void LedgerTable::cut(Ledger& ledger, EntryId from) {
+    while (!ledger.extents.empty() && ledger.extents.back().end > from) {
+        Extent& last = ledger.extents.back();
+        if (last.first >= from) {
+            (void)leave(last);
+            ledger.extents.pop_back();
+            continue;
+        }
+        last.bytes = last.bytes * (from - last.first) / (last.end - last.first);
+        last.end = from;
+        while (last.points.back().entry >= from) last.points.pop_back();
+    }
 }
 
 std::size_t LedgerTable::drop_below(Ledger& ledger, EntryId before) {

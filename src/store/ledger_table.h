@@ -99,6 +99,9 @@ class LedgerTable final {
         LedgerId ledger;
         std::size_t size;
     };
+    // An id that comes again in a later segment is the confirmed one there: those from it on that were seen
+    // in earlier segments belonged to a group that failed.
+    void cut(Ledger& ledger, EntryId from);
     std::size_t leave(const Extent& extent);
     void evict();
 

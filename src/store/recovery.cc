@@ -45,6 +45,7 @@ class Recovery {
     void go_behind_the_snapshot();
     bool load_index(const SegmentHeader& header, std::optional<std::uint64_t> end);
     void apply(std::uint64_t segment, const ScannedRecord& record);
+    void apply_entry(LogPosition at, const RecordHeader& header, bool news);
     void apply_to_map(const ScannedRecord& record);
     void note_damage(Damage damage);
     void note_gap(LogPosition at, const RecordHeader& header);
@@ -190,14 +191,9 @@ void Recovery::apply(std::uint64_t segment, const ScannedRecord& record) {
     const RecordHeader& header = *record.header;
     LedgerTable& table = state_.table;
     switch (header.kind) {
-        case RecordKind::entry: {
-            Ledger* const ledger = news ? &table.create(header.ledger) : table.find(header.ledger);
-            if (ledger != nullptr && counts_down(*ledger, at, header.entry)) break;
-            if (ledger != nullptr && unreadable_segment_ == segment) note_gap(at, header);
-            if (ledger != nullptr)
-                table.add_entry(*ledger, header.ledger, header.entry, at, header.body_size);
+        case RecordKind::entry:
+            apply_entry(at, header, news);
             break;
-        }
         case RecordKind::map_put:
         case RecordKind::map_erase:
             if (news && !record.damaged) apply_to_map(record);
@@ -216,6 +212,18 @@ void Recovery::apply(std::uint64_t segment, const ScannedRecord& record) {
         case RecordKind::mark:
             break;
     }
+}
+
+void Recovery::apply_entry(LogPosition at, const RecordHeader& header, bool news) {
+    LedgerTable& table = state_.table;
+    Ledger* const ledger = news ? &table.create(header.ledger) : table.find(header.ledger);
+    if (ledger == nullptr || counts_down(*ledger, at, header.entry)) return;
+    // When the segment behind this one is gone, nobody says any more where the confirmed part of this one
+    // ends, and the scan goes on into the remains of groups that failed. The snapshot knows which ids there
+    // were; those that came again stand in a later segment, see LedgerTable::add_entry().
+    if (!news && header.entry >= ledger->end) return;
+    if (unreadable_segment_ == at.segment) note_gap(at, header);
+    table.add_entry(*ledger, header.ledger, header.entry, at, header.body_size);
 }
 
 void Recovery::apply_to_map(const ScannedRecord& record) {

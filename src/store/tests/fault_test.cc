@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "store/directory.h"
 #include "store/testing/sim_file_system.h"
 #include "store/tests/log_capture.h"
 #include "store/tests/model.h"
@@ -59,6 +60,65 @@ TEST(Fault, a_ledger_whose_creation_failed_is_recorded_with_the_next_write) {
     const auto image = files.durable_only();
     StoreOnLoop after(*image, kOptions);
     EXPECT_TRUE(after.info(ledger));
+}
+
+// The segment behind the one with the remains of a failed group is gone, and with it the word where the
+// confirmed part of that one ends; no index says it either.
+TEST(Fault, what_failed_does_not_come_back_when_the_next_segment_is_gone) {
+    for (const bool goes_on : {true, false}) {
+        SimFileSystem files;
+        StoreOnLoop opened(files, kOptions);
+        const LedgerId ledger = opened.create_ledger();
+        ASSERT_EQ(opened.append(ledger, "first"), 0U);
+        const auto fail_once = [&](Call call, std::string path_end) {
+            files.fail(call, 1, ErrorCode::io, 1, std::move(path_end));
+        };
+        fail_once(Call::sync, ".log");
+        ASSERT_FALSE(opened.append(ledger, "failed"));
+        fail_once(Call::create, str_cat(index_name(1), kTemporarySuffix));
+        ASSERT_TRUE(opened.put("key", "value"));  // in the second segment, alone
+        fail_once(Call::sync, ".log");
+        ASSERT_FALSE(opened.append(ledger, "failed too"));
+        ASSERT_TRUE(opened.put("key", "other"));  // in the third
+        if (goes_on) ASSERT_EQ(opened.append(ledger, "second"), 1U);
+        const auto is_there = [&](const std::string& name) {
+            return files.open(str_cat("/data/", name)).has_value();
+        };
+        for (const auto limit = Deadline::after(20s); is_there(segment_name(2)) && !limit.passed();)
+            opened.run([] {});  // until the snapshot covers it
+        ASSERT_FALSE(is_there(segment_name(2)));
+        ASSERT_FALSE(is_there(index_name(1)));
+        ASSERT_TRUE(is_there(segment_name(1)));
+        const auto image = files.after_kill();
+        StoreOnLoop after(*image, kOptions);
+        ASSERT_TRUE(after.is_open()) << after.error().message;
+        const auto found = after.read_all(ledger);
+        ASSERT_EQ(found.size(), goes_on ? 2U : 1U);
+        EXPECT_EQ(found.back().data.view(), goes_on ? "second" : "first");
+        EXPECT_EQ(after.info(ledger)->bytes, goes_on ? 11U : 5U);
+        EXPECT_EQ(after.append(ledger, "next"), found.size());
+    }
+}
+
+TEST(Fault, a_mark_that_is_lost_with_the_power_costs_nothing) {
+    SimFileSystem files;
+    StoreOnLoop opened(files, kOptions);
+    const LedgerId ledger = opened.create_ledger();
+    ASSERT_EQ(opened.append(ledger, "first"), 0U);
+    const std::string segment = str_cat("/data/", segment_name(1));
+    const std::string without_mark = files.content(segment);
+    for (const auto limit = Deadline::after(20s); files.content(segment) == without_mark && !limit.passed();)
+        std::this_thread::yield();
+    ASSERT_NE(files.content(segment), without_mark);
+    files.fail(Call::write, 1, ErrorCode::io, 1, ".log");
+    ASSERT_FALSE(opened.append(ledger, "failed"));
+    ASSERT_EQ(opened.append(ledger, "second"), 1U);  // in the next segment
+    LogCapture log;
+    const auto image = files.durable_only();
+    StoreOnLoop after(*image, kOptions);
+    ASSERT_TRUE(after.is_open()) << after.error().message;
+    EXPECT_EQ(after.append(ledger, "third"), 2U);
+    EXPECT_EQ(log.text(), "");
 }
 
 /// Room for three segments, the reserve and the small files.

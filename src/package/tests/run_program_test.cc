@@ -51,12 +51,14 @@ TEST_F(RunProgramTest, a_program_that_is_late_is_killed_with_what_it_started) {
 TEST_F(RunProgramTest, what_it_left_behind_is_killed_when_it_ends) {
     const auto end = sh("sleep 1000 >/dev/null 2>&1 & echo $!");
     ASSERT_TRUE(end) << end.error().message;
-    const auto command_line = [&] {  // empty, or no file: it has ended, whether or not somebody took its end
-        std::ifstream file("/proc/" + std::to_string(std::stoi(end->output)) + "/cmdline");
-        return std::string(std::istreambuf_iterator<char>(file), {});
+    const auto is_alive = [&] {  // no file, or a zombie: it has ended, whether or not somebody took its end
+        std::ifstream file("/proc/" + end->output.substr(0, end->output.find('\n')) + "/stat");
+        const std::string line(std::istreambuf_iterator<char>(file), {});
+        const auto state = line.rfind(") ");
+        return state != std::string::npos && line.find_first_of("ZX", state) != state + 2;
     };
-    for (int i = 0; i < 1'000'000 && !command_line().empty(); ++i) std::this_thread::yield();
-    EXPECT_EQ(command_line(), "");
+    for (const auto limit = Deadline::after(20s); is_alive() && !limit.passed();) std::this_thread::yield();
+    EXPECT_FALSE(is_alive());
 }
 
 TEST_F(RunProgramTest, a_child_that_keeps_its_output_open_is_not_waited_for) {

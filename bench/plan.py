@@ -19,7 +19,7 @@ class Plan:
     python_count_peer: int = 50_000  # through the peer's Python function
 
     rate: int = 1000  # messages per second, for latency
-    seconds: int = 6
+    seconds: int = 15
     warmup_seconds: int = 3
     warmup_seconds_peer: int = 6  # what the JVM compiles first is not what is measured
 
@@ -38,7 +38,7 @@ QUICK = Plan(
     blocks=1,
     starts=5,
     rest_seconds=5,
-    seconds=4,
+    seconds=8,
     warmup_seconds=2,
     idle_java_peer=2,
     idle_python_peer=4,

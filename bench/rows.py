@@ -7,7 +7,7 @@ from measure import Figures
 
 Results = dict[str, dict[str, list[Figures]]]  # by measurement, then by side: one entry a block
 
-LATE_SHARE_MAX = 0.001  # of the sends; beyond it the load generator was measured, not the broker
+PUNCTUAL_SECONDS_MIN = 5  # of a latency run; with fewer, the load generator was measured, not the broker
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,9 @@ class Row:
 
 
 def is_void(figures: Figures) -> bool:
-    return figures.get("late_share", 0) > LATE_SHARE_MAX
+    if "punctual_seconds" not in figures:
+        return False
+    return figures["punctual_seconds"] < min(PUNCTUAL_SECONDS_MIN, figures["seconds"])
 
 
 def _flow(title: str, measurement: str) -> list[Row]:

@@ -68,36 +68,62 @@ Result<> send_on_schedule(pulsar::Producer& producer, const LatencyOptions& opti
     return producer.flush(Deadline::after(kSilenceLimit));
 }
 
-/// The measured part of what was recorded, sorted, in milliseconds.
-std::vector<double> sorted_ms(const std::vector<std::uint64_t>& all_ns, std::uint64_t warmup) {
-    std::vector<double> sorted;
-    for (std::uint64_t n = warmup; n < all_ns.size(); ++n)
-        sorted.push_back(static_cast<double>(all_ns[n]) / 1e6);
-    std::ranges::sort(sorted);
-    return sorted;
-}
-
 double at(const std::vector<double>& sorted, double quantile) {
-    return sorted[static_cast<std::size_t>(quantile * static_cast<double>(sorted.size() - 1))];
+    return sorted.empty()
+               ? 0
+               : sorted[static_cast<std::size_t>(quantile * static_cast<double>(sorted.size() - 1))];
 }
 
-/// How many of these were late.
-std::ptrdiff_t late_of(const std::vector<double>& sorted_lateness_ms) {
-    return sorted_lateness_ms.end() -
-           std::ranges::upper_bound(sorted_lateness_ms, static_cast<double>(kLateNs) / 1e6);
+std::vector<double> sorted_ms(std::vector<double> values) {
+    std::ranges::sort(values);
+    return values;
 }
 
-void print(const Samples& samples, std::uint64_t warmup, bool has_precedence) {
-    const auto latency = sorted_ms(samples.latency_ns, warmup);
-    const auto lateness = sorted_ms(samples.lateness_ns, warmup);
-    const std::ptrdiff_t late = late_of(lateness);
+/// A measured stretch of time, second by second. A second in which more than one send in a thousand was late
+/// tells of who held up the sender, so nothing of it counts but that it was so.
+struct Seconds {
+    std::size_t all = 0, punctual = 0;
+    std::size_t sends = 0, late = 0;  // of all seconds
+    std::vector<double> lateness_ms;  // of all seconds, sorted
+    std::vector<double> latency_ms;   // of the punctual ones, sorted
+};
+
+Seconds second_by_second(const std::vector<std::uint64_t>& lateness_ns,
+                         const std::vector<std::uint64_t>& latency_ns, std::uint64_t warmup, double rate) {
+    Seconds result;
+    const auto per_second = std::max<std::uint64_t>(static_cast<std::uint64_t>(rate), 1);
+    for (std::uint64_t begin = warmup; begin < lateness_ns.size(); begin += per_second) {
+        const std::uint64_t end = std::min<std::uint64_t>(begin + per_second, lateness_ns.size());
+        std::size_t late = 0;
+        for (std::uint64_t n = begin; n < end; ++n) {
+            late += lateness_ns[n] > kLateNs ? 1 : 0;
+            result.lateness_ms.push_back(static_cast<double>(lateness_ns[n]) / 1e6);
+        }
+        ++result.all;
+        result.sends += end - begin;
+        result.late += late;
+        if (late * 1000 > end - begin) continue;
+        ++result.punctual;
+        for (std::uint64_t n = begin; n < end && !latency_ns.empty(); ++n)
+            result.latency_ms.push_back(static_cast<double>(latency_ns[n]) / 1e6);
+    }
+    result.lateness_ms = sorted_ms(std::move(result.lateness_ms));
+    result.latency_ms = sorted_ms(std::move(result.latency_ms));
+    return result;
+}
+
+void print(const Samples& samples, std::uint64_t warmup, double rate, bool has_precedence) {
+    const Seconds found = second_by_second(samples.lateness_ns, samples.latency_ns, warmup, rate);
+    const auto& latency = found.latency_ms;
     std::printf(
         "{\"messages\": %zu, \"p50_ms\": %.4f, \"p90_ms\": %.4f, \"p99_ms\": %.4f, \"p999_ms\": %.4f, "
-        "\"max_ms\": %.4f, \"late_sends\": %td, \"late_share\": %.6f, \"late_p99_ms\": %.4f, "
-        "\"late_max_ms\": %.4f, \"precedence\": %d, \"duplicates\": %llu}\n",
+        "\"max_ms\": %.4f, \"seconds\": %zu, \"punctual_seconds\": %zu, \"late_sends\": %zu, \"late_share\": "
+        "%.6f, "
+        "\"late_p99_ms\": %.4f, \"late_max_ms\": %.4f, \"precedence\": %d, \"duplicates\": %llu}\n",
         latency.size(), at(latency, 0.5), at(latency, 0.9), at(latency, 0.99), at(latency, 0.999),
-        at(latency, 1.0), late, static_cast<double>(late) / static_cast<double>(latency.size()),
-        at(lateness, 0.99), at(lateness, 1.0), has_precedence ? 1 : 0,
+        at(latency, 1.0), found.all, found.punctual, found.late,
+        static_cast<double>(found.late) / static_cast<double>(found.sends), at(found.lateness_ms, 0.99),
+        at(found.lateness_ms, 1.0), has_precedence ? 1 : 0,
         static_cast<unsigned long long>(samples.duplicates));
 }
 }  // namespace
@@ -115,11 +141,13 @@ Result<> measure_timer(const TimerOptions& options) {
         wait_until(intended);
         lateness_ns.push_back(monotonic_ns() - intended);
     }
-    const auto lateness = sorted_ms(lateness_ns, 0);
-    const double late_percent = 100 * static_cast<double>(late_of(lateness)) / static_cast<double>(count);
+    const Seconds found = second_by_second(lateness_ns, {}, 0, options.rate);
     std::printf(
-        "{\"ticks\": %zu, \"late_percent\": %.4f, \"p99_ms\": %.4f, \"max_ms\": %.4f, \"precedence\": %d}\n",
-        lateness.size(), late_percent, at(lateness, 0.99), at(lateness, 1.0), has_precedence ? 1 : 0);
+        "{\"ticks\": %zu, \"late_percent\": %.4f, \"p99_ms\": %.4f, \"max_ms\": %.4f, \"seconds\": %zu, "
+        "\"quiet_seconds\": %zu, \"precedence\": %d}\n",
+        found.sends, 100 * static_cast<double>(found.late) / static_cast<double>(found.sends),
+        at(found.lateness_ms, 0.99), at(found.lateness_ms, 1.0), found.all, found.punctual,
+        has_precedence ? 1 : 0);
     return {};
 }
 
@@ -148,7 +176,7 @@ Result<> measure_latency(const LatencyOptions& options) {
     sender.join();
     WEFT_TRY_VOID(sent);
     WEFT_TRY_VOID(collected);
-    print(samples, warmup, has_precedence);
+    print(samples, warmup, options.rate, has_precedence);
     WEFT_TRY_VOID(producer->close(Deadline::after(kSetupLimit)));
     return consumer->close(Deadline::after(kSetupLimit));
 }

@@ -1,6 +1,7 @@
 """Many functions: how fast they are registered, how soon a worker that starts knows them, however long their history
 is, and how soon all workers know of a thousand assignments. They are registered as stopped: what one worker that has
-checked a request hands to the one that leads, with one package for all.
+checked a request hands to the one that leads, with one package for all. With WEFT_PEER, the Java worker does the same in its
+standalone, at a size that it can do.
 """
 
 import http.client
@@ -23,11 +24,13 @@ from harness import evidence
 from harness.broker import get_json
 from harness.functions_rest import FunctionsRest
 from harness.process_stats import cpu_seconds
+from harness.pulsar_standalone import SHIPPED, PulsarStandalone
 from harness.weft_standalone import WeftStandalone
 
 FUNCTIONS = int(os.environ.get("WEFT_FUNCTIONS", "400"))
 UPDATES = int(os.environ.get("WEFT_UPDATES", "20000"))
 INSTANCES = int(os.environ.get("WEFT_INSTANCES", "300"))
+FUNCTIONS_PEER, INSTANCES_PEER = 1000, 300
 CLIENTS = 8
 READY_SECONDS_MAX = 2.0
 SEEN_SECONDS_MAX = 0.5
@@ -89,10 +92,10 @@ def upload_package(worker: Any, folder: Path) -> str:
     return package_path(program.read_bytes())
 
 
-def register_all(admin_url: str, package: str) -> None:
+def register_all(admin_url: str, package: str, functions: int = FUNCTIONS) -> None:
     def one_client(first: int) -> None:
         registrar = Registrar(admin_url)
-        for number in range(first, FUNCTIONS, CLIENTS):
+        for number in range(first, functions, CLIENTS):
             registrar.register(stopped_function(f"f{number:05}", package))
         registrar.close()
 
@@ -100,8 +103,11 @@ def register_all(admin_url: str, package: str) -> None:
         list(pool.map(one_client, range(CLIENTS)))
 
 
-def knows(broker: WeftStandalone, number: int, version: int) -> bool:
-    """Whether the worker serves, and has all functions and the last version of the first."""
+def knows(
+    broker: WeftStandalone | PulsarStandalone, functions: int, version: int = 0, instances: int | None = None
+) -> bool:
+    """Whether the worker serves, and has all functions (of one instance each, unless said otherwise) and the last version
+    of the first."""
     if version_of(broker, "f00000") != version:
         return False
     names = get_json(f"{broker.address.admin_url}/admin/v3/functions/public/default")
@@ -109,10 +115,10 @@ def knows(broker: WeftStandalone, number: int, version: int) -> bool:
     assignments = get_json(f"{broker.address.admin_url}/admin/v2/worker/assignments")
     assert isinstance(assignments, dict)
     assigned = sum(len(owned) for owned in assignments.values())
-    return len(names) == assigned == number
+    return len(names) == functions and assigned == (functions if instances is None else instances)
 
 
-def version_of(broker: WeftStandalone, name: str) -> int:
+def version_of(broker: WeftStandalone | PulsarStandalone, name: str) -> int:
     """By the class name, in which the versions that are written here stand."""
     config = get_json(f"{broker.address.admin_url}/admin/v3/functions/public/default/{name}")
     assert isinstance(config, dict)
@@ -237,3 +243,29 @@ def test_all_workers_know_of_a_thousand_assignments(tmp_path: Path) -> None:
             "known_to_all_seconds": round(known, 3), "cpu_seconds_of_all": round(cpu, 3),
         }  # fmt: skip
         assert on_the_clock(known, cpu) < SEEN_SECONDS_MAX
+
+
+@pytest.mark.skipif("WEFT_PEER" not in os.environ, reason="the Java worker's figures are wanted with WEFT_PEER")
+def test_the_java_worker_does_the_same(tmp_path: Path) -> None:
+    with PulsarStandalone(tmp_path, functions=True, jvm=SHIPPED) as peer:
+        package = "function://public/default/none@v1"
+        begin = time.monotonic()
+        register_all(peer.address.admin_url, package, FUNCTIONS_PEER)
+        took = time.monotonic() - begin
+        until("it knows them", lambda: knows(peer, FUNCTIONS_PEER))
+        begin = time.monotonic()
+        peer.restart()
+        until("it knows them again", lambda: knows(peer, FUNCTIONS_PEER))
+        started = time.monotonic() - begin
+        begin = time.monotonic()
+        registrar = Registrar(peer.address.admin_url)
+        registrar.register(stopped_function("wide", package, instances=INSTANCES_PEER))
+        until("it knows the assignments", lambda: knows(peer, FUNCTIONS_PEER + 1, instances=FUNCTIONS_PEER + INSTANCES_PEER))
+        known = time.monotonic() - begin
+        registrar.close()
+        found["java worker"] = {
+            "registered": {"functions": FUNCTIONS_PEER, "clients": CLIENTS, "seconds": round(took, 2)},
+            "start_seconds": round(started, 3),
+            "assignments": {"instances": INSTANCES_PEER, "workers": 1, "known_seconds": round(known, 3)},
+        }
+        print(f"\nJava: {found['java worker']}")

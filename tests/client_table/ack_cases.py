@@ -58,9 +58,15 @@ def negative_ack(c: Cell, kind: str, batching: str) -> None:
     c.producer(batching=batching == "batched").send_all(numbered(5))
     consumer.nack(*consumer.receive(5))
     again = consumer.receive(5, ack=True)
-    assert sorted(payloads(again)) == numbered(5)
+    if batching == "batched":
+        # A client whose timer ticks between two of the refusals asks for the one entry twice.
+        if more := consumer.receive_some(5, 400):
+            consumer.ack(*more)
+        again += more
+    assert sorted({message.payload for message in again}) == numbered(5)
     if kind == "shared":
-        assert {message.redelivery for message in again} == {1}
+        counts = {message.redelivery for message in again}
+        assert counts == {1} or (len(again) > 5 and counts == {1, 2})
     consumer.expect_nothing()
 
 

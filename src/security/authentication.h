@@ -53,4 +53,9 @@ class Authenticator {
                                              const std::string& certificate_name) const = 0;
 };
 
+/// Takes `secret` as a token of `role`, and asks `others` for everything else; to nobody whom they know is
+/// that role given. For a server that talks to itself.
+std::shared_ptr<Authenticator> with_own_secret(std::shared_ptr<Authenticator> others, std::string secret,
+                                               std::string role);
+
 }  // namespace weft::security

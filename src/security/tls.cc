@@ -68,6 +68,8 @@ Result<WatchedContext::Context> client_context(const TlsOptions& options) {
     if (!files.trust_certs.empty()) {
         if (SSL_CTX_load_verify_file(context.get(), files.trust_certs.c_str()) != 1)
             return bad_file("trusted certificates", files.trust_certs);
+        // What is named there is trusted, also a server's own certificate.
+        X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context.get()), X509_V_FLAG_PARTIAL_CHAIN);
     } else if (!options.allow_insecure && SSL_CTX_set_default_verify_paths(context.get()) != 1) {
         return fail(ErrorCode::invalid_argument, "the system's trusted certificates: ", last_error());
     }
@@ -84,6 +86,8 @@ Result<WatchedContext::Context> server_context(const TlsFiles& files, TlsServer:
         return fail(ErrorCode::invalid_argument, "no authorities are trusted for clients' certificates");
     WEFT_TRY(auto context, new_context(TLS_server_method()));
     WEFT_TRY_VOID(use_certificate(context.get(), files));
+    // For TLS 1.2; those of 1.3 are all of this kind.
+    SSL_CTX_set_cipher_list(context.get(), "ECDHE+AESGCM:ECDHE+CHACHA20");
     // What is resumed would keep the rights of a certificate that has been changed meanwhile.
     SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
     SSL_CTX_set_options(context.get(), SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);

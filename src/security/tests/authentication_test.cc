@@ -176,6 +176,18 @@ TEST_F(Authentication, WhoSaysNothingIsAnonymousWhereThatIsARole) {
     EXPECT_FALSE(open->authenticate_http("Bearer wrong", ""));
 }
 
+TEST_F(Authentication, AServerKnowsItself) {
+    const auto all = with_own_secret(made(tokens()), "a secret", "itself");
+    EXPECT_EQ(all->authenticate("token", "a secret", ""), (Caller{"itself", 0}));
+    EXPECT_EQ(all->authenticate_http("Bearer a secret", ""), (Caller{"itself", 0}));
+    EXPECT_EQ(all->authenticate("token", token("ann"), ""), (Caller{"ann", 0}));
+    EXPECT_FALSE(all->authenticate("token", token("itself"), ""));
+    EXPECT_FALSE(all->authenticate_http("Bearer " + token("itself"), ""));
+    EXPECT_FALSE(all->authenticate("basic", "a secret", ""));
+    EXPECT_FALSE(all->authenticate("token", "a secre", ""));
+    EXPECT_FALSE(all->authenticate("token", "", ""));
+}
+
 TEST_F(Authentication, SettingsThatCannotBeHonouredAreRefusedByName) {
     const auto refusal = [](const AuthenticationSettings& settings) {
         const auto result = Authenticator::create(settings);

@@ -111,10 +111,15 @@ class RestAdmin final : public BrokerAdmin {
 
 }  // namespace
 
-std::unique_ptr<BrokerAdmin> make_in_process_admin(const http::Router& router) {
-    return std::make_unique<RestAdmin>([&router](std::string_view method, const std::string& path,
-                                                 std::string body, Deadline deadline) -> Result<Answer> {
+std::unique_ptr<BrokerAdmin> make_in_process_admin(const http::Router& router,
+                                                   security::ClientSecurity security) {
+    return std::make_unique<RestAdmin>([&router, credentials = std::move(security.credentials)](
+                                           std::string_view method, const std::string& path, std::string body,
+                                           Deadline deadline) -> Result<Answer> {
         http::Request request;
+        if (credentials) {
+            WEFT_TRY(request.headers["authorization"], credentials->authorization());
+        }
         request.method = method;
         request.path = request.raw_path = path;
         if (!body.empty()) request.headers["content-type"] = "application/json";

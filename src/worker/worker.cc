@@ -235,9 +235,11 @@ void WorkerImpl::start(Endpoints endpoints) {
     api.package_urls = options_.package_urls;
     api.java = options_.java;
     api.peers = running->peers.get();
-    const bool in_process = options_.broker == BrokerPlace::this_process && router_;
-    running->admin =
-        in_process ? make_in_process_admin(*router_) : make_http_admin(endpoints.web_url, *admin_security);
+    const bool in_process =
+        options_.broker == BrokerPlace::this_process && router_ &&
+        admin_security->credentials->method() != "tls";  // there nobody shows a certificate
+    running->admin = in_process ? make_in_process_admin(*router_, *admin_security)
+                                : make_http_admin(endpoints.web_url, *admin_security);
     running->pool = std::make_unique<JobPool>("weft-runner", options_.instances_starting_max);
     RunnerContext context{*running->pool,
                           running->starter,

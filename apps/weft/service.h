@@ -37,7 +37,7 @@ Result<std::uint16_t> port_of(const config::Arguments& arguments, std::string_vi
 /// What to do about a port that could not be taken.
 std::unexpected<Error> listen_error(Error error, std::string_view option, std::uint16_t port);
 bool is_loopback(std::string_view bind);
-/// There is no authentication yet: whoever reaches the ports may do everything, also run code.
+/// Without authentication whoever reaches the ports may do everything, also run code.
 void warn_of_strangers(std::string_view bind, std::string_view ports);
 
 inline constexpr config::Option kLogLevelOption = {.names = "--log-level",

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <thread>
 
@@ -64,6 +65,24 @@ constexpr config::Option kOptions[] = {
     kLogLevelOption,
 };
 
+enum class For : std::uint8_t { super_users, all_that_are_known };
+
+http::Handler guarded(http::Handler handler, const broker::AccessOptions& access, For whom) {
+    return [handler = std::move(handler), access, whom](const http::Request& request) {
+        const auto header = request.headers.find("authorization");
+        const auto caller = access.authenticator->authenticate_http(
+            header == request.headers.end() ? "" : header->second, request.certificate_name);
+        if (!caller) return http::Response::error(401, "Authentication required");
+        const bool proxied = request.headers.contains("x-original-principal");
+        if (whom == For::super_users && access.authorization &&
+            (proxied || std::ranges::find(access.super_users, caller->role) == access.super_users.end())) {
+            return http::Response::error(
+                401, str_cat("the role ", caller->role, " may not ", request.method, ' ', request.path));
+        }
+        return handler(request);
+    };
+}
+
 class Standalone final : public Service {
   public:
     /// Opens everything and serves; the ports accept when it returns.
@@ -77,6 +96,7 @@ class Standalone final : public Service {
     ~Standalone() override {
         if (worker_) stop_worker(*worker_);
         server_.reset();
+        server_tls_.reset();
         worker_.reset();
         if (!thread_.joinable()) return;
         loop_.post([this] {
@@ -89,7 +109,11 @@ class Standalone final : public Service {
     }
 
     std::string ready_line() const override {
-        return str_cat("ready ", broker_->service_url(), ' ', web_url_);
+        std::string line = "ready";
+        for (const auto& url : {broker_->service_url(), web_url_, broker_->service_url_tls(), web_url_tls_}) {
+            if (!url.empty()) str_append(line, ' ', url);
+        }
+        return line;
     }
 
   private:
@@ -97,37 +121,84 @@ class Standalone final : public Service {
         WEFT_TRY(const StandaloneStart start, standalone_start_of(arguments));
         WEFT_TRY_VOID(open_store(start));
         auto broker = broker::Broker::create(loop_, *store_, start.broker);
-        if (!broker) return listen_error(std::move(broker).error(), "--broker-port", start.broker.port);
+        if (!broker)
+            return listen_error(std::move(broker).error(), "--broker-port", start.broker.port.value_or(0));
         broker_ = std::move(*broker);
         broker_->add_routes(router_);
         if (start.worker) {
             WEFT_TRY(worker_, worker::Worker::create(*start.worker));
+            const auto of_the_broker = router_.routes();
             worker_->add_routes(router_);
+            guard(of_the_broker, start.broker.access);
         } else {
             worker::add_absent_worker_routes(router_);
         }
-        const std::string& bind = start.broker.bind_address;
-        auto server = http::Server::start({.bind_address = bind,
-                                           .port = start.web_port,
-                                           .threads = start.http_threads,
-                                           .connections_max = start.http_connections_max},
-                                          router_);
-        if (!server) return listen_error(std::move(server).error(), "--web-port", start.web_port);
-        server_ = std::move(*server);
-        warn_of_strangers(bind, str_cat(broker_->port(), ", ", server_->port()));
-        const std::string service_url = broker_->service_url();  // pulsar://host:port
-        const std::size_t host_at = service_url.find("://") + 3;
-        web_url_ = str_cat("http://", service_url.substr(host_at, service_url.rfind(':') - host_at), ':',
-                           server_->port());
-        broker_->set_web_url(web_url_);
-        // The worker goes where the ports are bound: what others are told may not be reached from here.
-        if (worker_) {
-            std::string host = bind == "0.0.0.0" ? "127.0.0.1" : bind == "::" ? "::1" : bind;
-            if (host.contains(':')) host = str_cat('[', host, ']');
-            worker_->start({str_cat("pulsar://", host, ':', broker_->port(), pulsar::kOneBroker),
-                            str_cat("http://", host, ':', server_->port()), server_->port()});
-        }
+        WEFT_TRY_VOID(listen(start));
+        if (worker_) worker_->start(own_way(start));
         return {};
+    }
+
+    Result<> listen(const StandaloneStart& start) {
+        const auto serve_http = [&](std::uint16_t port, std::shared_ptr<security::TlsServer> tls) {
+            return http::Server::start({.bind_address = start.broker.bind_address,
+                                        .port = port,
+                                        .threads = start.http_threads,
+                                        .connections_max = start.http_connections_max,
+                                        .tls = std::move(tls)},
+                                       router_);
+        };
+        std::string ports;
+        const auto take = [&](std::uint16_t port) {
+            if (port != 0) str_append(ports, ports.empty() ? "" : ", ", port);
+        };
+        take(broker_->port());
+        take(broker_->port_tls());
+        if (start.web_port) {
+            auto server = serve_http(*start.web_port, nullptr);
+            if (!server) return listen_error(std::move(server).error(), "--web-port", *start.web_port);
+            server_ = std::move(*server);
+            web_url_ = str_cat("http://", broker_->advertised_host(), ':', server_->port());
+            take(server_->port());
+        }
+        if (const auto port = start.security.web_port_tls) {
+            auto server = serve_http(*port, start.security.tls);
+            if (!server) return listen_error(std::move(server).error(), "webServicePortTls", *port);
+            server_tls_ = std::move(*server);
+            web_url_tls_ = str_cat("https://", broker_->advertised_host(), ':', server_tls_->port());
+            take(server_tls_->port());
+        }
+        if (!start.broker.access.authenticator) warn_of_strangers(start.broker.bind_address, ports);
+        broker_->set_web_urls(web_url_, web_url_tls_);
+        return {};
+    }
+
+    // The worker goes where the ports are bound: what others are told may not be reached from here.
+    worker::Endpoints own_way(const StandaloneStart& start) const {
+        const std::string& bind = start.broker.bind_address;
+        std::string host = bind == "0.0.0.0" ? "127.0.0.1" : bind == "::" ? "::1" : bind;
+        if (host.contains(':')) host = str_cat('[', host, ']');
+        const bool tls = start.security.own_over_tls;
+        const bool broker_tls = tls || broker_->port() == 0, web_tls = tls || !server_;
+        const std::uint16_t web_port = (web_tls ? server_tls_ : server_)->port();
+        return {str_cat(broker_tls ? "pulsar+ssl://" : "pulsar://", host, ':',
+                        broker_tls ? broker_->port_tls() : broker_->port(), pulsar::kOneBroker),
+                str_cat(web_tls ? "https://" : "http://", host, ':', web_port), web_port};
+    }
+
+    // Routes that the broker does not have are for those who may do everything.
+    void guard(const std::vector<std::string>& of_the_broker, const broker::AccessOptions& access) {
+        if (!access.authenticator) return;
+        for (const std::string& route : router_.routes()) {
+            const bool metrics = route == "GET /metrics";  // the broker's are on the worker's page
+            const bool has_a_rule = std::ranges::find(of_the_broker, route) != of_the_broker.end();
+            if (metrics ? !access.ask_for_metrics : has_a_rule) continue;
+            const std::string method = route.substr(0, route.find(' '));
+            const std::string pattern = route.substr(method.size() + 1);
+            auto handler = router_.take(method, pattern);
+            router_.add(
+                method, pattern,
+                guarded(std::move(handler), access, metrics ? For::all_that_are_known : For::super_users));
+        }
     }
 
     Result<> open_store(const StandaloneStart& start) {
@@ -165,8 +236,8 @@ class Standalone final : public Service {
     std::unique_ptr<broker::Broker> broker_;
     http::Router router_;
     std::unique_ptr<worker::Worker> worker_;
-    std::unique_ptr<http::Server> server_;
-    std::string web_url_;
+    std::unique_ptr<http::Server> server_, server_tls_;
+    std::string web_url_, web_url_tls_;
     std::thread thread_;  // runs loop_
 };
 

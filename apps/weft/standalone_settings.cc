@@ -48,8 +48,17 @@ class Reading {
         broker.bind_address = text("--bind", "bindAddress");
         broker.advertised_address = text("--advertised-address", "advertisedAddress");
         broker.cluster = settings_.text("clusterName").value_or(broker.cluster);
-        WEFT_TRY_VOID(take_port("--broker-port", "brokerServicePort", broker.port));
-        WEFT_TRY_VOID(take_port("--web-port", "webServicePort", start_.web_port));
+        WEFT_TRY(start_.security, standalone_security_of(settings_));
+        const auto& secure = start_.security;
+        WEFT_TRY_VOID(take_port("--broker-port", "brokerServicePort", "brokerServicePortTls",
+                                secure.broker_port_tls, broker.port));
+        WEFT_TRY_VOID(take_port("--web-port", "webServicePort", "webServicePortTls", secure.web_port_tls,
+                                start_.web_port));
+        if (secure.broker_port_tls) {
+            broker.tls = secure.tls;
+            broker.port_tls = *secure.broker_port_tls;
+        }
+        broker.access = secure.access;
         WEFT_TRY_VOID(
             take("maxUnackedMessagesPerConsumer", {1, 1'000'000'000}, broker.unacked_per_consumer_max));
         WEFT_TRY_VOID(take("maxUnackedMessagesPerSubscription", {1, 1'000'000'000},
@@ -78,11 +87,15 @@ class Reading {
         if (arguments_.has(option)) return arguments_.text(option);
         return settings_.text(key).value_or(arguments_.text(option));
     }
-    Result<> take_port(std::string_view option, std::string_view key, std::uint16_t& into) const {
+    Result<> take_port(std::string_view option, std::string_view key, std::string_view tls_key,
+                       const std::optional<std::uint16_t>& tls, std::optional<std::uint16_t>& into) const {
         WEFT_TRY(into, port_of(arguments_, option));
         if (arguments_.has(option)) return {};
-        if (settings_.is_null(key))
-            return settings_.refuse(key, "give a port: without TLS there is no other");
+        if (settings_.is_null(key)) {
+            if (!tls) return settings_.refuse(key, str_cat("give a port, or ", tls_key));
+            into.reset();
+            return {};
+        }
         const auto port = settings_.integer(key);
         if (port && (*port < 0 || *port > 65535))
             return settings_.refuse(key, "a port is from 1 to 65535, or 0 for a free one");
@@ -112,7 +125,27 @@ Result<worker::WorkerOptions> worker_of(const config::Arguments& arguments, cons
     WEFT_TRY(auto options, worker_beside_broker(settings, arguments));
     options.data_dir = start.data_dir;
     options.cluster_name = start.broker.cluster;
+    options.broker_security = start.security.own;
     return options;
+}
+
+// Whether the standalone's own worker can go to the broker that it is in.
+Result<> check_own_way(const StandaloneStart& start, const config::SettingsView& settings) {
+    const auto& secure = start.security;
+    const bool any_tls = secure.broker_port_tls && secure.web_port_tls;
+    if (secure.own_over_tls && !any_tls)
+        return settings.refuse(settings.boolean("brokerClientTlsEnabled").value_or(false)
+                                   ? "brokerClientTlsEnabled"
+                                   : "brokerClientAuthenticationPlugin",
+                               "give brokerServicePortTls and webServicePortTls");
+    const bool over_tls = secure.own_over_tls || !start.broker.port || !start.web_port;
+    if (over_tls && secure.certificates_required && secure.own.tls.certificate.empty() &&
+        !secure.own.auth_plugin.ends_with("AuthenticationTls") && secure.own.auth_plugin != "tls") {
+        return settings.refuse("tlsRequireTrustedClientCertOnConnect",
+                               "the broker's own worker has to show a certificate: give "
+                               "brokerClientCertificateFilePath and brokerClientKeyFilePath");
+    }
+    return {};
 }
 
 // What the workers keep in their topics is as old as the functions are; nobody needs how it came about.
@@ -144,6 +177,7 @@ Result<StandaloneStart> standalone_start_of(const config::Arguments& arguments) 
                              .value_or(true);
     if (enabled && !arguments.is_set("--no-functions-worker")) {
         WEFT_TRY(start.worker, worker_of(arguments, start));
+        WEFT_TRY_VOID(check_own_way(start, config::SettingsView(config::broker_keys(), settings)));
     }
     keep_compacted(start.broker, start.worker ? *start.worker : worker::WorkerOptions{});
     return start;

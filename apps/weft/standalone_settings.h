@@ -7,6 +7,7 @@
 
 #include "broker/broker.h"
 #include "config/options.h"
+#include "standalone_security.h"
 #include "store/store.h"
 #include "worker/worker.h"
 
@@ -16,7 +17,8 @@ struct StandaloneStart {
     std::filesystem::path data_dir;
     store::Durability durability = store::Durability::sync;
     broker::BrokerOptions broker;
-    std::uint16_t web_port = 0;
+    StandaloneSecurity security;
+    std::optional<std::uint16_t> web_port = 0;  // none: there is no plain port
     std::uint32_t http_threads = 16, http_connections_max = 2048;
     std::optional<worker::WorkerOptions> worker;  // none: the broker alone
 };

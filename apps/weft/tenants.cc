@@ -12,7 +12,7 @@ namespace {
 using config::Times;
 using nlohmann::ordered_json;
 
-constexpr std::string_view kNoAuth = "there is no authentication yet";
+constexpr std::string_view kNoAuth = "use pulsar-admin for permissions: the broker knows them";
 constexpr std::string_view kOneCluster = "a standalone is the one cluster that there is";
 
 // --- tenants

@@ -282,7 +282,8 @@ constexpr Entry kTopics[] = {
 const Group& topics_group() {
     static const auto kRows = rows(
         kTopics,
-        {{"permissions grant-permission revoke-permission", "there is no authentication yet"},
+        {{"permissions grant-permission revoke-permission",
+          "use pulsar-admin for permissions: the broker knows them"},
          {"truncate", "use topics clear-backlog: what all have acked goes by retention"},
          {"trim-topic", "what all have acked goes by itself"},
          {"info-internal partitioned-stats-internal", "use topics stats-internal"},

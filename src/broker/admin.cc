@@ -4,10 +4,12 @@
 
 #include "async/call.h"
 #include "broker/detail/json.h"
+#include "observe/log.h"
 
 namespace weft::broker {
 namespace {
 
+const observe::Logger kLog("broker.access");
 constexpr auto kAnswerWithin = 30s;
 constexpr std::size_t kBodyBytesMax = 64U << 10;  // what is stored of a body is one record of the map
 constexpr std::size_t kNameBytesMax = 1024;       // of a tenant, namespace, topic, subscription
@@ -28,12 +30,61 @@ std::string what_is_too_large(const http::Request& request) {
     return {};
 }
 
+Object object_of(const http::Request& request) {
+    const auto param = [&](const char* name) {
+        const auto it = request.params.find(name);
+        return it == request.params.end() ? std::string() : it->second;
+    };
+    Object object{.tenant = param("tenant")};
+    if (request.params.contains("namespace")) object.ns = str_cat(object.tenant, '/', param("namespace"));
+    if (request.params.contains("topic"))
+        object.topic = str_cat("persistent://", object.ns, '/', param("topic"));
+    object.subscription = param("subscription");
+    return object;
+}
+
+// Before the loop: passwords take their time.
+Result<Principal> who_asks(const Access& access, const http::Request& request) {
+    if (!access.asks_who()) return Principal{};
+    const auto header = [&](const char* name) {
+        const auto it = request.headers.find(name);
+        return it == request.headers.end() ? std::string() : it->second;
+    };
+    WEFT_TRY(auto caller, access.options().authenticator->authenticate_http(header("authorization"),
+                                                                            request.certificate_name));
+    Principal who{std::move(caller.role), header("x-original-principal")};
+    if (who.original == who.role || !access.options().authorization) who.original.clear();
+    return who;
+}
+
+// Why not, or nothing. On the loop.
+std::optional<http::Response> why_not(Engine& engine, const Principal& who, Rule rule,
+                                      const http::Request& request) {
+    const Access& access = engine.access();
+    if (!access.options().authorization) return std::nullopt;
+    if (const auto wrong = access.wrong_original(who); !wrong.empty() && rule != Rule::open)
+        return refused(401, str_cat("X-Original-Principal: ", wrong));
+    const Object object = object_of(request);
+    if (access.allows(who, rule, object)) return std::nullopt;
+    const bool of_tenants = request.path.starts_with("/admin/v2/tenants");
+    if (!of_tenants && !object.tenant.empty() && !engine.metadata().has_tenant(object.tenant))
+        return refused(404, "Tenant does not exist");
+    kLog.info("refused", {{"role", who.role},
+                          {"original", who.original},
+                          {"peer", request.remote_address},
+                          {"method", request.method},
+                          {"path", request.path}});
+    return refused(is_of_namespace(rule) ? 403 : 401,
+                   str_cat("the role ", who.role, " may not ", request.method, ' ', request.path));
+}
+
 }  // namespace
 
 void Engine::add_routes(http::Router& router) {
     AdminRouter routes(router, *this);
     add_broker_routes(routes);
     add_tenant_routes(routes);
+    add_permission_routes(routes);
     add_topic_routes(routes);
     add_subscription_routes(routes);
     add_message_routes(routes);
@@ -42,15 +93,25 @@ void Engine::add_routes(http::Router& router) {
     add_schema_routes(routes);
 }
 
-void AdminRouter::add(std::string_view method, std::string_view pattern, AdminHandler handler) {
+void AdminRouter::add(std::string_view method, std::string_view pattern, Rule rule, AdminHandler handler) {
     router_.add(method, pattern,
-                [&engine = engine_, handler = std::move(handler)](const http::Request& request) {
+                [&engine = engine_, rule, handler = std::move(handler)](const http::Request& request) {
                     if (const auto reason = what_is_too_large(request); !reason.empty())
                         return refused(413, reason);
+                    auto who = Result<Principal>(Principal{});
+                    if (!engine.access().is_open(rule)) who = who_asks(engine.access(), request);
+                    if (!who) {
+                        kLog.info("not authenticated", {{"peer", request.remote_address},
+                                                        {"path", request.path},
+                                                        {"reason", who.error().message}});
+                        return refused(401, "Authentication required");
+                    }
                     // Copied: the caller may have given up when the loop comes to it.
                     auto answer = async::call_on<http::Response>(
                         engine.loop(), request.deadline.at_most(kAnswerWithin),
-                        [&engine, handler, request = std::make_shared<http::Request>(request)](auto done) {
+                        [&engine, rule, who = std::move(*who), handler,
+                         request = std::make_shared<http::Request>(request)](auto done) {
+                            if (auto no = why_not(engine, who, rule, *request)) return done(std::move(*no));
                             auto reply = std::make_shared<decltype(done)>(std::move(done));
                             handler(engine, *request,
                                     [reply](http::Response response) { (*reply)(std::move(response)); });

@@ -17,20 +17,21 @@ using Reply = std::function<void(http::Response)>;
 /// `request` lives as long as the handler runs; what replies later copies what it needs.
 using AdminHandler = std::function<void(Engine& engine, const http::Request& request, Reply reply)>;
 
-/// Adds routes whose handlers run on the engine's loop.
+/// Adds routes whose handlers run on the engine's loop, for those who may: each says by its rule who that is.
 class AdminRouter {
   public:
     AdminRouter(http::Router& router, Engine& engine) : router_(router), engine_(engine) {}
-    void add(std::string_view method, std::string_view pattern, AdminHandler handler);
+    void add(std::string_view method, std::string_view pattern, Rule rule, AdminHandler handler);
 
   private:
     http::Router& router_;
     Engine& engine_;
 };
 
-void add_broker_routes(AdminRouter& routes);  // clusters, brokers, lookup, status
-void add_tenant_routes(AdminRouter& routes);  // tenants, namespaces
-void add_topic_routes(AdminRouter& routes);   // topics: list, create, delete, partitions, ids, compaction
+void add_broker_routes(AdminRouter& routes);      // clusters, brokers, lookup, status
+void add_tenant_routes(AdminRouter& routes);      // tenants, namespaces
+void add_permission_routes(AdminRouter& routes);  // who may do what in a namespace, on a topic
+void add_topic_routes(AdminRouter& routes);       // topics: list, create, delete, partitions, ids, compaction
 void add_subscription_routes(AdminRouter& routes);  // their subscriptions
 void add_message_routes(AdminRouter& routes);       // single messages: peek, by id
 void add_stats_routes(AdminRouter& routes);         // stats, internal stats

@@ -104,8 +104,8 @@ void peek(Engine& engine, const http::Request& request, Reply reply) {
 
 void add_message_routes(AdminRouter& routes) {
     const std::string topic = "/admin/v2/persistent/{tenant}/{namespace}/{topic}";
-    routes.add("GET", topic + "/ledger/{ledger}/entry/{entry}", get_by_id);
-    routes.add("GET", topic + "/subscription/{subscription}/position/{position}", peek);
+    routes.add("GET", topic + "/ledger/{ledger}/entry/{entry}", Rule::consume, get_by_id);
+    routes.add("GET", topic + "/subscription/{subscription}/position/{position}", Rule::consume, peek);
 }
 
 }  // namespace weft::broker

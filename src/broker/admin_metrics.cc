@@ -65,6 +65,6 @@ void get_metrics(Engine& engine, const http::Request&, Reply reply) {
 
 }  // namespace
 
-void add_metrics_routes(AdminRouter& routes) { routes.add("GET", "/metrics", get_metrics); }
+void add_metrics_routes(AdminRouter& routes) { routes.add("GET", "/metrics", Rule::metrics, get_metrics); }
 
 }  // namespace weft::broker

@@ -80,10 +80,10 @@ void delete_schemas(Engine& engine, const http::Request& request, Reply reply) {
 
 void add_schema_routes(AdminRouter& routes) {
     const std::string schema = "/admin/v2/schemas/{tenant}/{namespace}/{topic}/schema";
-    routes.add("GET", schema, get_schema);
-    routes.add("GET", schema + "/{version}", get_schema);
-    routes.add("POST", schema, post_schema);
-    routes.add("DELETE", schema, delete_schemas);
+    routes.add("GET", schema, Rule::use_topic, get_schema);
+    routes.add("GET", schema + "/{version}", Rule::use_topic, get_schema);
+    routes.add("POST", schema, Rule::produce, post_schema);
+    routes.add("DELETE", schema, Rule::tenant_admin, delete_schemas);
 }
 
 }  // namespace weft::broker

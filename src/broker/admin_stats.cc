@@ -157,8 +157,6 @@ json topic_stats(Engine& engine, Topic& topic) {
     auto publishers = json::array();
     for (const auto& [name, producer] : topic.producers().all())
         publishers.push_back(publisher_stats(*producer));
-    const auto& url = engine.web_url();
-    const auto at = url.find("://");
     const auto& compaction = topic.compaction;
     return {{"msgRateIn", rate_in},
             {"msgThroughputIn", bytes_rate_in},
@@ -200,7 +198,7 @@ json topic_stats(Engine& engine, Topic& topic) {
               {"lastCompactionFailedTimestamp", compaction.failed_ms},
               {"lastCompactionDurationTimeInMills",
                std::chrono::duration_cast<std::chrono::milliseconds>(compaction.took).count()}}},
-            {"ownerBroker", at == std::string::npos ? url : url.substr(at + 3)}};
+            {"ownerBroker", engine.broker_id()}};
 }
 
 void get_stats(Engine& engine, const http::Request& request, Reply reply) {
@@ -313,9 +311,9 @@ void get_internal_stats(Engine& engine, const http::Request& request, Reply repl
 
 void add_stats_routes(AdminRouter& routes) {
     const std::string topic = "/admin/v2/persistent/{tenant}/{namespace}/{topic}";
-    routes.add("GET", topic + "/stats", get_stats);
-    routes.add("GET", topic + "/internalStats", get_internal_stats);
-    routes.add("GET", topic + "/partitioned-stats", get_partitioned_stats);
+    routes.add("GET", topic + "/stats", Rule::use_topic, get_stats);
+    routes.add("GET", topic + "/internalStats", Rule::use_topic, get_internal_stats);
+    routes.add("GET", topic + "/partitioned-stats", Rule::use_topic, get_partitioned_stats);
 }
 
 }  // namespace weft::broker

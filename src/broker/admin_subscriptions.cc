@@ -177,15 +177,15 @@ void reset_by_id(Engine& engine, const http::Request& request, Reply reply) {
 void add_subscription_routes(AdminRouter& routes) {
     const std::string topic = "/admin/v2/persistent/{tenant}/{namespace}/{topic}";
     const auto subscription = topic + "/subscription/{subscription}";
-    routes.add("GET", topic + "/subscriptions", list_subscriptions);
-    routes.add("PUT", subscription, create_subscription);
-    routes.add("DELETE", subscription, delete_subscription);
-    routes.add("POST", subscription + "/skip_all", skip_all);
-    routes.add("POST", subscription + "/skip/{count}", skip);
-    routes.add("GET", subscription + "/properties", get_properties);
-    routes.add("PUT", subscription + "/properties", put_properties);
-    routes.add("POST", subscription + "/resetcursor", reset_by_id);
-    routes.add("POST", subscription + "/resetcursor/{timestamp}", reset_by_time);
+    routes.add("GET", topic + "/subscriptions", Rule::consume, list_subscriptions);
+    routes.add("PUT", subscription, Rule::consume, create_subscription);
+    routes.add("DELETE", subscription, Rule::consume, delete_subscription);
+    routes.add("POST", subscription + "/skip_all", Rule::consume, skip_all);
+    routes.add("POST", subscription + "/skip/{count}", Rule::consume, skip);
+    routes.add("GET", subscription + "/properties", Rule::consume, get_properties);
+    routes.add("PUT", subscription + "/properties", Rule::consume, put_properties);
+    routes.add("POST", subscription + "/resetcursor", Rule::consume, reset_by_id);
+    routes.add("POST", subscription + "/resetcursor/{timestamp}", Rule::consume, reset_by_time);
 }
 
 }  // namespace weft::broker

@@ -70,6 +70,7 @@ void update_tenant(Engine& engine, const http::Request& request, Reply reply) {
     if (!engine.metadata().has_tenant(name))
         return reply(refused(404, str_cat("Tenant ", name, " not found")));
     engine.metadata().put_tenant(name, to_text(*tenant), reply_when_written(std::move(reply)));
+    engine.apply_rights();
 }
 
 void delete_tenant(Engine& engine, const http::Request& request, Reply reply) {
@@ -282,28 +283,29 @@ void list_namespaces(Engine& engine, const http::Request& request, Reply reply) 
 }  // namespace
 
 void add_tenant_routes(AdminRouter& routes) {
-    routes.add("GET", "/admin/v2/tenants", [](Engine& engine, const http::Request&, const Reply& reply) {
-        reply(http::Response::json(to_text(engine.metadata().tenants())));
-    });
-    routes.add("GET", "/admin/v2/tenants/{tenant}",
+    routes.add("GET", "/admin/v2/tenants", Rule::super_user,
+               [](Engine& engine, const http::Request&, const Reply& reply) {
+                   reply(http::Response::json(to_text(engine.metadata().tenants())));
+               });
+    routes.add("GET", "/admin/v2/tenants/{tenant}", Rule::tenant_admin,
                [](Engine& engine, const http::Request& request, const Reply& reply) {
                    const auto tenant = engine.metadata().tenant(request.param("tenant"));
                    reply(tenant ? http::Response::json(*tenant) : refused(404, "Tenant does not exist"));
                });
-    routes.add("PUT", "/admin/v2/tenants/{tenant}", create_tenant);
-    routes.add("POST", "/admin/v2/tenants/{tenant}", update_tenant);
-    routes.add("DELETE", "/admin/v2/tenants/{tenant}", delete_tenant);
-    routes.add("GET", "/admin/v2/namespaces/{tenant}", list_namespaces);
-    routes.add("GET", "/admin/v2/namespaces/{tenant}/{namespace}", get_policies);
-    routes.add("PUT", "/admin/v2/namespaces/{tenant}/{namespace}", create_namespace);
-    routes.add("DELETE", "/admin/v2/namespaces/{tenant}/{namespace}", delete_namespace);
+    routes.add("PUT", "/admin/v2/tenants/{tenant}", Rule::tenant_admin, create_tenant);
+    routes.add("POST", "/admin/v2/tenants/{tenant}", Rule::tenant_admin, update_tenant);
+    routes.add("DELETE", "/admin/v2/tenants/{tenant}", Rule::tenant_admin, delete_tenant);
+    routes.add("GET", "/admin/v2/namespaces/{tenant}", Rule::tenant_admin, list_namespaces);
+    routes.add("GET", "/admin/v2/namespaces/{tenant}/{namespace}", Rule::namespace_admin, get_policies);
+    routes.add("PUT", "/admin/v2/namespaces/{tenant}/{namespace}", Rule::tenant_admin, create_namespace);
+    routes.add("DELETE", "/admin/v2/namespaces/{tenant}/{namespace}", Rule::tenant_admin, delete_namespace);
     const auto show = [&](const char* path, const char* member) {
-        routes.add("GET", str_cat("/admin/v2/namespaces/{tenant}/{namespace}/", path),
+        routes.add("GET", str_cat("/admin/v2/namespaces/{tenant}/{namespace}/", path), Rule::namespace_admin,
                    [member](Engine& engine, const http::Request& request, const Reply& reply) {
                        get_policy(engine, request, member, reply);
                    });
     };
-    routes.add("GET", "/admin/v2/namespaces/{tenant}/{namespace}/bundles",
+    routes.add("GET", "/admin/v2/namespaces/{tenant}/{namespace}/bundles", Rule::use_namespace,
                [](Engine& engine, const http::Request& request, const Reply& reply) {
                    if (policies_of(engine, request, reply))
                        reply(http::Response::json(to_text(policy_defaults(engine)["bundles"])));
@@ -311,12 +313,15 @@ void add_tenant_routes(AdminRouter& routes) {
     show("retention", "retention_policies");
     show("replication", "replication_clusters");
     show("compactionThreshold", "compaction_threshold");
-    routes.add("POST", "/admin/v2/namespaces/{tenant}/{namespace}/retention", set_retention);
-    routes.add("DELETE", "/admin/v2/namespaces/{tenant}/{namespace}/retention", set_retention);
-    routes.add("POST", "/admin/v2/namespaces/{tenant}/{namespace}/replication", set_replication);
+    routes.add("POST", "/admin/v2/namespaces/{tenant}/{namespace}/retention", Rule::namespace_admin,
+               set_retention);
+    routes.add("DELETE", "/admin/v2/namespaces/{tenant}/{namespace}/retention", Rule::namespace_admin,
+               set_retention);
+    routes.add("POST", "/admin/v2/namespaces/{tenant}/{namespace}/replication", Rule::namespace_admin,
+               set_replication);
     for (const char* method : {"PUT", "DELETE"}) {
         routes.add(method, "/admin/v2/namespaces/{tenant}/{namespace}/compactionThreshold",
-                   set_compaction_threshold);
+                   Rule::namespace_admin, set_compaction_threshold);
     }
 }
 

@@ -261,29 +261,29 @@ void compaction_status(Engine& engine, const http::Request& request, Reply reply
 void add_topic_routes(AdminRouter& routes) {
     const std::string ns = "/admin/v2/persistent/{tenant}/{namespace}";
     const auto topic = ns + "/{topic}";
-    routes.add("GET", ns, list_topics);
-    routes.add("GET", "/admin/v2/namespaces/{tenant}/{namespace}/topics", list_topics);
-    routes.add("GET", ns + "/partitioned", list_partitioned);
+    routes.add("GET", ns, Rule::use_namespace, list_topics);
+    routes.add("GET", "/admin/v2/namespaces/{tenant}/{namespace}/topics", Rule::use_namespace, list_topics);
+    routes.add("GET", ns + "/partitioned", Rule::use_namespace, list_partitioned);
     const auto none = [](Engine&, const http::Request&, const Reply& reply) {
         reply(http::Response::json("[]"));
     };
-    routes.add("GET", "/admin/v2/non-persistent/{tenant}/{namespace}", none);
-    routes.add("GET", "/admin/v2/non-persistent/{tenant}/{namespace}/partitioned", none);
-    routes.add("PUT", topic, create_topic);
-    routes.add("DELETE", topic, delete_topic);
-    routes.add("PUT", topic + "/unload", unload_topic);
-    routes.add("GET", topic + "/lastMessageId", last_message_id);
-    routes.add("GET", topic + "/messageid/{timestamp}", message_id_at);
-    routes.add("GET", topic + "/properties", get_properties);
-    routes.add("PUT", topic + "/properties", put_properties);
-    routes.add("DELETE", topic + "/properties", remove_property);
-    routes.add("POST", topic + "/createMissedPartitions", create_missed);
-    routes.add("GET", topic + "/partitions", get_partitions);
-    routes.add("PUT", topic + "/partitions", set_partitions);
-    routes.add("POST", topic + "/partitions", set_partitions);
-    routes.add("DELETE", topic + "/partitions", delete_partitions);
-    routes.add("PUT", topic + "/compaction", compact);
-    routes.add("GET", topic + "/compaction", compaction_status);
+    routes.add("GET", "/admin/v2/non-persistent/{tenant}/{namespace}", Rule::use_namespace, none);
+    routes.add("GET", "/admin/v2/non-persistent/{tenant}/{namespace}/partitioned", Rule::use_namespace, none);
+    routes.add("PUT", topic, Rule::namespace_admin, create_topic);
+    routes.add("DELETE", topic, Rule::namespace_admin, delete_topic);
+    routes.add("PUT", topic + "/unload", Rule::tenant_admin, unload_topic);
+    routes.add("GET", topic + "/lastMessageId", Rule::consume, last_message_id);
+    routes.add("GET", topic + "/messageid/{timestamp}", Rule::consume, message_id_at);
+    routes.add("GET", topic + "/properties", Rule::use_topic, get_properties);
+    routes.add("PUT", topic + "/properties", Rule::tenant_admin, put_properties);
+    routes.add("DELETE", topic + "/properties", Rule::tenant_admin, remove_property);
+    routes.add("POST", topic + "/createMissedPartitions", Rule::namespace_admin, create_missed);
+    routes.add("GET", topic + "/partitions", Rule::use_topic, get_partitions);
+    routes.add("PUT", topic + "/partitions", Rule::namespace_admin, set_partitions);
+    routes.add("POST", topic + "/partitions", Rule::namespace_admin, set_partitions);
+    routes.add("DELETE", topic + "/partitions", Rule::namespace_admin, delete_partitions);
+    routes.add("PUT", topic + "/compaction", Rule::tenant_admin, compact);
+    routes.add("GET", topic + "/compaction", Rule::tenant_admin, compaction_status);
 }
 
 }  // namespace weft::broker

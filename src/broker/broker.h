@@ -9,11 +9,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "async/frames.h"
 #include "async/loop.h"
 #include "base/result.h"
+#include "broker/access.h"
 #include "broker/compaction_keys.h"
 #include "http/server.h"
 #include "store/store.h"
@@ -31,7 +33,10 @@ struct KeptCompacted {
 
 struct BrokerOptions {
     std::string bind_address = "127.0.0.1";
-    std::uint16_t port = 6650;  // 0 takes a free one
+    std::optional<std::uint16_t> port = 6650;            // 0 takes a free one; none: there is no plain port
+    std::uint16_t port_tls = 0;                          // with `tls`
+    std::shared_ptr<security::TlsServer> tls = nullptr;  // null: there is no port with TLS
+    AccessOptions access = {};
     std::string
         advertised_address;  // what lookups name; empty: bind_address, or localhost if that is 0.0.0.0
     std::string cluster = "standalone";
@@ -64,12 +69,17 @@ class Broker {
     /// Stops. On the loop, or after it has stopped running.
     virtual ~Broker() = default;
 
-    /// The port that was bound. Any thread.
+    /// The ports that were bound; 0: there is none of this kind. Any thread.
     virtual std::uint16_t port() const = 0;
-    /// "pulsar://host:port" as lookups name it. Any thread.
+    virtual std::uint16_t port_tls() const = 0;
+    /// "pulsar://host:port" and "pulsar+ssl://host:port" as lookups name them; empty: none. Any thread.
     virtual std::string service_url() const = 0;
-    /// Tells lookups where the admin REST is ("http://host:port"). Before the loop runs, or on it.
-    virtual void set_web_url(std::string url) = 0;
+    virtual std::string service_url_tls() const = 0;
+    /// The host in them.
+    virtual std::string advertised_host() const = 0;
+    /// Tells lookups where the admin REST is ("http://host:port" and "https://host:port"; one may be empty).
+    /// Before the loop runs, or on it.
+    virtual void set_web_urls(std::string plain, std::string tls) = 0;
 
     /// Takes a connection that didn't come through the port (the in-process transport). On the loop.
     virtual void accept(std::unique_ptr<async::FrameChannel> channel) = 0;

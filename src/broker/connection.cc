@@ -155,6 +155,8 @@ void Connection::handle(proto::BaseCommand& command, Bytes entry) {
         }
         case Command::PONG:
             return;
+        case Command::AUTH_RESPONSE:
+            return take_new_credentials(command.authresponse());
         default:
             return handle_request(command);
     }
@@ -200,8 +202,13 @@ void Connection::handle_request(proto::BaseCommand& command) {
 }
 
 void Connection::connect(const proto::CommandConnect& command) {
-    connected_ = true;
     client_version_ = command.client_version();
+    if (engine_.access().asks_who() && !authenticate(command)) return;
+    connected_ = true;
+    welcome(command);
+}
+
+void Connection::welcome(const proto::CommandConnect& command) {
     proto::BaseCommand answer;
     answer.set_type(proto::BaseCommand::CONNECTED);
     auto& connected = *answer.mutable_connected();

@@ -18,6 +18,7 @@
 namespace pulsar::proto {
 class BaseCommand;
 class CommandAck;
+class CommandAuthResponse;
 class CommandConnect;
 class CommandGetSchema;
 class CommandGetOrCreateSchema;
@@ -50,6 +51,10 @@ class Connection final : public async::FrameHandler, public ConsumerSink, public
     void resume();
     /// Called once per keep-alive interval: PING when nothing came, the end when nothing came for two.
     void check_keep_alive();
+    /// Asks for new credentials where the old ones are over; who does not give any is sent away.
+    void check_credentials();
+    /// Lets go of the producers and consumers that their role has no right to any more.
+    void apply_rights();
 
     // async::FrameHandler
     void on_frame(Bytes frame) override;
@@ -81,6 +86,11 @@ class Connection final : public async::FrameHandler, public ConsumerSink, public
     // connection.cc
     void ping();
     void connect(const proto::CommandConnect& command);
+    void welcome(const proto::CommandConnect& command);
+    bool authenticate(const proto::CommandConnect& command);
+    void take_new_credentials(const proto::CommandAuthResponse& command);
+    void send_away(const Refusal& why);
+    bool may(Rule rule, const wire::TopicName& topic, std::string subscription = {}) const;
     void refuse_unserved(const proto::BaseCommand& command);
     // connection_lookup.cc
     void partitioned_metadata(const proto::CommandPartitionedTopicMetadata& command);
@@ -135,6 +145,11 @@ class Connection final : public async::FrameHandler, public ConsumerSink, public
     const std::unique_ptr<proto::BaseCommand>
         command_;  // reused: parsing into it allocates nothing in the long run
     std::string client_version_;
+    Principal principal_;
+    std::string auth_method_;
+    std::int64_t valid_until_seconds_ = 0;  // 0: no end
+    bool can_refresh_ = false;              // the client understands AUTH_CHALLENGE
+    bool challenged_ = false;               // and has not answered yet
     bool connected_ = false;
     bool closed_ = false;
     bool heard_ = true;  // since the last keep-alive check

@@ -64,6 +64,8 @@ void Connection::subscribe(const proto::CommandSubscribe& command) {
     if (!consumer) return fail_request(request, consumer.error());
     const auto name = wire::TopicName::parse(command.topic());
     if (!name) return fail_request(request, {ServerError::invalid_topic_name, name.error().message});
+    if (!may(Rule::consume, *name, command.subscription()))
+        return fail_request(request, {ServerError::authorization, "Client is not authorized to subscribe"});
     const auto missing = command.force_topic_creation() ? Engine::Missing::create : Engine::Missing::refuse;
     const auto topic = engine_.open_topic(*name, missing);
     if (!topic) return fail_request(request, topic.error());

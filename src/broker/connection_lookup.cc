@@ -34,6 +34,8 @@ void Connection::partitioned_metadata(const proto::CommandPartitionedTopicMetada
     };
     const auto name = parse_topic(command.topic());
     if (!name) return refused(name.error().error, name.error().message);
+    if (!may(Rule::use_topic, *name))
+        return refused(ServerError::authorization, "Client is not authorized to Get Partition Metadata");
     if (!engine_.metadata().has_namespace(name->namespace_full())) {
         return refused(ServerError::topic_not_found, "Namespace not found");
     }
@@ -52,18 +54,23 @@ void Connection::lookup(const proto::CommandLookupTopic& command) {
     answer.set_type(proto::BaseCommand::LOOKUP_RESPONSE);
     auto& response = *answer.mutable_lookuptopicresponse();
     response.set_request_id(command.request_id());
-    if (const auto name = parse_topic(command.topic()); !name) {
+    const auto refused = [&](ServerError error, std::string message) {
         response.set_response(proto::CommandLookupTopicResponse::Failed);
-        response.set_error(static_cast<proto::ServerError>(name.error().error));
-        response.set_message(name.error().message);
+        response.set_error(static_cast<proto::ServerError>(error));
+        response.set_message(std::move(message));
+    };
+    if (const auto name = parse_topic(command.topic()); !name) {
+        refused(name.error().error, name.error().message);
+    } else if (!may(Rule::use_topic, *name)) {
+        refused(ServerError::authorization, "Client is not authorized to Lookup");
     } else if (auto why =
                    engine_.metadata().not_of_cluster(name->namespace_full(), engine_.options().cluster)) {
-        response.set_response(proto::CommandLookupTopicResponse::Failed);
-        response.set_error(static_cast<proto::ServerError>(ServerError::metadata));
-        response.set_message(std::move(*why));
+        refused(ServerError::metadata, std::move(*why));
     } else {
         response.set_response(proto::CommandLookupTopicResponse::Connect);
-        response.set_brokerserviceurl(engine_.service_url());
+        if (auto url = engine_.service_url(); !url.empty()) response.set_brokerserviceurl(std::move(url));
+        if (auto url = engine_.service_url_tls(); !url.empty())
+            response.set_brokerserviceurltls(std::move(url));
         response.set_authoritative(true);
         response.set_proxy_through_service_url(false);
     }
@@ -71,6 +78,11 @@ void Connection::lookup(const proto::CommandLookupTopic& command) {
 }
 
 void Connection::topics_of_namespace(std::uint64_t request, const std::string& ns) {
+    const Object object{.tenant = ns.substr(0, ns.find('/')), .ns = ns};
+    if (!engine_.access().allows(principal_, Rule::use_namespace, object)) {
+        return fail_request(request,
+                            {ServerError::authorization, "Client is not authorized to GetTopicsOfNamespace"});
+    }
     proto::BaseCommand answer;
     answer.set_type(proto::BaseCommand::GET_TOPICS_OF_NAMESPACE_RESPONSE);
     auto& response = *answer.mutable_gettopicsofnamespaceresponse();
@@ -93,6 +105,8 @@ void Connection::get_schema(const proto::CommandGetSchema& command) {
     };
     const auto name = parse_topic(command.topic());
     if (!name) return refused(name.error());
+    if (!may(Rule::use_topic, *name))
+        return refused({ServerError::authorization, "Client is not authorized to get the schema"});
     std::optional<SchemaRegistry::Version> found;
     if (command.has_schema_version()) {
         const auto version = SchemaRegistry::decode_version(command.schema_version());
@@ -129,6 +143,8 @@ void Connection::get_or_create_schema(const proto::CommandGetOrCreateSchema& com
     };
     const auto name = parse_topic(command.topic());
     if (!name) return refused(name.error());
+    if (!may(Rule::produce, *name))
+        return refused({ServerError::authorization, "Client is not authorized to create a schema"});
     const auto topic = engine_.open_topic(*name, Engine::Missing::create);
     if (!topic) return refused(topic.error());
     const auto version = engine_.schemas().get_or_create(*name, to_schema(command.schema()));

@@ -50,6 +50,11 @@ void Connection::open_producer(const proto::CommandProducer& command) {
 Answer<ProducerSet::Ptr> Connection::make_producer(const proto::CommandProducer& command) {
     const auto name = wire::TopicName::parse(command.topic());
     if (!name) return refuse(ServerError::invalid_topic_name, name.error().message);
+    if (!may(Rule::produce, *name))
+        return refuse(ServerError::authorization, "Client is not authorized to Produce");
+    const auto& first = command.initial_subscription_name();
+    if (!first.empty() && !may(Rule::consume, *name, first))
+        return refuse(ServerError::authorization, "Client is not authorized to subscribe");
     if (auto room = engine_.check_room(); !room) return std::unexpected(room.error());
     const auto opened = engine_.open_topic(*name, Engine::Missing::create);
     if (!opened) return std::unexpected(opened.error());
@@ -84,8 +89,7 @@ Answer<ProducerSet::Ptr> Connection::make_producer(const proto::CommandProducer&
     }
     if (auto admitted = admit_producer(topic, producer); !admitted) return std::unexpected(admitted.error());
     // A dead letter's producer names the subscription that shall keep what it sends.
-    if (const auto& first = command.initial_subscription_name();
-        !first.empty() && topic.find_subscription(first) == nullptr) {
+    if (!first.empty() && topic.find_subscription(first) == nullptr) {
         engine_.create_subscription(topic, first, Cursor(topic.first()), {}, log_failure);
     }
     return producer;

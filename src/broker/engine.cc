@@ -57,14 +57,34 @@ Result<> Engine::start() {
         ++start_number_;
     }
     store_.put(std::string(kStartNumberKey), Bytes::from(str_cat(start_number_)), log_failure);
-    WEFT_TRY(acceptor_, async::FrameAcceptor::listen(loop_, options_.bind_address, options_.port,
-                                                     [this](auto channel) { accept(std::move(channel)); }));
-    port_ = acceptor_->port();
+    const auto accepted = [this](auto channel) { accept(std::move(channel)); };
+    if (options_.port) {
+        WEFT_TRY(acceptor_,
+                 async::FrameAcceptor::listen(loop_, options_.bind_address, *options_.port, accepted));
+        port_ = acceptor_->port();
+    }
+    if (options_.tls) {
+        WEFT_TRY(acceptor_tls_, async::FrameAcceptor::listen(loop_, options_.bind_address, options_.port_tls,
+                                                             accepted, options_.tls));
+        port_tls_ = acceptor_tls_->port();
+    }
     return {};
 }
 
+std::string Engine::advertised_host() const { return in_url(advertised(options_)); }
+
 std::string Engine::service_url() const {
-    return str_cat("pulsar://", in_url(advertised(options_)), ':', port_);
+    return port_ == 0 ? "" : str_cat("pulsar://", advertised_host(), ':', port_);
+}
+
+std::string Engine::broker_id() const {
+    const std::string& url = web_url_.empty() ? web_url_tls_ : web_url_;
+    const auto at = url.find("://");
+    return at == std::string::npos ? url : url.substr(at + 3);
+}
+
+std::string Engine::service_url_tls() const {
+    return port_tls_ == 0 ? "" : str_cat("pulsar+ssl://", advertised_host(), ':', port_tls_);
 }
 
 void Engine::accept(std::unique_ptr<async::FrameChannel> channel) {
@@ -80,6 +100,19 @@ void Engine::accept(std::unique_ptr<async::FrameChannel> channel) {
     if (keep_alive_timer_ == 0) {
         keep_alive_timer_ = loop_.after(options_.keep_alive, [this] { check_keep_alive(); });
     }
+    if (access_.asks_who() && credentials_timer_ == 0) check_credentials();
+}
+
+void Engine::check_credentials() {
+    credentials_timer_ = 0;
+    for (const auto& [raw, connection] : connections_) connection->check_credentials();
+    if (connections_.empty() || stopped_) return;
+    credentials_timer_ = loop_.after(options_.access.refresh_check, [this] { check_credentials(); });
+}
+
+void Engine::apply_rights() {
+    if (!access_.asks_who()) return;
+    for (const auto& [raw, connection] : connections_) connection->apply_rights();
 }
 
 void Engine::connection_closed(Connection& connection) {
@@ -113,6 +146,7 @@ void Engine::give_memory_back() {
 
 void Engine::drain(std::function<void()> done) {
     acceptor_.reset();
+    acceptor_tls_.reset();
     drained_ = std::move(done);
     for (const auto& [name, topic] : topics_) topic->close_gently([] {});
     drain_timer_ = loop_.after(kDrainWithin, [this] {
@@ -140,7 +174,8 @@ void Engine::stop() {
     if (stopped_) return;
     stopped_ = true;
     acceptor_.reset();
-    for (auto* timer : {&flush_timer_, &keep_alive_timer_, &drain_timer_}) {
+    acceptor_tls_.reset();
+    for (auto* timer : {&flush_timer_, &keep_alive_timer_, &credentials_timer_, &drain_timer_}) {
         if (*timer != 0) loop_.cancel(*timer);
         *timer = 0;
     }
@@ -403,6 +438,7 @@ void Engine::apply_policies(std::string_view ns) {
     for (const auto& [name, topic] : topics_) {
         if (topic->name().namespace_full() == ns) apply_policies(*topic);
     }
+    apply_rights();
 }
 
 void Engine::apply_policies(Topic& topic) {

@@ -28,8 +28,14 @@ class Engine final : public Broker, public Hub {
 
     // Broker
     std::uint16_t port() const override { return port_; }
+    std::uint16_t port_tls() const override { return port_tls_; }
     std::string service_url() const override;
-    void set_web_url(std::string url) override { web_url_ = std::move(url); }
+    std::string service_url_tls() const override;
+    std::string advertised_host() const override;
+    void set_web_urls(std::string plain, std::string tls) override {
+        web_url_ = std::move(plain);
+        web_url_tls_ = std::move(tls);
+    }
     void accept(std::unique_ptr<async::FrameChannel> channel) override;
     void add_routes(http::Router& router) override;
     void drain(std::function<void()> done) override;
@@ -51,7 +57,11 @@ class Engine final : public Broker, public Hub {
     // For connections and routes.
     Metadata& metadata() { return metadata_; }
     SchemaRegistry& schemas() { return schemas_; }
+    const Access& access() const { return access_; }
     const std::string& web_url() const { return web_url_; }
+    const std::string& web_url_tls() const { return web_url_tls_; }
+    /// "host:port" of the admin REST: what Pulsar calls a broker's id.
+    std::string broker_id() const;
     enum class Missing : std::uint8_t { create, refuse };
     /// The topic, made or taken from the store when it isn't open.
     Answer<Topic*> open_topic(const wire::TopicName& name, Missing missing);
@@ -66,6 +76,8 @@ class Engine final : public Broker, public Hub {
     void write_topic_record(Topic& topic, Metadata::Done done);
     /// Makes the namespace's retention and compaction threshold hold for its open topics.
     void apply_policies(std::string_view ns);
+    /// Rights have changed: sends producers and consumers away that have theirs no more.
+    void apply_rights();
     /// Makes a durable subscription and its record. `done` when it is on disk.
     Subscription& create_subscription(Topic& topic, const std::string& name, Cursor cursor,
                                       Subscription::Properties properties, Metadata::Done done);
@@ -97,25 +109,28 @@ class Engine final : public Broker, public Hub {
     void write_cursor(Subscription& subscription);
     void save_waiting(Subscription& subscription);
     void check_keep_alive();
+    void check_credentials();
     void give_memory_back();
 
     // Fixed after construction.
     async::Loop& loop_;
     store::Store& store_;
     const BrokerOptions options_;
-    std::uint16_t port_ = 0;
+    std::uint16_t port_ = 0, port_tls_ = 0;
     // On the loop.
-    std::string web_url_;
+    std::string web_url_, web_url_tls_;
     Metadata metadata_;
+    Access access_{options_.access, metadata_};
     SchemaRegistry schemas_;
     Compactor compactor_{*this};
-    std::unique_ptr<async::FrameAcceptor> acceptor_;
+    std::unique_ptr<async::FrameAcceptor> acceptor_, acceptor_tls_;
     std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
     Topics topics_;
     std::vector<Topic*> waiting_;       // have new entries
     std::vector<Subscription*> dirty_;  // their cursors are to be written
     async::TimerId flush_timer_ = 0;
     async::TimerId keep_alive_timer_ = 0;
+    async::TimerId credentials_timer_ = 0;
     std::uint64_t appends_ = 0;            // began or ended since the last keep-alive check
     bool memory_is_tidy_ = true;           // what a busy time left was given back
     SteadyTime trimmed_ = steady_now();    // all topics, the last time

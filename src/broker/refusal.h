@@ -14,6 +14,8 @@ enum class ServerError : std::uint8_t {
     unknown = 0,
     metadata = 1,
     persistence = 2,
+    authentication = 3,
+    authorization = 4,
     consumer_busy = 5,
     service_not_ready = 6,
     producer_blocked = 8,  // ProducerBlockedQuotaExceededException: what waits in the client fails at once

@@ -167,8 +167,8 @@ def test_a_wrong_value_is_named_with_its_line(line: str, expected: str, tmp_path
     [
         ("brokerServicePort=many", "brokerServicePort = many: give a whole number"),
         ("webServicePort=", "webServicePort = null: give a port"),
-        ("tlsEnabled=true", "tlsEnabled = true: leave it out"),
-        ("tokenSecretKey=file:///k", "tokenSecretKey = ********: leave it out"),
+        ("tlsEnabled=true", "tlsEnabled = true: give brokerServicePortTls"),
+        ("tokenSecretKey=file:///k", "tokenSecretKey = ********: nobody is asked who he is"),
         ("brokerDeduplicationEnabled=true", "brokerDeduplicationEnabled = true: leave it out"),
         ("keepAliveIntervalSeconds=0", "keepAliveIntervalSeconds = 0: give 1 to 86400"),
         ("nothing", ":2: write lines like brokerServicePort=6650"),

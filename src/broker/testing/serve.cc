@@ -37,7 +37,7 @@ weft::Result<> serve(std::span<char*> arguments) {
     http::ServerOptions web;
     web.port = static_cast<std::uint16_t>(std::atoi(arguments[3]));
     WEFT_TRY(auto server, http::Server::start(web, router));
-    broker->set_web_url(str_cat("http://127.0.0.1:", server->port()));
+    broker->set_web_urls(str_cat("http://127.0.0.1:", server->port()), "");
     std::cerr << "ready " << broker->service_url() << " http://127.0.0.1:" << server->port() << std::endl;
     std::jthread waiter([&] {
         int signal = 0;

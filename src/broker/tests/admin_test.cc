@@ -195,7 +195,7 @@ TEST_F(AdminTest, refuses_half_a_retention) {
 }
 
 TEST_F(AdminTest, brokers_lookups_and_metrics) {
-    broker.run([&] { broker.broker().set_web_url("http://127.0.0.1:8080"); });
+    broker.run([&] { broker.broker().set_web_urls("http://127.0.0.1:8080", ""); });
     expect("GET", "brokers/health", 200, "ok");
     expect("GET", "brokers/standalone", 200, R"(["127.0.0.1:8080"])");
     const auto look = broker.rest("GET", "/lookup/v2/topic/persistent/public/default/x");

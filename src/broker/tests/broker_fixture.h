@@ -108,13 +108,15 @@ class TestBroker {
         });
         ASSERT_TRUE(ran) << ran.error().message;
     }
-    http::Response rest(std::string method, std::string path, std::string body = {}) {
+    http::Response rest(std::string method, std::string path, std::string body = {},
+                        std::map<std::string, std::string> headers = {}) {
         http::Router router;
         broker_->add_routes(router);
         http::Request request;
         request.method = std::move(method);
         request.path = request.raw_path = std::move(path);
         request.body = std::move(body);
+        request.headers = std::move(headers);
         return router.handle(request);
     }
 

@@ -38,6 +38,22 @@ class Authority:
         )  # fmt: skip
         return certificate, key
 
+    def issue_for(self, name: str, role: str, begins: float, ends: float) -> tuple[Path, Path]:
+        """One of a client, valid from and to so many seconds from now."""
+        certificate, key = self.issue(name, role=role)
+        settings = self._folder / f"{name}.cnf"
+        (self._folder / "index.txt").write_text("")
+        settings.write_text(
+            f"[ca]\ndefault_ca=own\n[own]\ndatabase={self._folder}/index.txt\nnew_certs_dir={self._folder}\n"
+            "rand_serial=yes\ndefault_md=sha256\npolicy=any\n[any]\ncommonName=supplied\n"
+        )
+        times = [time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + at)) for at in (begins, ends)]
+        self._openssl(
+            "ca", "-batch", "-notext", "-config", settings, "-in", self._folder / f"{name}.csr", "-out", certificate,
+            "-cert", self.certificate, "-keyfile", self._key, "-startdate", times[0], "-enddate", times[1],
+        )  # fmt: skip
+        return certificate, key
+
     @staticmethod
     def _openssl(*arguments: str | Path) -> None:
         subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
@@ -52,8 +68,10 @@ class TokenIssuer:
         self.key_file = folder / "secret.key"
         self.key_file.write_bytes(self._secret)
 
-    def token(self, role: str, expires_in_seconds: float | None = None) -> str:
+    def token(self, role: str, expires_in_seconds: float | None = None, valid_in_seconds: float | None = None) -> str:
         claims: dict[str, object] = {"sub": role}
+        if valid_in_seconds is not None:
+            claims["nbf"] = int(time.time() + valid_in_seconds)
         if expires_in_seconds is not None:
             claims["exp"] = int(time.time() + expires_in_seconds)
         signed = b".".join(_base64(json.dumps(part).encode()) for part in ({"alg": "HS256"}, claims))

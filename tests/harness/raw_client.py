@@ -5,10 +5,12 @@ says whether one frame was stored. Field numbers are those of Apache Pulsar's Pu
 """
 
 import socket
+import ssl
 import struct
 import time
 
 _CONNECT, _CONNECTED, _PRODUCER, _SEND, _SEND_RECEIPT, _SEND_ERROR = 2, 3, 5, 6, 7, 8
+_SUBSCRIBE, _SUCCESS = 4, 13
 _ERROR, _PRODUCER_SUCCESS, _PING, _PONG, _LOOKUP, _LOOKUP_RESPONSE = 14, 17, 18, 19, 23, 24
 _MAGIC_CRC32C = 0x0E01
 
@@ -98,9 +100,13 @@ class BrokerError(RuntimeError):
 class RawClient:
     """One connection, one producer; each call sends one command and waits for its answer."""
 
-    def __init__(self, host: str, port: int, timeout_seconds: float = 5) -> None:
+    def __init__(
+        self, host: str, port: int, timeout_seconds: float = 5, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._socket = socket.create_connection((host, port), timeout_seconds)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self._socket = tls.wrap_socket(self._socket, server_hostname=host)
         self._sequence = 0
 
     def close(self) -> None:
@@ -112,8 +118,13 @@ class RawClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def connect(self) -> None:
-        self._ask(_command(_CONNECT, {1: "raw-client", 4: 19}), _CONNECTED)
+    def connect(self, method: str = "", data: str = "") -> None:
+        credentials: dict[int, int | str | bytes] = {3: data, 5: method} if method else {}
+        self._ask(_command(_CONNECT, {1: "raw-client", 4: 19} | credentials), _CONNECTED)
+
+    def subscribe(self, topic: str, subscription: str) -> None:
+        """Shared."""
+        self._ask(_command(_SUBSCRIBE, {1: topic, 2: subscription, 3: 1, 4: 1, 5: 3}), _SUCCESS)
 
     def lookup(self, topic: str) -> None:
         self._ask(_command(_LOOKUP, {1: topic, 2: 1, 3: 0}), _LOOKUP_RESPONSE)

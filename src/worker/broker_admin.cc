@@ -91,13 +91,13 @@ class RestAdmin final : public BrokerAdmin {
     }
     static std::optional<Member> member_of(const pulsar::SubscriptionStats::ConsumerStats& consumer) {
         std::string_view id = consumer.name;
-        bool is_weft = false;
+        bool is_weft = false, tls = false;
         for (const auto& [key, value] : consumer.metadata) {
             if (key == "id") id = value;
-            if (key == kWeftProperty) is_weft = true;
+            if (key == kWeftProperty) is_weft = true, tls = value == kWeftTls;
         }
         auto member = parse_participant(id);
-        if (member) member->is_weft = is_weft;
+        if (member) member->is_weft = is_weft, member->tls = tls;
         return member;
     }
     static std::unexpected<Error> unexpected(const std::string& what, const Answer& answer) {

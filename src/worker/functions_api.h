@@ -23,6 +23,7 @@ namespace weft::worker {
 struct ApiOptions {
     std::string worker_id, hostname;
     std::uint16_t web_port = 0;
+    bool web_tls = false;           // it is of https
     Duration delete_patience = 3s;  // how long a DELETE waits for the instances to be gone before it answers
     Duration status_patience = 5s;  // how long an instance may take to say how it is
     Duration start_patience = 1s;   // how long a request waits for a worker that has just started

@@ -66,9 +66,10 @@ struct WorkerOptions {
 
 /// Where the broker and this worker's own REST listen: known once they are bound.
 struct Endpoints {
-    std::string service_url;  // pulsar://host:port
-    std::string web_url;      // http://host:port
-    std::uint16_t web_port = 0;
+    std::string service_url;     // pulsar://host:port
+    std::string web_url;         // http://host:port
+    std::uint16_t web_port = 0;  // that other workers are told
+    bool web_tls = false;        // it is of https
 };
 
 /// Order of calls: create, add_routes (before the HTTP server starts), start, stop. Until it has read its

@@ -18,7 +18,7 @@ BLOCKS = {
     "tls, with a comment as on the page": (TLS.format(comment="//"), [":10: it begins with //"]),
     "tls": (
         TLS.format(comment="#"),
-        ["tlsEnabled = true: leave it out", "tlsKeyFilePath"],
+        ["tlsCertificateFilePath = /certs/worker.cert.pem: certificate /certs/worker.cert.pem: "],
     ),
     "authentication": (
         "authenticationEnabled: true\nauthenticationProviders: [ provider1, provider2 ]\n",

@@ -143,6 +143,12 @@ def test_the_environment_stands_over_the_file_and_options_over_both(tmp_path: Pa
     [
         ("workerPort: 99999", "workerPort = 99999: a port is from 1 to 65535"),
         ("workerPort:", "workerPort = null: give a port"),
+        ("tlsEnabled: true\nworkerPortTls:", "workerPortTls = null: give a port: tlsEnabled is true"),
+        ("tlsEnabled: true\ntlsCertificateFilePath: /none/c\ntlsKeyFilePath: /none/k", "tlsCertificateFilePath = /none/c: certificate"),
+        ("workerPortTls: 70000", "workerPortTls = 70000: a port is from 1 to 65535"),
+        ("tlsEnabled: true", "tlsEnabled = true: give tlsCertificateFilePath and tlsKeyFilePath"),
+        ("tlsEnabledWithKeyStore: true", "tlsEnabledWithKeyStore = true: give PEM files"),
+        ("webServiceTlsProtocols: [TLSv1.1]", "webServiceTlsProtocols = TLSv1.1: TLS 1.2 and 1.3 are spoken"),
         ("workerPort: many", "workerPort = many: give a whole number"),
         ("workerId: 'a:b'", "workerId = a:b: leave out the colons"),
         ("pulsarFunctionsNamespace: functions", "pulsarFunctionsNamespace = functions: give tenant/namespace"),

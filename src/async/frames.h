@@ -60,6 +60,8 @@ class FrameChannel {
     virtual void close(Error why) = 0;
     /// "host:port" of the other side.
     virtual std::string peer() const = 0;
+    /// The common name of the certificate that the other side has shown and that was verified; else empty.
+    virtual std::string certificate_name() const { return {}; }
 
     static constexpr std::size_t kWriteHighMark = 4U << 20;
     static constexpr std::size_t kWriteLowMark = 1U << 20;

@@ -113,6 +113,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     void close(Error why);
     void detach();
     const std::string& peer() const { return peer_; }
+    std::string certificate_name() const { return tls_ ? tls_->certificate_name() : std::string(); }
 
   private:
     enum class State : std::uint8_t { open, closing, draining, closed };
@@ -471,6 +472,7 @@ class TcpChannel final : public FrameChannel {
     void resume_reading() override { connection_->resume_reading(); }
     void close(Error why) override { connection_->close(std::move(why)); }
     std::string peer() const override { return connection_->peer(); }
+    std::string certificate_name() const override { return connection_->certificate_name(); }
 
   private:
     std::shared_ptr<Connection> connection_;  // shared with what waits in the loop

@@ -336,6 +336,8 @@ std::optional<Request> Session::take_request(std::string& problem) {
     }
     request.host = in[bhttp::field::host];
     request.body = std::move(in.body());
+    request.certificate_name = wire_->certificate_name();
+    request.remote_address = wire_->peer();
     request.deadline = deadline_;
     return request;
 }

@@ -29,6 +29,8 @@ struct Request {
     std::string body;
     std::map<std::string, std::string> params;  // what the route's {name} parts matched, decoded
     std::string host;                           // the Host header
+    std::string certificate_name;  // common name of the client's verified certificate; empty: none
+    std::string remote_address;    // "127.0.0.1:12345"
     Deadline deadline = Deadline::never();
 
     const std::string& param(const std::string& name) const { return params.at(name); }

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "async/detail/tcp_channel.h"
+
 namespace weft::http {
 
 namespace {
@@ -22,6 +24,8 @@ Wire::Wire(async::Loop& loop, tcp::socket socket, std::unique_ptr<async::TlsStre
     error_code ignored;  // slower without, not wrong; a socket that blocks is none of Asio's
     socket_.non_blocking(true, ignored);
     socket_.set_option(tcp::no_delay(true), ignored);
+    const auto endpoint = socket_.remote_endpoint(ignored);
+    if (!ignored) peer_ = async::text_of(endpoint);
 }
 
 void Wire::when_readable(Then then) {

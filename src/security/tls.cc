@@ -155,6 +155,20 @@ Result<> TlsClient::prepare(ssl_st* connection, const std::string& host) const {
     return {};
 }
 
+std::string certificate_name(ssl_st* connection) {
+    X509* const shown = SSL_get0_peer_certificate(connection);
+    if (shown == nullptr || SSL_get_verify_result(connection) != X509_V_OK) return {};
+    X509_NAME* const subject = X509_get_subject_name(shown);
+    const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    if (at < 0) return {};
+    unsigned char* text = nullptr;
+    const int size = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+    if (size < 0) return ERR_clear_error(), std::string();
+    std::string name(reinterpret_cast<const char*>(text), static_cast<std::size_t>(size));
+    OPENSSL_free(text);
+    return name;
+}
+
 std::string tls_failure(ssl_st* connection) {
     const long verified = SSL_get_verify_result(connection);
     std::string text = last_error();

@@ -96,6 +96,10 @@ class TlsServer final {
     const std::unique_ptr<WatchedContext> context_;
 };
 
+/// The common name of the certificate that the other side showed, if an authority that is trusted signed it;
+/// else empty.
+std::string certificate_name(ssl_st* connection);
+
 /// Why a handshake, a read or a write failed; with the reason that a certificate was not taken.
 std::string tls_failure(ssl_st* connection);
 

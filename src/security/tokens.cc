@@ -234,6 +234,12 @@ bool TokenKey::verify(std::string_view algorithm, std::string_view text, std::st
                             text.size()) == 1;
 }
 
+std::string key_file(std::string_view setting) {
+    std::error_code none;  // then it is no file
+    if (setting.starts_with("file:")) return path_of_file_url(setting);
+    return std::filesystem::is_regular_file(setting, none) ? std::string(setting) : std::string();
+}
+
 Result<std::string> read_key(std::string_view setting) {
     if (setting.starts_with("data:")) {
         const auto comma = setting.find(',');
@@ -243,10 +249,7 @@ Result<std::string> read_key(std::string_view setting) {
         if (!bytes) return fail(ErrorCode::invalid_argument, "a key as data: give data:;base64,TEXT");
         return *bytes;
     }
-    std::error_code none;  // then it is no file
-    const bool is_url = setting.starts_with("file:");
-    const std::string path = is_url ? path_of_file_url(setting) : std::string(setting);
-    if (is_url || std::filesystem::is_regular_file(path, none))
+    if (const std::string path = key_file(setting); !path.empty())
         return read_secret_file(path, ErrorCode::invalid_argument, "key file");
     if (const auto bytes = decode(setting); bytes && !bytes->empty()) return *bytes;
     return fail(ErrorCode::invalid_argument,
@@ -307,13 +310,14 @@ Result<Token> parse_token(std::string_view text) {
     if (!head.is_object() || !said.is_object())
         return fail(ErrorCode::invalid_argument,
                     "not a token: its first two parts are base64 of JSON objects");
-    Token token{*header, *claims, {}};
+    Token token{*header, *claims, {}, 0};
     const auto subject = said.find("sub");
     if (subject != said.end() && subject->is_string()) token.subject = subject->get<std::string>();
     return token;
 }
 
-Result<Token> validate_token(std::string_view text, const TokenKey& key, std::int64_t now_seconds) {
+Result<Token> validate_token(std::string_view text, const TokenKey& key, std::int64_t now_seconds,
+                             std::int64_t skew_seconds) {
     WEFT_TRY(Token token, parse_token(text));
     const auto last = text.rfind('.');
     const auto signature = decode(text.substr(last + 1));
@@ -324,12 +328,13 @@ Result<Token> validate_token(std::string_view text, const TokenKey& key, std::in
         return fail(ErrorCode::unauthorized, "the token's signature is not of this key");
     WEFT_TRY(const std::int64_t end, time_in(claims, "exp", std::numeric_limits<std::int64_t>::max()));
     WEFT_TRY(const std::int64_t begin, time_in(claims, "nbf", std::numeric_limits<std::int64_t>::min()));
-    if (now_seconds >= end)
+    if (now_seconds - skew_seconds >= end)
         return fail(ErrorCode::unauthorized, "the token expired ", now_seconds - end,
                     " s ago: get a new one");
-    if (now_seconds < begin)
+    if (now_seconds + skew_seconds < begin)
         return fail(ErrorCode::unauthorized, "the token is not valid before ", begin - now_seconds,
                     " s from now");
+    if (claims.contains("exp")) token.expires_at_seconds = end;
     return token;
 }
 

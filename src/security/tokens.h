@@ -38,6 +38,8 @@ class TokenKey final {
 
 /// The bytes of a key as Pulsar's settings name it: "data:;base64,TEXT", "file:///PATH", a path, or base64.
 Result<std::string> read_key(std::string_view setting);
+/// The file that read_key() reads; empty: none.
+std::string key_file(std::string_view setting);
 
 /// As RFC 4648, with '=' at the end.
 std::string base64(std::string_view bytes);
@@ -54,12 +56,14 @@ Result<KeyPair> new_key_pair(std::string_view algorithm);
 struct Token {
     std::string header, claims;
     std::string subject;
+    std::int64_t expires_at_seconds = 0;  // since 1970; 0: never. Set by validate_token()
 };
 /// `invalid_argument` for what isn't a token. Nothing of it is checked.
 Result<Token> parse_token(std::string_view text);
 /// `unauthorized` if the signature isn't of this key, or its time has passed or not come (`now_seconds` since
-/// 1970).
-Result<Token> validate_token(std::string_view text, const TokenKey& key, std::int64_t now_seconds);
+/// 1970, on a clock that may be wrong by `skew_seconds`).
+Result<Token> validate_token(std::string_view text, const TokenKey& key, std::int64_t now_seconds,
+                             std::int64_t skew_seconds = 0);
 
 struct TokenWish {
     std::string subject;

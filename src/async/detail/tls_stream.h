@@ -34,6 +34,8 @@ class TlsStream final {
     ssize_t send(const iovec* pieces, std::size_t count);
     /// Tells the peer that nothing follows.
     void end_writing();
+    /// security::certificate_name() of the other side.
+    std::string certificate_name() const { return security::certificate_name(connection_.get()); }
     const std::string& failure() const { return failure_; }
 
   private:

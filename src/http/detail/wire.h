@@ -30,6 +30,10 @@ class Wire final : public std::enable_shared_from_this<Wire> {
     void write(std::string head, std::string body, Written written);
     /// Says that nothing follows; what the peer still sends can be read.
     void end_writing();
+    /// Of the client's verified certificate; empty: none.
+    std::string certificate_name() const { return tls_ ? tls_->certificate_name() : std::string(); }
+    /// "host:port" of the client.
+    const std::string& peer() const { return peer_; }
     /// Ends it. A write under way calls back with false.
     void close();
 
@@ -41,6 +45,7 @@ class Wire final : public std::enable_shared_from_this<Wire> {
     async::Loop& loop_;
     boost::asio::ip::tcp::socket socket_;
     const std::unique_ptr<async::TlsStream> tls_;
+    std::string peer_;
     std::uint64_t reading_ = 0;  // which wait is under way; a cancelled one is none
     std::string head_, body_;
     std::size_t sent_ = 0;  // of both

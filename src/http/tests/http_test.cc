@@ -49,6 +49,9 @@ class HttpTest : public testing::Test {
                                           request.query.contains("q") ? request.query.at("q") : ""));
         });
         router.add("POST", "/echo", [](const Request& request) { return Response::text(request.body); });
+        router.add("POST", "/who", [](const Request& request) {
+            return Response::text(str_cat(request.certificate_name, " at ", request.remote_address));
+        });
         router.add("POST", "/moved",
                    [](const Request&) { return Response{307, "", "", {{"Location", "/echo"}}}; });
         router.add("GET", "/loop",
@@ -97,9 +100,9 @@ class HttpTest : public testing::Test {
         known.tls = *security::TlsClient::create({.files = {trusted, mine.certificate, mine.key}});
         stranger.tls = *security::TlsClient::create({.files = {trusted, "", ""}});
     }
-    Result<ClientResponse> post_tls(const security::ClientSecurity& who, std::string body) const {
-        ClientRequest request{.method = "POST",
-                              .url = str_cat("https://127.0.0.1:", server->port(), "/echo")};
+    Result<ClientResponse> post_tls(const security::ClientSecurity& who, std::string body,
+                                    std::string_view path = "/echo") const {
+        ClientRequest request{.method = "POST", .url = str_cat("https://127.0.0.1:", server->port(), path)};
         request.body = std::move(body);
         request.security = who;
         return fetch(request, Deadline::after(20s));
@@ -145,6 +148,12 @@ TEST_F(HttpTest, serves_over_tls) {
     EXPECT_EQ(untrusting.error().code, ErrorCode::unauthorized);
     EXPECT_THAT(untrusting.error().message, HasSubstr("certificate verify failed"));
     EXPECT_FALSE(get("/hello/x"));
+}
+
+TEST_F(HttpTest, knows_who_asks_by_a_verified_certificate) {
+    serve_tls(security::TlsServer::ClientCertificate::optional);
+    EXPECT_THAT(post_tls(known, "", "/who")->body, StartsWith("client at 127.0.0.1:"));
+    EXPECT_THAT(post_tls(stranger, "", "/who")->body, StartsWith(" at 127.0.0.1:"));
 }
 
 TEST_F(HttpTest, asks_clients_for_their_certificate) {

@@ -16,6 +16,7 @@
 #include "worker/function_runners.h"
 #include "worker/package_source.h"
 #include "worker/packages_api.h"
+#include "worker/rest_guard.h"
 #include "worker/worker_metrics.h"
 
 namespace weft::worker {
@@ -139,8 +140,9 @@ class FunctionsApi final {
 void ask_metrics(const FunctionRunners& runners, const model::FunctionName& name, std::int32_t id,
                  ::proto::MetricsData& metrics, Deadline deadline);
 
-/// Adds all routes. `api` gives the API, or null as long as the worker isn't ready (answered 503 with
-/// Pulsar's text).
-void add_function_routes(http::Router& router, std::function<FunctionsApi*()> api);
+/// Adds all routes, for those whom `guard` lets pass (null: for all); it outlives the router. `api` gives the
+/// API, or null as long as the worker isn't ready (answered 503 with Pulsar's text).
+void add_function_routes(http::Router& router, std::function<FunctionsApi*()> api,
+                         RestGuard* guard = nullptr);
 
 }  // namespace weft::worker

@@ -113,13 +113,15 @@ security::ClientSecurity towards_peers(const security::ClientSettings& settings)
 
 class WorkerImpl final : public Worker {
   public:
-    WorkerImpl(WorkerOptions options, package::Packages packages)
-        : options_(std::move(options)), packages_(std::move(packages)) {}
+    WorkerImpl(WorkerOptions options, package::Packages packages, std::unique_ptr<AuditLog> audit)
+        : options_(std::move(options)),
+          packages_(std::move(packages)),
+          guard_(options_.access, std::move(audit), [this] { return cluster_.load(); }) {}
     ~WorkerImpl() override { stop(Deadline::after(0s)); }
 
     void add_routes(http::Router& router) override {
         router_ = &router;
-        add_function_routes(router, [this] { return api_.load(); });
+        add_function_routes(router, [this] { return api_.load(); }, &guard_);
     }
     void start(Endpoints endpoints) override;
     void stop(Deadline deadline) override;
@@ -145,7 +147,10 @@ class WorkerImpl final : public Worker {
     std::unique_ptr<Running> running_;
     bool stopped_ = false;
 
-    std::atomic<FunctionsApi*> api_{nullptr};  // what requests see; lives in running_
+    // What requests see; both live in running_.
+    std::atomic<FunctionsApi*> api_{nullptr};
+    std::atomic<BrokerAdmin*> cluster_{nullptr};
+    RestGuard guard_;
 };
 
 std::unique_ptr<ControlPlane> WorkerImpl::make_plane(Running& running, bool weft_only,
@@ -246,8 +251,8 @@ void WorkerImpl::start(Endpoints endpoints) {
     running->peers = make_http_peers(towards_peers(options_.broker_security));
     api.peers = running->peers.get();
     const bool in_process = options_.broker == BrokerPlace::this_process && router_;
-    running->admin =
-        in_process ? make_in_process_admin(*router_) : make_http_admin(endpoints.web_url, *admin_security);
+    running->admin = in_process ? make_in_process_admin(*router_, *admin_security)
+                                : make_http_admin(endpoints.web_url, *admin_security);
     running->pool = std::make_unique<JobPool>("weft-runner", options_.instances_starting_max);
     RunnerContext context{*running->pool,
                           running->starter,
@@ -285,6 +290,7 @@ void WorkerImpl::start(Endpoints endpoints) {
     running->java_plane->start();
     running->native_plane->start();
     running_ = std::move(running);
+    cluster_ = running_->admin.get();
     api_ = running_->api.get();
 }
 
@@ -320,7 +326,8 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options) {
         return fail(ErrorCode::io, "Can't make the folder ", (options.data_dir / "instances").string(), ": ",
                     error.message());
     }
-    return std::make_unique<WorkerImpl>(std::move(options), std::move(packages));
+    WEFT_TRY(auto audit, AuditLog::open(options.access.audit_file));
+    return std::make_unique<WorkerImpl>(std::move(options), std::move(packages), std::move(audit));
 }
 
 }  // namespace weft::worker

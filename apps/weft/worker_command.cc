@@ -45,6 +45,10 @@ constexpr config::Option kOptions[] = {
      .help = "How long a worker of the cluster that is gone may take to come back to its instances, before "
              "this one, where it leads, gives them to others. Default: rescheduleTimeoutMs, or 2000",
      .type = Type::integer},
+    {.names = "--audit-log",
+     .value = "file",
+     .help = "Where it is written, as lines of JSON, who asked for what and whether it was allowed, once "
+             "authenticationEnabled is true. Default: the log"},
     {.names = "--bind", .value = "address", .help = "Address to listen on.", .fallback = "127.0.0.1"},
     kPythonOption,
     kPythonRepositoryOption,
@@ -82,6 +86,15 @@ void warn_of_open_ears(const WorkerStart& start) {
          {"tlsEnableHostnameVerification", security.verify_hostname}});
 }
 
+// What is sent beyond this machine in clear can be read, and a token used again.
+void warn_of_clear_text(const WorkerStart& start) {
+    if (!start.port || is_loopback(start.bind)) return;
+    observe::Logger("worker").warn(
+        "tokens and functions go over the network in clear on workerPort; set it to null once all use "
+        "workerPortTls",
+        {{"bind", start.bind}, {"workerPort", *start.port}});
+}
+
 class WorkerService final : public Service {
   public:
     static Result<std::unique_ptr<Service>> start(const WorkerStart& start) {
@@ -108,7 +121,7 @@ class WorkerService final : public Service {
         if (start.tls) {
             WEFT_TRY(server_tls_, listen(start, start.port_tls, start.tls, "workerPortTls"));
         }
-        warn_of_strangers(start.bind, ports());
+        warn_of_listeners(start);
         warn_of_open_ears(start);
         observe::Logger("worker").info("listening", {{"url", urls_}, {"broker", start.service_url}});
         const bool tls = server_tls_ != nullptr;  // where there is https, workers speak it with each other
@@ -130,6 +143,10 @@ class WorkerService final : public Service {
                    start.bind.contains(':') ? str_cat('[', start.bind, ']') : start.bind, ':',
                    (*server)->port());
         return server;
+    }
+    void warn_of_listeners(const WorkerStart& start) const {
+        if (start.options.access.authenticator) return warn_of_clear_text(start);
+        warn_of_strangers(start.bind, ports());
     }
     std::string ports() const {
         std::string all;

@@ -11,6 +11,7 @@
 #include "observe/log.h"
 #include "pulsar/service_url.h"
 #include "service.h"
+#include "worker_access.h"
 
 namespace weft::app {
 
@@ -36,6 +37,8 @@ class Reading {
         WEFT_TRY_VOID(take_http());
         take_security();
         WEFT_TRY_VOID(take_tls());
+        WEFT_TRY(start_.options.access, worker_access_of(settings_));
+        start_.options.access.audit_file = arguments_.text("--audit-log");
         WEFT_TRY_VOID(take_broker());
         WEFT_TRY_VOID(take_topics());
         WEFT_TRY_VOID(take_runtime());
@@ -47,6 +50,10 @@ class Reading {
     }
 
     Result<worker::WorkerOptions> beside_broker() {
+        for (const auto key : {"tlsEnabled", "authenticationEnabled", "authorizationEnabled"}) {
+            if (settings_.boolean(key).value_or(false))
+                return settings_.refuse(key, "leave it out: beside a broker the settings of --conf hold");
+        }
         WEFT_TRY_VOID(take_function_options(arguments_, start_.options));
         WEFT_TRY_VOID(take_topics());
         WEFT_TRY_VOID(take_runtime());
@@ -321,6 +328,9 @@ std::string effective_config(const WorkerStart& start, const config::Settings& s
         {"workerPort", start.port ? str_cat(*start.port) : "null"},
         {"workerPortTls", start.tls ? str_cat(start.port_tls) : ""},
         {"tlsEnabled", flag(start.tls != nullptr)},
+        {"authenticationEnabled", flag(options.access.authenticator != nullptr)},
+        {"authorizationEnabled", flag(options.access.authorization)},
+        {"authenticateMetricsEndpoint", flag(options.access.ask_on_pages)},
         {"tlsCertificateFilePath", start.tls_files.certificate},
         {"tlsKeyFilePath", start.tls_files.key},
         {"tlsTrustCertsFilePath", start.tls_files.trust_certs},

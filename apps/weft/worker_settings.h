@@ -23,8 +23,8 @@ struct WorkerStart {
     std::string bind;
     std::optional<std::uint16_t> port = 6750;  // none: https only
     std::uint16_t port_tls = 6751;
-    security::TlsFiles tls_files;  // of tls
-    bool tls_required = false;     // clients must show a certificate
+    security::TlsFiles tls_files;                // of tls
+    bool tls_required = false;                   // clients must show a certificate
     std::shared_ptr<security::TlsServer> tls{};  // null: no https
     std::uint32_t http_threads = 8, http_connections_max = 2048;
 };

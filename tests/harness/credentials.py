@@ -52,8 +52,12 @@ class TokenIssuer:
         self.key_file = folder / "secret.key"
         self.key_file.write_bytes(self._secret)
 
-    def token(self, role: str, expires_in_seconds: float | None = None) -> str:
+    def token(
+        self, role: str, expires_in_seconds: float | None = None, valid_in_seconds: float | None = None
+    ) -> str:
         claims: dict[str, object] = {"sub": role}
+        if valid_in_seconds is not None:
+            claims["nbf"] = int(time.time() + valid_in_seconds)
         if expires_in_seconds is not None:
             claims["exp"] = int(time.time() + expires_in_seconds)
         signed = b".".join(_base64(json.dumps(part).encode()) for part in ({"alg": "HS256"}, claims))

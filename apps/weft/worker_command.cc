@@ -45,6 +45,10 @@ constexpr config::Option kOptions[] = {
      .help = "How long a worker of the cluster that is gone may take to come back to its instances, before "
              "this one, where it leads, gives them to others. Default: rescheduleTimeoutMs, or 2000",
      .type = Type::integer},
+    {.names = "--audit-log",
+     .value = "file",
+     .help = "Where it is written, as lines of JSON, who asked for what and whether it was allowed, once "
+             "authenticationEnabled is true. Default: the log"},
     {.names = "--bind", .value = "address", .help = "Address to listen on.", .fallback = "127.0.0.1"},
     kPythonOption,
     kPythonRepositoryOption,
@@ -82,6 +86,15 @@ void warn_of_open_ears(const WorkerStart& start) {
          {"tlsEnableHostnameVerification", security.verify_hostname}});
 }
 
+// What is sent beyond this machine in clear can be read, and a token used again.
+void warn_of_clear_text(const WorkerStart& start) {
+    if (!start.port || is_loopback(start.bind)) return;
+    observe::Logger("worker").warn(
+        "tokens and functions go over the network in clear on workerPort; set it to null once all use "
+        "workerPortTls",
+        {{"bind", start.bind}, {"workerPort", *start.port}});
+}
+
 class WorkerService final : public Service {
   public:
     static Result<std::unique_ptr<Service>> start(const WorkerStart& start) {
@@ -92,29 +105,55 @@ class WorkerService final : public Service {
     ~WorkerService() override {
         if (worker_) stop_worker(*worker_);
         server_.reset();
+        server_tls_.reset();
     }
     bool ready() const override { return worker_->initialized(); }
-    std::string ready_line() const override { return str_cat("ready ", url_); }
+    std::string ready_line() const override { return str_cat("ready ", urls_); }
 
   private:
     Result<> open(const WorkerStart& start) {
         WEFT_TRY(lock_, take_folder(*files_, start.options.data_dir));
         WEFT_TRY(worker_, worker::Worker::create(start.options));
         worker_->add_routes(router_);
-        auto server = http::Server::start({.bind_address = start.bind,
-                                           .port = start.port,
-                                           .threads = start.http_threads,
-                                           .connections_max = start.http_connections_max},
-                                          router_);
-        if (!server) return listen_error(std::move(server).error(), "--worker-port", start.port);
-        server_ = std::move(*server);
-        warn_of_strangers(start.bind, str_cat(server_->port()));
-        url_ = str_cat("http://", start.bind.contains(':') ? str_cat('[', start.bind, ']') : start.bind, ':',
-                       server_->port());
+        if (start.port) {
+            WEFT_TRY(server_, listen(start, *start.port, nullptr, "--worker-port"));
+        }
+        if (start.tls) {
+            WEFT_TRY(server_tls_, listen(start, start.port_tls, start.tls, "workerPortTls"));
+        }
+        warn_of_listeners(start);
         warn_of_open_ears(start);
-        observe::Logger("worker").info("listening", {{"url", url_}, {"broker", start.service_url}});
-        worker_->start({start.service_url, start.web_url, server_->port()});
+        observe::Logger("worker").info("listening", {{"url", urls_}, {"broker", start.service_url}});
+        const bool tls = server_tls_ != nullptr;  // where there is https, workers speak it with each other
+        worker_->start({start.service_url, start.web_url, (tls ? server_tls_ : server_)->port(), tls});
         return {};
+    }
+
+    Result<std::unique_ptr<http::Server>> listen(const WorkerStart& start, std::uint16_t port,
+                                                 std::shared_ptr<security::TlsServer> tls,
+                                                 std::string_view option) {
+        auto server = http::Server::start({.bind_address = start.bind,
+                                           .port = port,
+                                           .threads = start.http_threads,
+                                           .connections_max = start.http_connections_max,
+                                           .tls = tls},
+                                          router_);
+        if (!server) return listen_error(std::move(server).error(), option, port);
+        str_append(urls_, urls_.empty() ? "" : " ", tls ? "https://" : "http://",
+                   start.bind.contains(':') ? str_cat('[', start.bind, ']') : start.bind, ':',
+                   (*server)->port());
+        return server;
+    }
+    void warn_of_listeners(const WorkerStart& start) const {
+        if (start.options.access.authenticator) return warn_of_clear_text(start);
+        warn_of_strangers(start.bind, ports());
+    }
+    std::string ports() const {
+        std::string all;
+        for (const auto* server : {server_.get(), server_tls_.get()}) {
+            if (server) str_append(all, all.empty() ? "" : ", ", server->port());
+        }
+        return all;
     }
 
     // In the order of dependence: destroyed from the last to the first.
@@ -122,8 +161,8 @@ class WorkerService final : public Service {
     std::unique_ptr<store::File> lock_;
     http::Router router_;
     std::unique_ptr<worker::Worker> worker_;
-    std::unique_ptr<http::Server> server_;
-    std::string url_;
+    std::unique_ptr<http::Server> server_, server_tls_;  // one of them may be missing
+    std::string urls_;
 };
 
 // Everything that can be said of the configuration. Fails when a start would.

@@ -11,6 +11,7 @@
 #include "observe/log.h"
 #include "pulsar/service_url.h"
 #include "service.h"
+#include "worker_access.h"
 
 namespace weft::app {
 
@@ -35,6 +36,9 @@ class Reading {
         WEFT_TRY_VOID(take_identity());
         WEFT_TRY_VOID(take_http());
         take_security();
+        WEFT_TRY_VOID(take_tls());
+        WEFT_TRY(start_.options.access, worker_access_of(settings_));
+        start_.options.access.audit_file = arguments_.text("--audit-log");
         WEFT_TRY_VOID(take_broker());
         WEFT_TRY_VOID(take_topics());
         WEFT_TRY_VOID(take_runtime());
@@ -46,6 +50,10 @@ class Reading {
     }
 
     Result<worker::WorkerOptions> beside_broker() {
+        for (const auto key : {"tlsEnabled", "authenticationEnabled", "authorizationEnabled"}) {
+            if (settings_.boolean(key).value_or(false))
+                return settings_.refuse(key, "leave it out: beside a broker the settings of --conf hold");
+        }
         WEFT_TRY_VOID(take_function_options(arguments_, start_.options));
         WEFT_TRY_VOID(take_topics());
         WEFT_TRY_VOID(take_runtime());
@@ -87,12 +95,14 @@ class Reading {
         if (arguments_.has("--worker-port")) {
             WEFT_TRY(start_.port, port_of(arguments_, "--worker-port"));
         } else if (settings_.is_null("workerPort")) {
-            return settings_.refuse("workerPort", "give a port: without TLS the worker has no other");
-        } else if (const auto port = settings_.integer("workerPort")) {
-            if (*port < 0 || *port > 65535)
-                return settings_.refuse("workerPort", "a port is from 1 to 65535, or 0 for a free one");
-            start_.port = static_cast<std::uint16_t>(*port);
+            if (!settings_.boolean("tlsEnabled").value_or(false))
+                return settings_.refuse("workerPort",
+                                        "give a port: without tlsEnabled the worker has no other");
+            start_.port.reset();
+        } else {
+            WEFT_TRY(start_.port, port_at("workerPort", *start_.port));
         }
+        WEFT_TRY(start_.port_tls, port_at("workerPortTls", start_.port_tls));
         if (const auto threads = settings_.integer("numHttpServerThreads")) {
             if (*threads < 1 || *threads > 256)
                 return settings_.refuse("numHttpServerThreads", "give 1 to 256");
@@ -105,6 +115,43 @@ class Reading {
             start_.http_connections_max = static_cast<std::uint32_t>(*connections);
         }
         return {};
+    }
+
+    Result<std::uint16_t> port_at(std::string_view key, std::uint16_t fallback) const {
+        const std::int64_t port = settings_.integer(key).value_or(fallback);
+        if (port < 0 || port > 65535)
+            return settings_.refuse(key, "a port is from 1 to 65535, or 0 for a free one");
+        return static_cast<std::uint16_t>(port);
+    }
+
+    // The worker's own https, and whether it can go to the others of its cluster over theirs.
+    Result<> take_tls() {
+        if (!settings_.boolean("tlsEnabled").value_or(false)) return {};
+        if (settings_.is_null("workerPortTls"))
+            return settings_.refuse("workerPortTls", "give a port: tlsEnabled is true");
+        auto& files = start_.tls_files;
+        take("", "tlsCertificateFilePath", files.certificate);
+        take("", "tlsKeyFilePath", files.key);
+        take("", "tlsTrustCertsFilePath", files.trust_certs);
+        if (files.certificate.empty() || files.key.empty())
+            return settings_.refuse("tlsEnabled",
+                                    "give tlsCertificateFilePath and tlsKeyFilePath, PEM files");
+        const bool required = settings_.boolean("tlsRequireTrustedClientCertOnConnect").value_or(false);
+        start_.tls_required = required;
+        if (required && files.trust_certs.empty())
+            return settings_.refuse("tlsRequireTrustedClientCertOnConnect",
+                                    "name the authorities of clients' certificates in tlsTrustCertsFilePath");
+        using Clients = security::TlsServer::ClientCertificate;
+        auto made = security::TlsServer::create(files, required ? Clients::required : Clients::optional);
+        if (!made) {
+            const std::string& why = made.error().message;
+            return settings_.refuse(why.starts_with("private key")            ? "tlsKeyFilePath"
+                                    : why.starts_with("trusted certificates") ? "tlsTrustCertsFilePath"
+                                                                              : "tlsCertificateFilePath",
+                                    why);
+        }
+        start_.tls = std::move(*made);
+        return check_security("https://");
     }
 
     // Values that can't be used show when the clients are made of them, in take_broker().
@@ -271,11 +318,23 @@ std::string effective_config(const WorkerStart& start, const config::Settings& s
     const auto& options = start.options;
     const bool threads = options.function_runtime == worker::FunctionRuntime::thread;
     const std::string id =
-        options.worker_id.empty() ? str_cat(options.hostname, '-', start.port) : options.worker_id;
+        options.worker_id.empty()
+            ? str_cat(options.hostname, '-', start.tls ? start.port_tls : start.port.value_or(0))
+            : options.worker_id;
+    const auto flag = [](bool set) { return std::string(set ? "true" : "false"); };
     const std::pair<std::string_view, std::string> kValues[] = {
         {"workerId", id},
         {"workerHostname", options.hostname},
-        {"workerPort", str_cat(start.port)},
+        {"workerPort", start.port ? str_cat(*start.port) : "null"},
+        {"workerPortTls", start.tls ? str_cat(start.port_tls) : ""},
+        {"tlsEnabled", flag(start.tls != nullptr)},
+        {"authenticationEnabled", flag(options.access.authenticator != nullptr)},
+        {"authorizationEnabled", flag(options.access.authorization)},
+        {"authenticateMetricsEndpoint", flag(options.access.ask_on_pages)},
+        {"tlsCertificateFilePath", start.tls_files.certificate},
+        {"tlsKeyFilePath", start.tls_files.key},
+        {"tlsTrustCertsFilePath", start.tls_files.trust_certs},
+        {"tlsRequireTrustedClientCertOnConnect", flag(start.tls_required)},
         {"numHttpServerThreads", str_cat(start.http_threads)},
         {"maxHttpServerConnections", str_cat(start.http_connections_max)},
         {"pulsarServiceUrl", start.service_url},
@@ -283,8 +342,8 @@ std::string effective_config(const WorkerStart& start, const config::Settings& s
         {"brokerClientAuthenticationPlugin", options.broker_security.auth_plugin},
         {"brokerClientAuthenticationParameters", options.broker_security.auth_params},
         {"brokerClientTrustCertsFilePath", options.broker_security.tls.trust_certs},
-        {"tlsAllowInsecureConnection", options.broker_security.allow_insecure ? "true" : "false"},
-        {"tlsEnableHostnameVerification", options.broker_security.verify_hostname ? "true" : "false"},
+        {"tlsAllowInsecureConnection", flag(options.broker_security.allow_insecure)},
+        {"tlsEnableHostnameVerification", flag(options.broker_security.verify_hostname)},
         {"pulsarFunctionsNamespace", options.functions_namespace},
         {"pulsarFunctionsCluster", options.cluster_name},
         {"functionMetadataTopicName", options.topic_words.metadata},

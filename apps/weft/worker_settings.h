@@ -2,10 +2,13 @@
 // functions_worker.yml, the environment and the command line, as what a worker is started with.
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "config/settings.h"
+#include "security/tls.h"
 #include "worker/worker.h"
 
 namespace weft::config {
@@ -18,7 +21,11 @@ struct WorkerStart {
     worker::WorkerOptions options;
     std::string service_url = "pulsar://localhost:6650", web_url = "http://localhost:8080";  // the broker's
     std::string bind;
-    std::uint16_t port = 6750;
+    std::optional<std::uint16_t> port = 6750;  // none: https only
+    std::uint16_t port_tls = 6751;
+    security::TlsFiles tls_files;                // of tls
+    bool tls_required = false;                   // clients must show a certificate
+    std::shared_ptr<security::TlsServer> tls{};  // null: no https
     std::uint32_t http_threads = 8, http_connections_max = 2048;
 };
 

@@ -65,6 +65,37 @@ class RestAdmin final : public BrokerAdmin {
         return unexpected(str_cat("delete subscription ", subscription, " of ", topic), answer);
     }
 
+    Result<NamespaceRights> rights_in(const std::string& tenant, const std::string& ns,
+                                      Deadline deadline) override {
+        NamespaceRights rights;
+        const std::string of_tenant = http::url_encode(tenant);
+        WEFT_TRY(const Answer told, send_("GET", "/admin/v2/tenants/" + of_tenant, "", deadline));
+        if (told.status == 404) return rights;
+        if (told.status != 200) return unexpected("look up tenant " + tenant, told);
+        const auto info = nlohmann::json::parse(told.body, nullptr, false);
+        WEFT_TRY(const Answer answer,
+                 send_("GET",
+                       str_cat("/admin/v2/namespaces/", of_tenant, '/', http::url_encode(ns), "/permissions"),
+                       "", deadline));
+        if (answer.status != 200 && answer.status != 404)
+            return unexpected(str_cat("look up permissions on ", tenant, '/', ns), answer);
+        const auto granted = answer.status == 200 ? nlohmann::json::parse(answer.body, nullptr, false)
+                                                  : nlohmann::json::object();
+        if (!info.is_object() || !granted.is_object())
+            return fail(ErrorCode::corrupt, "The broker's answer on rights in ", tenant, '/', ns, " is none");
+        if (const auto admins = info.find("adminRoles"); admins != info.end() && admins->is_array()) {
+            for (const auto& role : *admins) {
+                if (role.is_string()) rights.tenant_admins.push_back(role.get<std::string>());
+            }
+        }
+        for (const auto& [role, actions] : granted.items()) {
+            for (const auto& action : actions) {
+                if (action.is_string()) rights.granted[role].insert(action.get<std::string>());
+            }
+        }
+        return rights;
+    }
+
     Result<Participants> participants(const std::string& topic, Deadline deadline) override {
         WEFT_TRY(const std::string path, path_of(topic));
         WEFT_TRY(const Answer answer, send_("GET", path + "/stats", "", deadline));
@@ -91,13 +122,13 @@ class RestAdmin final : public BrokerAdmin {
     }
     static std::optional<Member> member_of(const pulsar::SubscriptionStats::ConsumerStats& consumer) {
         std::string_view id = consumer.name;
-        bool is_weft = false;
+        bool is_weft = false, tls = false;
         for (const auto& [key, value] : consumer.metadata) {
             if (key == "id") id = value;
-            if (key == kWeftProperty) is_weft = true;
+            if (key == kWeftProperty) is_weft = true, tls = value == kWeftTls;
         }
         auto member = parse_participant(id);
-        if (member) member->is_weft = is_weft;
+        if (member) member->is_weft = is_weft, member->tls = tls;
         return member;
     }
     static std::unexpected<Error> unexpected(const std::string& what, const Answer& answer) {

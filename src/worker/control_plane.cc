@@ -100,7 +100,11 @@ std::vector<AssignmentEvent> ControlPlane::assignments() const {
 }
 
 Result<Participants> ControlPlane::participants(Deadline deadline) const {
-    return admin_.participants(options_.topics.coordinate, deadline.at_most(kLookPatience));
+    WEFT_TRY(auto seen, admin_.participants(options_.topics.coordinate, deadline.at_most(kLookPatience)));
+    for (auto& member : seen.members) {
+        if (!member.is_weft) member.tls = options_.tls;  // they don't say; nor do they ask each other
+    }
+    return seen;
 }
 
 // The control thread.

@@ -29,6 +29,7 @@ struct PlaneOptions {
     std::string worker_id;
     std::string participant;           // workerId:host:port
     std::string tenant, ns;            // of the topics' namespace, made if missing
+    bool tls = false;                  // our REST is https; then that of Pulsar's own workers is, too
     bool weft_only = false;            // topics that only Weft workers know: their leader may be another
     Duration bring_up_patience = 60s;  // one attempt
     Duration write_patience = 30s;     // for one write, whatever deadline its caller has

@@ -6,8 +6,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -79,6 +81,12 @@ class InternalTopics {
                                                      std::function<void()> changed, Deadline deadline) = 0;
 };
 
+/// Who may do what in a namespace, besides super users.
+struct NamespaceRights {
+    std::vector<std::string> tenant_admins;
+    std::map<std::string, std::set<std::string>> granted;  // role to actions: "functions", "produce", ...
+};
+
 /// The broker's admin functions. Several threads at once.
 class BrokerAdmin {
   public:
@@ -93,6 +101,9 @@ class BrokerAdmin {
     /// Deletes a subscription; fine if the topic or the subscription doesn't exist (any more).
     virtual Result<> delete_subscription(const std::string& topic, const std::string& subscription,
                                          Deadline deadline) = 0;
+    /// None where there is no such tenant or namespace.
+    virtual Result<NamespaceRights> rights_in(const std::string& tenant, const std::string& ns,
+                                              Deadline deadline) = 0;
     /// Who is in the subscription of a coordination topic, and leads it.
     virtual Result<Participants> participants(const std::string& topic, Deadline deadline) = 0;
 };

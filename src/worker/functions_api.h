@@ -16,6 +16,7 @@
 #include "worker/function_runners.h"
 #include "worker/package_source.h"
 #include "worker/packages_api.h"
+#include "worker/rest_guard.h"
 #include "worker/worker_metrics.h"
 
 namespace weft::worker {
@@ -23,6 +24,7 @@ namespace weft::worker {
 struct ApiOptions {
     std::string worker_id, hostname;
     std::uint16_t web_port = 0;
+    bool web_tls = false;           // it is of https
     Duration delete_patience = 3s;  // how long a DELETE waits for the instances to be gone before it answers
     Duration status_patience = 5s;  // how long an instance may take to say how it is
     Duration start_patience = 1s;   // how long a request waits for a worker that has just started
@@ -138,8 +140,9 @@ class FunctionsApi final {
 void ask_metrics(const FunctionRunners& runners, const model::FunctionName& name, std::int32_t id,
                  ::proto::MetricsData& metrics, Deadline deadline);
 
-/// Adds all routes. `api` gives the API, or null as long as the worker isn't ready (answered 503 with
-/// Pulsar's text).
-void add_function_routes(http::Router& router, std::function<FunctionsApi*()> api);
+/// Adds all routes, for those whom `guard` lets pass (null: for all); it outlives the router. `api` gives the
+/// API, or null as long as the worker isn't ready (answered 503 with Pulsar's text).
+void add_function_routes(http::Router& router, std::function<FunctionsApi*()> api,
+                         RestGuard* guard = nullptr);
 
 }  // namespace weft::worker

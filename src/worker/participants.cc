@@ -9,7 +9,8 @@ namespace weft::worker {
 
 std::string Member::url() const {
     const bool is_ipv6 = host.find(':') != std::string::npos && !host.starts_with('[');
-    return is_ipv6 ? str_cat("http://[", host, "]:", port) : str_cat("http://", host, ':', port);
+    const std::string_view scheme = tls ? "https://" : "http://";
+    return is_ipv6 ? str_cat(scheme, '[', host, "]:", port) : str_cat(scheme, host, ':', port);
 }
 
 std::optional<Member> parse_participant(std::string_view text) {

@@ -17,12 +17,15 @@ namespace weft::worker {
 /// The subscription, and the property of its consumers that tells a Weft worker from Pulsar's own.
 inline constexpr std::string_view kParticipants = "participants";
 inline constexpr std::string_view kWeftProperty = "weft";
+/// Its value where the worker's REST is behind TLS.
+inline constexpr std::string_view kWeftTls = "tls";
 
 /// One worker.
 struct Member {
     std::string worker_id, host;
     std::uint16_t port = 0;
     bool is_weft = true;  // else Pulsar's own worker, which runs Java and Go functions
+    bool tls = false;     // its REST is https
     bool operator==(const Member&) const = default;
 
     std::string url() const;  // of its REST

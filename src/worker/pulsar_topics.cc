@@ -134,7 +134,7 @@ class PulsarMembership final : public Membership {
 
 class PulsarTopics final : public InternalTopics {
   public:
-    explicit PulsarTopics(pulsar::Client& client) : client_(client) {}
+    PulsarTopics(pulsar::Client& client, OwnRest rest) : client_(client), rest_(rest) {}
 
     Result<std::unique_ptr<TopicReader>> open_reader(const std::string& topic, const std::string& name,
                                                      ReaderStart start, std::function<void()> arrived,
@@ -169,7 +169,8 @@ class PulsarTopics final : public InternalTopics {
         options.type = pulsar::SubscriptionType::failover;
         options.initial_position = pulsar::InitialPosition::earliest;
         options.name = participant;
-        options.properties = {{"id", participant}, {std::string(kWeftProperty), "true"}};
+        const std::string_view weft = rest_ == OwnRest::tls ? kWeftTls : "true";
+        options.properties = {{"id", participant}, {std::string(kWeftProperty), std::string(weft)}};
         WEFT_TRY(auto consumer, client_.subscribe(std::move(options), deadline));
         auto membership = std::make_unique<PulsarMembership>(std::move(consumer), std::move(changed));
         membership->wait_until_told(deadline.at_most(kActivePatience));
@@ -178,12 +179,13 @@ class PulsarTopics final : public InternalTopics {
 
   private:
     pulsar::Client& client_;
+    const OwnRest rest_;
 };
 
 }  // namespace
 
-std::unique_ptr<InternalTopics> make_pulsar_topics(pulsar::Client& client) {
-    return std::make_unique<PulsarTopics>(client);
+std::unique_ptr<InternalTopics> make_pulsar_topics(pulsar::Client& client, OwnRest rest) {
+    return std::make_unique<PulsarTopics>(client, rest);
 }
 
 }  // namespace weft::worker

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "http/server.h"
+#include "worker/rest_guard.h"
 
 namespace weft::worker {
 
@@ -28,11 +29,12 @@ class RouteTable {
     struct Row {
         std::string_view method;
         std::string pattern;
+        Rule rule;  // who may
         RouteNote note;
         http::Handler handler;
     };
-    void add(std::string_view method, std::string pattern, RouteNote note, http::Handler handler) {
-        rows_.push_back({method, std::move(pattern), note, std::move(handler)});
+    void add(std::string_view method, std::string pattern, Rule rule, RouteNote note, http::Handler handler) {
+        rows_.push_back({method, std::move(pattern), rule, note, std::move(handler)});
     }
     const std::vector<Row>& rows() const { return rows_; }
 

@@ -61,7 +61,7 @@ struct Running {
     std::unique_ptr<InternalTopics> topics;
     std::unique_ptr<FunctionTrigger> trigger;
     std::unique_ptr<BrokerAdmin> admin;
-    std::unique_ptr<WorkerPeers> peers = make_http_peers();
+    std::unique_ptr<WorkerPeers> peers;
     std::unique_ptr<PackageExchange> exchange;
     SupervisorStarter starter;
     std::unique_ptr<ControlPlane> java_plane, native_plane;
@@ -104,15 +104,24 @@ void Running::find_out_what_is_ours() {
     starter.lease()->reinstate();
 }
 
+/// What we are to the broker, we are to the other workers; some of them may be behind TLS where we are not
+/// (yet). What can't be used for that is of no use among workers without TLS.
+security::ClientSecurity towards_peers(const security::ClientSettings& settings) {
+    auto made = security::ClientSecurity::of(settings, "https://");
+    return made ? std::move(*made) : security::ClientSecurity{};
+}
+
 class WorkerImpl final : public Worker {
   public:
-    WorkerImpl(WorkerOptions options, package::Packages packages)
-        : options_(std::move(options)), packages_(std::move(packages)) {}
+    WorkerImpl(WorkerOptions options, package::Packages packages, std::unique_ptr<AuditLog> audit)
+        : options_(std::move(options)),
+          packages_(std::move(packages)),
+          guard_(options_.access, std::move(audit), [this] { return cluster_.load(); }) {}
     ~WorkerImpl() override { stop(Deadline::after(0s)); }
 
     void add_routes(http::Router& router) override {
         router_ = &router;
-        add_function_routes(router, [this] { return api_.load(); });
+        add_function_routes(router, [this] { return api_.load(); }, &guard_);
     }
     void start(Endpoints endpoints) override;
     void stop(Deadline deadline) override;
@@ -138,7 +147,10 @@ class WorkerImpl final : public Worker {
     std::unique_ptr<Running> running_;
     bool stopped_ = false;
 
-    std::atomic<FunctionsApi*> api_{nullptr};  // what requests see; lives in running_
+    // What requests see; both live in running_.
+    std::atomic<FunctionsApi*> api_{nullptr};
+    std::atomic<BrokerAdmin*> cluster_{nullptr};
+    RestGuard guard_;
 };
 
 std::unique_ptr<ControlPlane> WorkerImpl::make_plane(Running& running, bool weft_only,
@@ -153,6 +165,7 @@ std::unique_ptr<ControlPlane> WorkerImpl::make_plane(Running& running, bool weft
     const auto slash = options_.functions_namespace.find('/');
     plane.tenant = options_.functions_namespace.substr(0, slash);
     plane.ns = options_.functions_namespace.substr(slash + 1);
+    plane.tls = api.web_tls;
     plane.weft_only = weft_only;
     plane.look_every = options_.look_every;
     const bool starts_with_broker = options_.broker == BrokerPlace::this_process;
@@ -205,6 +218,7 @@ void WorkerImpl::start(Endpoints endpoints) {
     ApiOptions api;
     api.hostname = options_.hostname;
     api.web_port = endpoints.web_port;
+    api.web_tls = endpoints.web_tls;
     api.worker_id = options_.worker_id;
     if (api.worker_id.empty()) {
         const std::string mine = str_cat(options_.hostname, "-", endpoints.web_port);
@@ -227,13 +241,14 @@ void WorkerImpl::start(Endpoints endpoints) {
         return;
     }
     running->client = std::move(*made);
-    running->topics = make_pulsar_topics(*running->client);
+    running->topics = make_pulsar_topics(*running->client, endpoints.web_tls ? OwnRest::tls : OwnRest::plain);
     running->trigger = make_pulsar_trigger(*running->client);
     api.trigger = running->trigger.get();
     api.cluster_name = options_.cluster_name;
     api.metrics = &metrics_;
     api.package_urls = options_.package_urls;
     api.java = options_.java;
+    running->peers = make_http_peers(towards_peers(options_.broker_security));
     api.peers = running->peers.get();
     const bool in_process =
         options_.broker == BrokerPlace::this_process && router_ &&
@@ -277,6 +292,7 @@ void WorkerImpl::start(Endpoints endpoints) {
     running->java_plane->start();
     running->native_plane->start();
     running_ = std::move(running);
+    cluster_ = running_->admin.get();
     api_ = running_->api.get();
 }
 
@@ -312,7 +328,8 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options) {
         return fail(ErrorCode::io, "Can't make the folder ", (options.data_dir / "instances").string(), ": ",
                     error.message());
     }
-    return std::make_unique<WorkerImpl>(std::move(options), std::move(packages));
+    WEFT_TRY(auto audit, AuditLog::open(options.access.audit_file));
+    return std::make_unique<WorkerImpl>(std::move(options), std::move(packages), std::move(audit));
 }
 
 }  // namespace weft::worker

@@ -12,6 +12,7 @@
 #include "runtime/java_runtime.h"
 #include "security/client_security.h"
 #include "worker/package_source.h"
+#include "worker/rest_guard.h"
 
 namespace weft::http {
 class Router;
@@ -62,13 +63,15 @@ struct WorkerOptions {
     // other worker can take them over.
     Duration lease = 2s;
     Duration call_limit = 300s;  // a call of a function that lasts longer hangs; 0: may last for ever
+    RestAccess access = {};      // who may do what over REST; nothing said: everybody everything
 };
 
 /// Where the broker and this worker's own REST listen: known once they are bound.
 struct Endpoints {
-    std::string service_url;  // pulsar://host:port
-    std::string web_url;      // http://host:port
-    std::uint16_t web_port = 0;
+    std::string service_url;     // pulsar://host:port
+    std::string web_url;         // http://host:port
+    std::uint16_t web_port = 0;  // that other workers are told
+    bool web_tls = false;        // it is of https
 };
 
 /// Order of calls: create, add_routes (before the HTTP server starts), start, stop. Until it has read its

@@ -13,16 +13,10 @@ constexpr std::string_view kNotLeader = "Leader not yet ready. Please retry agai
 constexpr std::string_view kNotInitialized = "Function worker service is not done initializing";
 constexpr std::uint64_t kAnswerBytesMax = 64U << 20;  // of JSON: a thousand instances with ten stacks each
 
-/// The answer's body, or its error under the code of its status.
-Result<std::string> body_of(const http::ClientRequest& request, Deadline deadline) {
-    auto answer = http::fetch(request, deadline);
-    if (!answer) return std::unexpected(std::move(answer).error().context(request.url));
-    if (answer->status / 100 == 2) return std::move(answer->body);
-    return std::unexpected(pulsar::error_of_answer(answer->status, answer->body));
-}
-
 class HttpPeers final : public WorkerPeers {
   public:
+    explicit HttpPeers(security::ClientSecurity security) : security_(std::move(security)) {}
+
     Result<> write(const Member& leader, MetadataChange change, const ::proto::FunctionMetaData& meta,
                    Deadline deadline) override {
         const auto name = model::name_of(meta.functiondetails());
@@ -62,10 +56,24 @@ class HttpPeers final : public WorkerPeers {
                               http::url_encode(str_cat("weft-package://", digest)));
         return body_of(request, deadline);
     }
+
+  private:
+    /// The answer's body, or its error under the code of its status.
+    Result<std::string> body_of(http::ClientRequest& request, Deadline deadline) const {
+        request.security = security_;
+        auto answer = http::fetch(request, deadline);
+        if (!answer) return std::unexpected(std::move(answer).error().context(request.url));
+        if (answer->status / 100 == 2) return std::move(answer->body);
+        return std::unexpected(pulsar::error_of_answer(answer->status, answer->body));
+    }
+
+    const security::ClientSecurity security_;
 };
 
 }  // namespace
 
-std::unique_ptr<WorkerPeers> make_http_peers() { return std::make_unique<HttpPeers>(); }
+std::unique_ptr<WorkerPeers> make_http_peers(security::ClientSecurity security) {
+    return std::make_unique<HttpPeers>(std::move(security));
+}
 
 }  // namespace weft::worker

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "security/client_security.h"
 #include "worker/internal_topics.h"
 #include "worker/participants.h"
 
@@ -34,6 +35,7 @@ class WorkerPeers {
                                         Deadline deadline) = 0;
 };
 
-std::unique_ptr<WorkerPeers> make_http_peers();
+/// `security`: who we are to them, and how their certificates are checked.
+std::unique_ptr<WorkerPeers> make_http_peers(security::ClientSecurity security);
 
 }  // namespace weft::worker

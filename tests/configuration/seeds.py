@@ -13,23 +13,24 @@ tlsTrustCertsFilePath:  /certs/ca.cert.pem
 {comment} what the client trusts
 brokerClientTrustCertsFilePath: /certs/ca.cert.pem
 """
+USABLE = "the configuration can be used"
 BLOCKS = {
     "state": ("stateStorageServiceUrl: bk://bookie:4181\n", ["stateStorageServiceUrl = bk://bookie:4181: leave it out"]),
     "tls, with a comment as on the page": (TLS.format(comment="//"), [":10: it begins with //"]),
     "tls": (
         TLS.format(comment="#"),
-        ["tlsEnabled = true: leave it out", "tlsKeyFilePath"],
+        ["tlsCertificateFilePath = /certs/worker.cert.pem: certificate /certs/worker.cert.pem: "],
     ),
     "authentication": (
         "authenticationEnabled: true\nauthenticationProviders: [ provider1, provider2 ]\n",
-        ["authenticationEnabled = true: leave it out", "authenticationProviders = provider1,provider2: leave it out"],
+        ["authenticationProviders = provider1,provider2: authenticationProviders: provider1 is not served"],
     ),
     "tls authentication": (
         "brokerClientAuthenticationPlugin: org.apache.pulsar.client.impl.auth.AuthenticationTls\n"
         "brokerClientAuthenticationParameters: tlsCertFile:/certs/admin.cert.pem,tlsKeyFile:/certs/admin.key-pk8.pem\n"
         "authenticationEnabled: true\n"
         "authenticationProviders: ['org.apache.pulsar.broker.authentication.AuthenticationProviderTls']\n",
-        ["authenticationEnabled = true: leave it out"],
+        ["brokerClientAuthenticationParameters = ********: authentication by TLS needs a pulsar+ssl://"],
     ),
     "sasl": (
         "properties:\n  saslJaasClientAllowedIds: .*pulsar.*\n  saslJaasBrokerSectionName: Broker\n",
@@ -37,15 +38,15 @@ BLOCKS = {
     ),
     "token": (
         "properties:\n  tokenSecretKey:       file://my/secret.key\n  # tokenPublicKey:     file:///keys/public.key\n",
-        ["properties.tokenSecretKey = ********: leave it out"],
+        [USABLE],
     ),
     "authorization": (
         "authorizationEnabled: true\n"
         "authorizationProvider: org.apache.pulsar.broker.authorization.PulsarAuthorizationProvider\n"
         "configurationStoreServers: zk1:2181\n",
-        ["authorizationEnabled = true: leave it out", "configurationStoreServers = zk1:2181: has no effect here"],
+        ["authorizationEnabled = true: set authenticationEnabled too", "configurationStoreServers = zk1:2181: has no effect here"],
     ),
-    "superusers": ("superUserRoles:\n  - role1\n  - role2\n  - role3\n", ["superUserRoles = role1,role2,role3: leave it out"]),
+    "superusers": ("superUserRoles:\n  - role1\n  - role2\n  - role3\n", [USABLE]),
     "client authentication by its old names": (
         "clientAuthenticationPlugin: a.b.C\nclientAuthenticationParameters: token:abc\n",
         ["clientAuthenticationPlugin = a.b.C: authentication plugin a.b.C is not served"],

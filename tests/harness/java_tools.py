@@ -5,9 +5,9 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from . import locations
-from .broker import Address
 from .processes import ChildProcess
 
 # How the JVM of a short-lived tool is started; the tool itself is as shipped.
@@ -17,6 +17,15 @@ _JVM = {
     "PULSAR_EXTRA_OPTS": "-XX:TieredStopAtLevel=1",
     "PULSAR_LOG_LEVEL": "info",
 }
+
+
+class Place(Protocol):
+    """A broker's Address, or what else has its URLs."""
+
+    @property
+    def service_url(self) -> str: ...
+    @property
+    def admin_url(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,7 @@ class JavaTools:
     """Runs bin/pulsar-client, bin/pulsar-perf and bin/pulsar-admin; each call is a JVM, 2-5 s on a small
     machine."""
 
-    def __init__(self, address: Address, directory: Path) -> None:
+    def __init__(self, address: Place, directory: Path) -> None:
         """`directory` takes their logs."""
         self._address = address
         self._bin = locations.pulsar_home() / "bin"

@@ -265,6 +265,12 @@ class FakeAdmin final : public BrokerAdmin {
         return topics_.stats_of(topic);
     }
     Result<bool> tenant_exists(const std::string& tenant, Deadline) override { return tenant == "public"; }
+    Result<NamespaceRights> rights_in(const std::string&, const std::string&, Deadline) override {
+        const std::lock_guard lock(mutex_);
+        ++rights_asked;
+        if (rights_unknown) return fail(ErrorCode::unavailable, "broker is down");
+        return rights;
+    }
     Result<bool> namespace_exists(const std::string& tenant, const std::string& ns, Deadline) override {
         return tenant == "public" && ns == "default";
     }
@@ -287,6 +293,10 @@ class FakeAdmin final : public BrokerAdmin {
         const std::lock_guard lock(mutex_);
         return deleted_;
     }
+
+    NamespaceRights rights;  // of every namespace; set by the test while nobody asks
+    bool rights_unknown = false;
+    int rights_asked = 0;
 
   private:
     FakeTopics& topics_;

@@ -289,6 +289,9 @@ class SimulatedBroker::Face final : public InternalTopics, public BrokerAdmin {
     }
     Result<bool> tenant_exists(const std::string&, Deadline) override { return true; }
     Result<bool> namespace_exists(const std::string&, const std::string&, Deadline) override { return true; }
+    Result<NamespaceRights> rights_in(const std::string&, const std::string&, Deadline) override {
+        return NamespaceRights{};
+    }
     Result<> ensure_namespace(const std::string&, const std::string&, Deadline) override { return reach(); }
     Result<> delete_subscription(const std::string&, const std::string&, Deadline) override {
         return reach();

@@ -56,8 +56,8 @@ TEST(Rest, every_route_stands_in_the_document_and_nothing_else) {
 
 TEST(Rest, forms_and_queries_are_described) {
     RouteTable table;
-    table.add("POST", "/a/{b}", {.summary = "s", .form = "c:json! d:file", .query = "e! f", .status = 204},
-              {});
+    table.add("POST", "/a/{b}", Rule::known,
+              {.summary = "s", .form = "c:json! d:file", .query = "e! f", .status = 204}, {});
     const json post = json::parse(openapi_json(table.rows(), "1"))["paths"]["/a/{b}"]["post"];
     const json form = post["requestBody"]["content"]["multipart/form-data"];
     EXPECT_EQ(form["schema"]["required"], json({"c"}));

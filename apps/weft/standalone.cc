@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <thread>
 
@@ -65,24 +64,6 @@ constexpr config::Option kOptions[] = {
     kLogLevelOption,
 };
 
-enum class For : std::uint8_t { super_users, all_that_are_known };
-
-http::Handler guarded(http::Handler handler, const broker::AccessOptions& access, For whom) {
-    return [handler = std::move(handler), access, whom](const http::Request& request) {
-        const auto header = request.headers.find("authorization");
-        const auto caller = access.authenticator->authenticate_http(
-            header == request.headers.end() ? "" : header->second, request.certificate_name);
-        if (!caller) return http::Response::error(401, "Authentication required");
-        const bool proxied = request.headers.contains("x-original-principal");
-        if (whom == For::super_users && access.authorization &&
-            (proxied || std::ranges::find(access.super_users, caller->role) == access.super_users.end())) {
-            return http::Response::error(
-                401, str_cat("the role ", caller->role, " may not ", request.method, ' ', request.path));
-        }
-        return handler(request);
-    };
-}
-
 class Standalone final : public Service {
   public:
     /// Opens everything and serves; the ports accept when it returns.
@@ -127,9 +108,7 @@ class Standalone final : public Service {
         broker_->add_routes(router_);
         if (start.worker) {
             WEFT_TRY(worker_, worker::Worker::create(*start.worker));
-            const auto of_the_broker = router_.routes();
             worker_->add_routes(router_);
-            guard(of_the_broker, start.broker.access);
         } else {
             worker::add_absent_worker_routes(router_);
         }
@@ -182,23 +161,7 @@ class Standalone final : public Service {
         const std::uint16_t web_port = (web_tls ? server_tls_ : server_)->port();
         return {str_cat(broker_tls ? "pulsar+ssl://" : "pulsar://", host, ':',
                         broker_tls ? broker_->port_tls() : broker_->port(), pulsar::kOneBroker),
-                str_cat(web_tls ? "https://" : "http://", host, ':', web_port), web_port};
-    }
-
-    // Routes that the broker does not have are for those who may do everything.
-    void guard(const std::vector<std::string>& of_the_broker, const broker::AccessOptions& access) {
-        if (!access.authenticator) return;
-        for (const std::string& route : router_.routes()) {
-            const bool metrics = route == "GET /metrics";  // the broker's are on the worker's page
-            const bool has_a_rule = std::ranges::find(of_the_broker, route) != of_the_broker.end();
-            if (metrics ? !access.ask_for_metrics : has_a_rule) continue;
-            const std::string method = route.substr(0, route.find(' '));
-            const std::string pattern = route.substr(method.size() + 1);
-            auto handler = router_.take(method, pattern);
-            router_.add(
-                method, pattern,
-                guarded(std::move(handler), access, metrics ? For::all_that_are_known : For::super_users));
-        }
+                str_cat(web_tls ? "https://" : "http://", host, ':', web_port), web_port, web_tls};
     }
 
     Result<> open_store(const StandaloneStart& start) {

@@ -126,6 +126,13 @@ Result<worker::WorkerOptions> worker_of(const config::Arguments& arguments, cons
     options.data_dir = start.data_dir;
     options.cluster_name = start.broker.cluster;
     options.broker_security = start.security.own;
+    const auto& access = start.broker.access;
+    options.access = {.authenticator = access.authenticator,
+                      .authorization = access.authorization,
+                      .super_users = access.super_users,
+                      .proxy_roles = access.proxy_roles,
+                      .ask_on_pages = access.ask_for_metrics,
+                      .audit_file = {}};
     return options;
 }
 

@@ -272,6 +272,12 @@ class Reading {
         if (rebalance > kYearSeconds)
             return settings_.refuse("rebalanceCheckFreqSec", str_cat("give at most ", kYearSeconds));
         if (rebalance > 0) start_.options.rebalance_every = std::chrono::seconds(rebalance);
+        if (const auto compaction = settings_.integer("topicCompactionFrequencySec")) {
+            if (*compaction > kYearSeconds)
+                return settings_.refuse("topicCompactionFrequencySec",
+                                        str_cat("give at most ", kYearSeconds));
+            start_.options.compact_every = std::chrono::seconds(std::max<std::int64_t>(*compaction, 0));
+        }
         return {};
     }
 
@@ -352,6 +358,7 @@ std::string effective_config(const WorkerStart& start, const config::Settings& s
         {"failureCheckFreqMs", str_cat(options.look_every / 1ms)},
         {"rescheduleTimeoutMs", str_cat(options.reschedule_after.value_or(2s) / 1ms)},
         {"rebalanceCheckFreqSec", str_cat(options.rebalance_every / 1s)},
+        {"topicCompactionFrequencySec", str_cat(options.compact_every / 1s)},
         {"downloadDirectory", options.data_dir.native()},
         {"functionRuntimeFactoryClassName",
          str_cat(kRuntimes, threads ? "thread.ThreadRuntimeFactory" : "process.ProcessRuntimeFactory")},

@@ -113,6 +113,13 @@ class RestAdmin final : public BrokerAdmin {
         return found;
     }
 
+    Result<> compact(const std::string& topic, Deadline deadline) override {
+        WEFT_TRY(const std::string path, path_of(topic));
+        WEFT_TRY(const Answer answer, send_("PUT", path + "/compaction", "", deadline));
+        if (answer.status / 100 == 2 || answer.status == 409) return {};
+        return unexpected("have compacted " + topic, answer);
+    }
+
   private:
     static Result<std::string> path_of(const std::string& topic) {
         WEFT_TRY(const auto name, wire::TopicName::parse(topic));

@@ -39,6 +39,7 @@ struct PlaneOptions {
     Duration check_every = 5s;                      // a follower: was nothing missed?
     Duration reschedule_after = 2s;  // how long a worker that is gone may take to come back to its instances
     Duration rebalance_every = 0s;   // 0: only when asked
+    Duration compact_every = 0s;     // a leader has the broker compact the assignments; 0: never
     std::function<SteadyTime()> now = steady_now;
 };
 
@@ -136,6 +137,7 @@ class ControlPlane final {
     Result<> assign(const model::FunctionName& name, Deadline deadline);
     Result<> assign_all(Deadline deadline);
     Result<> rebalance_now(Deadline deadline);
+    void have_compacted(Deadline deadline);
     Result<> drain_now(const std::string& worker_id, Deadline deadline);
     Result<> write_assignments(const std::vector<AssignmentEvent>& changes, Deadline deadline);
     void retire(const MetaPtr& meta, std::function<void()> done);
@@ -174,7 +176,8 @@ class ControlPlane final {
     Participants roster_;                              // as a leader saw it last
     Absences absences_;
     std::set<std::string> planned_for_, planned_waiting_;  // the workers that the assignments were made for
-    SteadyTime rebalanced_at_{};
+    SteadyTime rebalanced_at_{}, compacted_at_{};
+    bool assigned_since_ = true;  // the last compaction
 
     mutable std::mutex mutex_;  // guards what follows
     mutable std::condition_variable changed_;

@@ -11,6 +11,9 @@
 namespace weft::worker {
 namespace {
 
+const observe::Logger kLog("worker");
+
+constexpr Duration kCompactAgain = 60s, kCompactPatience = 5s;
 constexpr Duration kAssignPatience = 10s;     // for assignments that the control thread writes
 constexpr std::size_t kRecordsAtOnce = 1000;  // of assignments under way to the broker
 
@@ -40,7 +43,8 @@ Result<> ControlPlane::take_the_lead(Deadline deadline) {
     WEFT_TRY_VOID(read_topics(true, deadline));
     act_on_changes();
     WEFT_TRY(roster_, participants(deadline));
-    rebalanced_at_ = options_.now();
+    rebalanced_at_ = compacted_at_ = options_.now();
+    assigned_since_ = true;  // for all that is known
     WEFT_TRY_VOID(assign_all(deadline));
     const std::lock_guard lock(mutex_);
     if (stopping_) return fail(ErrorCode::cancelled, "stopping");
@@ -63,8 +67,25 @@ Result<> ControlPlane::look_after(Participants seen, Deadline deadline) {
         WEFT_TRY_VOID(assign_all(deadline.at_most(kAssignPatience)));
     const bool rebalances = options_.rebalance_every > Duration::zero();
     if (rebalances && options_.now() - rebalanced_at_ >= options_.rebalance_every && now.takers.size() > 1)
-        return rebalance_now(deadline.at_most(kAssignPatience));
+        WEFT_TRY_VOID(rebalance_now(deadline.at_most(kAssignPatience)));
+    have_compacted(deadline.at_most(kCompactPatience));
     return {};
+}
+
+/// Of the assignments only the newest of each instance counts. The metadata in Pulsar's format can't be
+/// compacted: its messages have no keys.
+void ControlPlane::have_compacted(Deadline deadline) {
+    if (options_.compact_every <= Duration::zero() || !assigned_since_) return;
+    if (options_.now() - compacted_at_ < options_.compact_every) return;
+    compacted_at_ = options_.now();
+    const auto compacting = admin_.compact(options_.topics.assignments, deadline);
+    if (compacting) {
+        assigned_since_ = false;
+        return;
+    }
+    compacted_at_ -= options_.compact_every - std::min(options_.compact_every, kCompactAgain);
+    kLog.warn("the broker does not compact the assignments",
+              {{"topic", options_.topics.assignments}, {"error", compacting.error().message}});
 }
 
 /// Who can take instances, with what they have.
@@ -151,6 +172,7 @@ Result<> ControlPlane::write_assignments(const std::vector<AssignmentEvent>& cha
             distrust();  // any of them may stand in the topic
             return stored;
         }
+        assigned_since_ = true;
         for (const auto& change : portion) apply(change);
         act_on_changes();
     }

@@ -106,6 +106,8 @@ class BrokerAdmin {
                                               Deadline deadline) = 0;
     /// Who is in the subscription of a coordination topic, and leads it.
     virtual Result<Participants> participants(const std::string& topic, Deadline deadline) = 0;
+    /// Has the broker compact the topic, in its own time; fine if it does already.
+    virtual Result<> compact(const std::string& topic, Deadline deadline) = 0;
 };
 
 /// One message for a function.

@@ -172,6 +172,7 @@ std::unique_ptr<ControlPlane> WorkerImpl::make_plane(Running& running, bool weft
     plane.reschedule_after =
         options_.reschedule_after.value_or(starts_with_broker ? 0s : plane.reschedule_after);
     plane.rebalance_every = options_.rebalance_every;
+    if (!starts_with_broker) plane.compact_every = options_.compact_every;  // that one does it by itself
     return std::make_unique<ControlPlane>(std::move(plane), *running.topics, *running.admin, *running.peers,
                                           *running.runners);
 }

@@ -59,6 +59,7 @@ struct WorkerOptions {
     Duration look_every = 500ms;
     std::optional<Duration> reschedule_after = {};
     Duration rebalance_every = 0s;
+    Duration compact_every = 30min;  // on a broker elsewhere; 0: never
     // The fence: instances end when this process has been asleep for so long (0: never). Not needed where no
     // other worker can take them over.
     Duration lease = 2s;

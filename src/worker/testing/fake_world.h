@@ -285,7 +285,20 @@ class FakeAdmin final : public BrokerAdmin {
         deleted_.push_back(topic + " " + subscription);
         return {};
     }
-    void refuse_deletions(int times) {
+    Result<> compact(const std::string& topic, Deadline) override {
+        const std::lock_guard lock(mutex_);
+        if (refusals_ > 0) {
+            --refusals_;
+            return fail(ErrorCode::unavailable, "not now");
+        }
+        compacted_.push_back(topic);
+        return {};
+    }
+    std::vector<std::string> compacted() const {
+        const std::lock_guard lock(mutex_);
+        return compacted_;
+    }
+    void refuse(int times) {
         const std::lock_guard lock(mutex_);
         refusals_ = times;
     }
@@ -301,7 +314,7 @@ class FakeAdmin final : public BrokerAdmin {
   private:
     FakeTopics& topics_;
     mutable std::mutex mutex_;
-    std::vector<std::string> deleted_;
+    std::vector<std::string> deleted_, compacted_;
     int refusals_ = 0;
 };
 

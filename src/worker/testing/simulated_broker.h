@@ -296,6 +296,7 @@ class SimulatedBroker::Face final : public InternalTopics, public BrokerAdmin {
     Result<> delete_subscription(const std::string&, const std::string&, Deadline) override {
         return reach();
     }
+    Result<> compact(const std::string&, Deadline) override { return reach(); }
 
   private:
     Result<> reach() {

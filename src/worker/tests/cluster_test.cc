@@ -83,6 +83,7 @@ class Cluster {
         options.ns = "functions";
         options.leader_patience = 0s;
         options.now = [this] { return now; };
+        options.compact_every = compact_every;
         node->asleep = false;
         node->instances = std::make_unique<FakeInstances>();
         node->plane =
@@ -121,6 +122,7 @@ class Cluster {
     }
 
     SteadyTime now{};
+    Duration compact_every = 0s;
     testing::FakeTopics topics;
     testing::FakeAdmin admin{topics};
     testing::FakePeers peers;
@@ -292,6 +294,29 @@ TEST(Cluster, a_leader_that_lost_the_lead_and_got_it_back_between_two_looks_read
     cluster.settle();
     EXPECT_EQ(cluster.leader(), &a);
     EXPECT_THAT(running(cluster), ElementsAre("a", "b f:0"));
+}
+
+TEST(Cluster, a_leader_has_the_assignments_compacted_when_there_are_new_ones) {
+    Cluster cluster;
+    cluster.compact_every = 30min;
+    for (const auto* id : {"a", "b"}) cluster.start(id);
+    cluster.settle();
+    ASSERT_TRUE(cluster.leader()->plane->put(function("f", 2, 1), kNow));
+    cluster.settle();
+    EXPECT_THAT(cluster.admin.compacted(), IsEmpty());
+    const auto after = [&](Duration time) {
+        cluster.now += time;
+        cluster.settle(1);
+        return cluster.admin.compacted().size();
+    };
+    EXPECT_EQ(after(30min), 1U);
+    EXPECT_EQ(after(31min), 1U) << "nothing was assigned since";
+    ASSERT_TRUE(cluster.leader()->plane->put(function("g", 1, 1), kNow));
+    cluster.admin.refuse(1);
+    EXPECT_EQ(after(1s), 1U) << "it was refused";
+    EXPECT_EQ(after(10s), 1U);
+    EXPECT_EQ(after(50s), 2U) << "it is tried again after a minute";
+    EXPECT_EQ(cluster.admin.compacted().back(), "persistent://public/functions/assignments");
 }
 
 TEST(Cluster, a_function_made_again_starts_when_its_past_is_cleaned_up) {

@@ -144,7 +144,7 @@ TEST_F(WorkerTest, a_function_deleted_just_before_a_crash_is_cleaned_up_by_the_n
 TEST_F(WorkerTest, a_function_may_be_made_again_while_its_past_is_cleaned_up) {
     create("f");
     ASSERT_TRUE(life->settled("f"));
-    world.admin.refuse_deletions(3);
+    world.admin.refuse(3);
     EXPECT_EQ(call("DELETE", kPath + "f").status, 204);
     EXPECT_EQ(create("f").status, 204);
     ASSERT_TRUE(life->settled("f"));

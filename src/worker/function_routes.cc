@@ -196,6 +196,11 @@ void add_worker(RouteTable& table, const Api& api) {
         table.add("PUT", worker + "/leader/drain",
                   {.summary = "Move all instances off a worker", .query = "workerId", .status = 204},
                   by(api, &FunctionsApi::drain));
+        table.add("PUT", worker + "/let-go",
+                  {.summary = "Between workers: end an instance that has moved to who asks",
+                   .query = "instance!",
+                   .status = 204},
+                  by(api, &FunctionsApi::let_go));
         table.add("GET", worker + "/drain", {.summary = "How far the draining of this worker is"},
                   by(api, &FunctionsApi::drain_status));
         table.add("GET", worker + "/leader/drain",

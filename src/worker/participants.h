@@ -17,12 +17,15 @@ namespace weft::worker {
 /// The subscription, and the property of its consumers that tells a Weft worker from Pulsar's own.
 inline constexpr std::string_view kParticipants = "participants";
 inline constexpr std::string_view kWeftProperty = "weft";
+/// And one that is another each time such a process starts.
+inline constexpr std::string_view kLifeProperty = "life";
 
 /// One worker.
 struct Member {
     std::string worker_id, host;
     std::uint16_t port = 0;
-    bool is_weft = true;  // else Pulsar's own worker, which runs Java and Go functions
+    bool is_weft = true;    // else Pulsar's own worker, which runs Java and Go functions
+    std::string life = {};  // another one: it was started again; empty: of one that doesn't say
     bool operator==(const Member&) const = default;
 
     std::string url() const;  // of its REST
@@ -46,6 +49,8 @@ class Absences {
     /// have stays theirs.
     std::set<std::string> waited_for(const std::set<std::string>& holders,
                                      const std::set<std::string>& present, SteadyTime now, Duration grace);
+    /// When the first of those that were waited for last is waited for no more.
+    std::optional<SteadyTime> next_end(SteadyTime now, Duration grace) const;
 
   private:
     std::map<std::string, SteadyTime> since_;

@@ -1,5 +1,7 @@
 #include "worker/pulsar_topics.h"
 
+#include <unistd.h>
+
 #include <condition_variable>
 #include <mutex>
 #include <vector>
@@ -169,7 +171,8 @@ class PulsarTopics final : public InternalTopics {
         options.type = pulsar::SubscriptionType::failover;
         options.initial_position = pulsar::InitialPosition::earliest;
         options.name = participant;
-        options.properties = {{"id", participant}, {std::string(kWeftProperty), "true"}};
+        options.properties = {
+            {"id", participant}, {std::string(kWeftProperty), "true"}, {std::string(kLifeProperty), life_}};
         WEFT_TRY(auto consumer, client_.subscribe(std::move(options), deadline));
         auto membership = std::make_unique<PulsarMembership>(std::move(consumer), std::move(changed));
         membership->wait_until_told(deadline.at_most(kActivePatience));
@@ -178,6 +181,7 @@ class PulsarTopics final : public InternalTopics {
 
   private:
     pulsar::Client& client_;
+    const std::string life_ = str_cat(getpid(), "-", wall_clock_ms());
 };
 
 }  // namespace

@@ -223,12 +223,15 @@ Result<> ControlPlane::turn(Deadline deadline) {
 Result<> ControlPlane::join(Deadline deadline) {
     if (membership_) return {};
     WEFT_TRY_VOID(admin_.ensure_namespace(options_.tenant, options_.ns, deadline));
+    // Who is a member gets instances, and must know then who has had them.
+    if (!has_followed_) WEFT_TRY_VOID(read_on(deadline));
     const auto changed = [this] {
         const std::lock_guard lock(mutex_);
         role_changed_ = look_again_ = true;
         changed_.notify_all();
     };
     WEFT_TRY(membership_, topics_.join(options_.topics.coordinate, options_.participant, changed, deadline));
+    behind_ = true;
     return {};
 }
 
@@ -249,6 +252,16 @@ Result<> ControlPlane::follow(Deadline deadline) {
         assignment_writer_.reset();
         behind_ = true;
     }
+    WEFT_TRY_VOID(read_on(deadline));
+    act_on_changes();
+    const std::lock_guard lock(mutex_);
+    initialized_ = true;
+    changed_.notify_all();
+    return {};
+}
+
+/// What has come since the last time; to the end, if something may have been missed.
+Result<> ControlPlane::read_on(Deadline deadline) {
     WEFT_TRY_VOID(open_readers(deadline));
     if (auto read = read_topics(behind_, deadline); !read) {
         metadata_reader_.reset();  // the next attempt goes on from where these stood
@@ -258,10 +271,6 @@ Result<> ControlPlane::follow(Deadline deadline) {
     }
     behind_ = false;
     has_followed_ = true;
-    act_on_changes();
-    const std::lock_guard lock(mutex_);
-    initialized_ = true;
-    changed_.notify_all();
     return {};
 }
 

@@ -121,6 +121,7 @@ class ControlPlane final {
     Result<> join(Deadline deadline);
     void doubt_role();
     Result<> follow(Deadline deadline);
+    Result<> read_on(Deadline deadline);
     Result<> open_readers(Deadline deadline);
     Result<> read_topics(bool to_the_end, Deadline deadline);
     void take_metadata(const Record& record);

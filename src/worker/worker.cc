@@ -128,13 +128,21 @@ void Running::take_over(const std::vector<Member>& from, const model::InstanceKe
                         const std::function<void()>& admit) {
     const std::string path = str_cat("/admin/v2/worker/let-go?instance=",
                                      http::url_encode(instance.function.instance_key(instance.instance_id)));
+    const auto is_ours = [&] {
+        return java_plane->has_instance(instance) || native_plane->has_instance(instance);
+    };
+    bool all_let_go = true;
     for (const Member& worker : from) {
-        for (int attempt = 0; attempt < kLetGoAttempts; ++attempt) {
-            const auto gone = peers->order(worker, path, Deadline::after(kLetGoPatience));
-            if (!java_plane->has_instance(instance) && !native_plane->has_instance(instance)) return;
-            if (gone || gone.error().code != ErrorCode::conflict) break;
+        Result<> gone = peers->order(worker, path, Deadline::after(kLetGoPatience));
+        for (int again = 1; !gone && gone.error().code == ErrorCode::conflict && again < kLetGoAttempts;
+             ++again) {
+            if (!is_ours()) return;
+            gone = peers->order(worker, path, Deadline::after(kLetGoPatience));
         }
+        all_let_go = all_let_go && gone;
     }
+    // It may have moved on by now: who has it next asks here.
+    if (!all_let_go && !is_ours()) return;
     admit();
 }
 

@@ -362,6 +362,21 @@ TEST(Cluster, a_leader_that_got_the_lead_back_is_not_sure_before_it_has_read) {
     EXPECT_EQ(away.plane->assignments_of(f).at(0).worker_id, "b");
 }
 
+TEST(Cluster, who_has_joined_knows_who_lets_go_of_what_it_gets) {
+    const model::FunctionName f{"t", "n", "f"};
+    Cluster cluster;
+    cluster.start("a");
+    cluster.settle();
+    ASSERT_TRUE(cluster.leader()->plane->put(function("f", 2, 1), kNow));
+    Node& b = cluster.start("b");
+    // It is a member before it runs anything, and gets something before it looks again.
+    Cluster::step(b);
+    ASSERT_TRUE(cluster.leader()->plane->rebalance(kNow));
+    Cluster::step(b);
+    ASSERT_THAT(running(cluster), ElementsAre("a f:1", "b f:0"));
+    EXPECT_EQ(b.instances->moves[f].from[0].at(0).worker_id, "a");
+}
+
 TEST(Cluster, a_rebalance_asks_who_is_there) {
     Cluster cluster;
     cluster.start("a");

@@ -251,6 +251,7 @@ Result<> ControlPlane::follow(Deadline deadline) {
         metadata_writer_.reset();
         assignment_writer_.reset();
         behind_ = true;
+        reads_again_ = true;
     }
     WEFT_TRY_VOID(read_on(deadline));
     act_on_changes();
@@ -269,6 +270,7 @@ Result<> ControlPlane::read_on(Deadline deadline) {
         behind_ = true;
         return read;
     }
+    if (reads_again_) note_moves_in_the_end();
     behind_ = false;
     has_followed_ = true;
     return {};
@@ -342,7 +344,12 @@ void ControlPlane::apply(const AssignmentEvent& event) {
         const auto package = [](const MetaPtr& meta) { return meta->packagelocation().packagepath(); };
         freed_ = freed_ || !event.meta || package(before->second.meta) != package(event.meta);
     }
-    note_move(event, before == known.end() ? "" : before->second.worker_id);
+    const std::string owner = before == known.end() ? "" : before->second.worker_id;
+    if (reads_again_) {
+        owners_before_[event.key.function].try_emplace(event.key.instance_id, owner);
+    } else {
+        note_move(event, owner);
+    }
     assignments_.apply(event);
     changed_functions_.insert(event.key.function);
 }
@@ -366,6 +373,18 @@ void ControlPlane::note_move(const AssignmentEvent& event, const std::string& be
     trail.workers.insert(trail.workers.begin(), before);
     trail.moved = now;
     trail.is_new = true;
+}
+
+void ControlPlane::note_moves_in_the_end() {
+    for (const auto& [function, owners] : std::exchange(owners_before_, {})) {
+        const InstanceAssignments assigned = assignments_of(function);
+        for (const auto& [id, owner] : owners) {
+            const auto found = assigned.find(id);
+            note_move({{function, id}, found == assigned.end() ? "" : found->second.worker_id, nullptr},
+                      owner);
+        }
+    }
+    reads_again_ = false;
 }
 
 /// Of those whose other side is there, and knows of this. `here`: the instances that run here.

@@ -130,6 +130,7 @@ class ControlPlane final {
     void act_on_changes();
     void run_locally(const model::FunctionName& name);
     void note_move(const AssignmentEvent& event, const std::string& before);
+    void note_moves_in_the_end();
     Moves moves_of(const model::FunctionName& name, const std::set<std::int32_t>& here);
     const Participants& who_is_there();
     bool cleans_up_itself() const;
@@ -185,6 +186,10 @@ class ControlPlane final {
         bool is_new = false;  // what runs here has not been told of it
     };
     std::map<model::FunctionName, std::map<std::int32_t, Trail>> trails_;
+    // What is read after this worker has led it has applied already: only what comes of it in the end is a
+    // move. Whose owners that reading may change, and who they were before.
+    bool reads_again_ = false;
+    std::map<model::FunctionName, std::map<std::int32_t, std::string>> owners_before_;
     std::optional<Participants> seen_now_;         // while acting on changes
     std::multiset<model::FunctionName> retiring_;  // deleted, and not cleaned up yet
     Participants roster_;                          // as a leader saw it last

@@ -377,6 +377,27 @@ TEST(Cluster, who_has_joined_knows_who_lets_go_of_what_it_gets) {
     EXPECT_EQ(b.instances->moves[f].from[0].at(0).worker_id, "a");
 }
 
+TEST(Cluster, who_has_led_does_not_take_what_it_wrote_for_moves_when_it_reads_it) {
+    Cluster cluster;
+    for (const auto* id : {"a", "b", "c"}) cluster.start(id);
+    cluster.settle();
+    Node& a = *cluster.find("a");
+    ASSERT_TRUE(a.plane->put(function("f", 3, 1), kNow));
+    cluster.settle();
+    ASSERT_TRUE(a.plane->drain("a", kNow));
+    Cluster::kill(*cluster.find("b"));
+    Cluster::kill(*cluster.find("c"));
+    cluster.settle();
+    ASSERT_THAT(running(cluster), ElementsAre("a f:0 f:1 f:2", "b", "c"));
+    cluster.start("b");
+    cluster.settle();
+    a.instances->moves.clear();
+    cluster.topics.set_leader(false);
+    cluster.settle();
+    ASSERT_FALSE(a.plane->is_leader());
+    EXPECT_THAT(a.instances->moves, IsEmpty());
+}
+
 TEST(Cluster, a_rebalance_asks_who_is_there) {
     Cluster cluster;
     cluster.start("a");

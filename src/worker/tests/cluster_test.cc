@@ -310,7 +310,7 @@ TEST(Cluster, nobody_is_asked_for_what_a_dead_worker_had_nor_for_what_moved_long
     cluster.settle();
     Cluster::kill(*cluster.find("b"));
     cluster.settle();
-    EXPECT_THAT(running(cluster), ElementsAre("a f:0 f:1", "b"));
+    EXPECT_THAT(running(cluster), ElementsAre("a f:0 f:1"));
     EXPECT_THAT(cluster.find("a")->instances->moves, IsEmpty());
     cluster.start("b");
     Cluster::kill(*cluster.find("a"));
@@ -388,7 +388,7 @@ TEST(Cluster, who_has_led_does_not_take_what_it_wrote_for_moves_when_it_reads_it
     Cluster::kill(*cluster.find("b"));
     Cluster::kill(*cluster.find("c"));
     cluster.settle();
-    ASSERT_THAT(running(cluster), ElementsAre("a f:0 f:1 f:2", "b", "c"));
+    ASSERT_THAT(running(cluster), ElementsAre("a f:0 f:1 f:2"));
     cluster.start("b");
     cluster.settle();
     a.instances->moves.clear();

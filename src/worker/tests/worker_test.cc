@@ -188,12 +188,19 @@ TEST_F(WorkerTest, an_instance_that_moves_runs_on_until_who_has_it_now_asks_for_
     ASSERT_TRUE(life->settled("f"));
     EXPECT_THAT(world.starter.running(), ElementsAre("f:0"));
     EXPECT_FALSE(runner->wait_until_left(Deadline::after(0s)));
-    EXPECT_EQ(call("PUT", "/admin/v2/worker/let-go?instance=public/default/f:0").status, 204);
+    const auto let_go = [this](const std::string& instance) {
+        http::Request request;
+        request.method = "PUT";
+        request.path = request.raw_path = "/admin/v2/worker/let-go";
+        request.query["instance"] = instance;
+        request.deadline = Deadline::after(kPatience);
+        return life->router.handle(request).status;
+    };
+    EXPECT_EQ(let_go("public/default/f:0"), 204);
     EXPECT_THAT(world.starter.running(), IsEmpty());
     EXPECT_TRUE(runner->wait_until_left(Deadline::after(0s)));
-    EXPECT_EQ(call("PUT", "/admin/v2/worker/let-go?instance=public/default/other:0").status, 204)
-        << "it isn't here";
-    EXPECT_EQ(call("PUT", "/admin/v2/worker/let-go?instance=other").status, 400);
+    EXPECT_EQ(let_go("public/default/other:0"), 204) << "it isn't here";
+    EXPECT_EQ(let_go("other"), 400);
 }
 
 TEST_F(WorkerTest, an_instance_that_comes_back_before_it_has_left_begins_anew) {

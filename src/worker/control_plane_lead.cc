@@ -51,7 +51,9 @@ Result<> ControlPlane::take_the_lead(Deadline deadline) {
 
 /// A worker that has left, also one that is back already, is drained no more.
 void ControlPlane::note_who_is_there(Participants seen) {
+    const bool was_alone = roster_.members.size() <= 1;
     roster_ = std::move(seen);
+    if (was_alone && roster_.members.size() > 1) look_again();  // it sleeps for longer while it is alone
     {
         const std::lock_guard lock(mutex_);
         std::erase_if(drains_, [&](const auto& drain) {

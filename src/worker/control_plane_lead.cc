@@ -40,6 +40,7 @@ Result<> ControlPlane::take_the_lead(Deadline deadline) {
     WEFT_TRY_VOID(read_topics(true, deadline));
     act_on_changes();
     WEFT_TRY(roster_, participants(deadline));
+    absences_ = {};  // what an earlier reign saw is over
     rebalanced_at_ = options_.now();
     WEFT_TRY_VOID(assign_all(deadline));
     const std::lock_guard lock(mutex_);

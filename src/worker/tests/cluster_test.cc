@@ -379,18 +379,19 @@ TEST(Cluster, who_has_joined_knows_who_lets_go_of_what_it_gets) {
 
 TEST(Cluster, who_has_led_does_not_take_what_it_wrote_for_moves_when_it_reads_it) {
     Cluster cluster;
-    for (const auto* id : {"a", "b", "c"}) cluster.start(id);
+    for (const auto* id : {"a", "b"}) cluster.start(id);
     cluster.settle();
     Node& a = *cluster.find("a");
-    ASSERT_TRUE(a.plane->put(function("f", 3, 1), kNow));
-    cluster.settle();
-    ASSERT_TRUE(a.plane->drain("a", kNow));
-    Cluster::kill(*cluster.find("b"));
-    Cluster::kill(*cluster.find("c"));
-    cluster.settle();
-    ASSERT_THAT(running(cluster), ElementsAre("a f:0 f:1 f:2"));
-    cluster.start("b");
-    cluster.settle();
+    ASSERT_TRUE(a.plane->put(function("f", 2, 1), kNow));
+    for (int round = 0; round < 2; ++round) {
+        cluster.settle();
+        Cluster::kill(*cluster.find("b"));
+        cluster.settle();
+        cluster.start("b");
+        cluster.settle();
+        ASSERT_THAT(running(cluster), ElementsAre("a f:0 f:1", "b"));
+        if (round == 0) ASSERT_TRUE(a.plane->rebalance(kNow));
+    }
     a.instances->moves.clear();
     cluster.topics.set_leader(false);
     cluster.settle();

@@ -1,4 +1,8 @@
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <boost/asio/ip/tcp.hpp>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -10,6 +14,8 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 
 namespace {
+
+constexpr int kIdleSeconds = 5, kProbeSeconds = 2, kProbesLost = 5;
 
 // One attempt to connect: resolves, tries each address in turn, shakes hands, gives up at the deadline.
 // Shared by the operations that wait for the network and the timer; the last one out ends it.
@@ -80,6 +86,7 @@ class Attempt final : public std::enable_shared_from_this<Attempt> {
     }
 
     void on_connected() {
+        watch_the_line();
         if (!tls_) return finish(make_tcp_channel(loop_, std::move(socket_)));
         boost::system::error_code ignored;  // it is non-blocking already, or the handshake says more
         socket_.non_blocking(true, ignored);
@@ -88,6 +95,18 @@ class Attempt final : public std::enable_shared_from_this<Attempt> {
         if (!stream) return finish(std::unexpected(std::move(stream.error())));
         stream_ = std::move(*stream);
         shake_hands();
+    }
+
+    /// The kernel asks the other side while nothing comes. So a connection that ended over there, or a
+    /// network that lost it, is found out within seconds, also by who only waits.
+    void watch_the_line() {
+        const int on = 1, idle = kIdleSeconds, every = kProbeSeconds, probes = kProbesLost;
+        for (const auto& [level, option, value] : {std::tuple{SOL_SOCKET, SO_KEEPALIVE, &on},
+                                                   {IPPROTO_TCP, TCP_KEEPIDLE, &idle},
+                                                   {IPPROTO_TCP, TCP_KEEPINTVL, &every},
+                                                   {IPPROTO_TCP, TCP_KEEPCNT, &probes}}) {
+            ::setsockopt(socket_.native_handle(), level, option, value, sizeof *value);  // works without
+        }
     }
 
     void shake_hands() {

@@ -52,7 +52,7 @@ struct BrokerOptions {
     std::uint64_t compaction_threshold =
         0;  // bytes; where a namespace has no compactionThreshold. 0: when asked
     std::map<std::string, KeptCompacted, std::less<>> kept_compacted = {};  // by the topics' full names
-    Duration keep_alive = 30s;   // PING after so long without a frame; closed after twice as long
+    Duration keep_alive = 30s;   // closed after so long without a frame; PING after half of it
     Duration cursor_flush = 1s;  // acks are on disk after about this long
 };
 

@@ -67,16 +67,17 @@ void Connection::resume() {
 }
 
 void Connection::check_keep_alive() {
-    if (closed_ || std::exchange(heard_, false)) {
-        pinged_ = false;
+    // What isn't read, because the store has no room, can't be heard.
+    if (closed_ || std::exchange(heard_, false) || waits_for_store_) {
+        silent_looks_ = 0;
         return;
     }
-    if (pinged_ || !connected_) {
+    ++silent_looks_;
+    if (silent_looks_ == kKeepAliveLooks) {
         channel_->close({ErrorCode::deadline_exceeded, "the client didn't answer a keep-alive PING"});
-        return;
+    } else if (silent_looks_ == kKeepAliveLooks / 2 && connected_) {
+        ping();
     }
-    pinged_ = true;
-    ping();
 }
 
 void Connection::ping() {

@@ -49,8 +49,10 @@ class Connection final : public async::FrameHandler, public ConsumerSink, public
     void close(std::string_view why);
     /// Publishing may go on.
     void resume();
-    /// Called once per keep-alive interval: PING when nothing came, the end when nothing came for two.
+    /// Called kKeepAliveLooks times in a keep-alive interval: PING when nothing came for half of it, the end
+    /// when nothing came for the whole.
     void check_keep_alive();
+    static constexpr int kKeepAliveLooks = 16;
     /// Asks for new credentials where the old ones are over; who does not give any is sent away.
     void check_credentials();
     /// Lets go of the producers and consumers that their role has no right to any more.
@@ -152,8 +154,8 @@ class Connection final : public async::FrameHandler, public ConsumerSink, public
     bool challenged_ = false;               // and has not answered yet
     bool connected_ = false;
     bool closed_ = false;
-    bool heard_ = true;  // since the last keep-alive check
-    bool pinged_ = false;
+    bool heard_ = true;  // since the last keep-alive look
+    int silent_looks_ = 0;
     bool waits_for_store_ = false;   // not read until resume()
     bool waits_for_client_ = false;  // not read until on_writable()
     bool probing_ = false;           // a PING is out and must be answered within a few seconds

@@ -98,7 +98,8 @@ void Engine::accept(std::unique_ptr<async::FrameChannel> channel) {
     connections_.emplace(&made, std::move(connection));
     made.start();
     if (keep_alive_timer_ == 0) {
-        keep_alive_timer_ = loop_.after(options_.keep_alive, [this] { check_keep_alive(); });
+        keep_alive_timer_ = loop_.after(options_.keep_alive / Connection::kKeepAliveLooks,
+                                        [this] { check_keep_alive(); });
     }
     if (access_.asks_who() && credentials_timer_ == 0) check_credentials();
 }
@@ -128,9 +129,10 @@ void Engine::connection_closed(Connection& connection) {
 void Engine::check_keep_alive() {
     keep_alive_timer_ = 0;
     for (const auto& [raw, connection] : connections_) connection->check_keep_alive();
-    give_memory_back();
+    if (++keep_alive_looks_ % Connection::kKeepAliveLooks == 0) give_memory_back();
     if ((!connections_.empty() || !memory_is_tidy_) && !stopped_) {
-        keep_alive_timer_ = loop_.after(options_.keep_alive, [this] { check_keep_alive(); });
+        keep_alive_timer_ = loop_.after(options_.keep_alive / Connection::kKeepAliveLooks,
+                                        [this] { check_keep_alive(); });
     }
 }
 

@@ -131,7 +131,8 @@ class Engine final : public Broker, public Hub {
     async::TimerId flush_timer_ = 0;
     async::TimerId keep_alive_timer_ = 0;
     async::TimerId credentials_timer_ = 0;
-    std::uint64_t appends_ = 0;            // began or ended since the last keep-alive check
+    std::uint64_t keep_alive_looks_ = 0;
+    std::uint64_t appends_ = 0;            // began or ended since the last keep-alive interval
     bool memory_is_tidy_ = true;           // what a busy time left was given back
     SteadyTime trimmed_ = steady_now();    // all topics, the last time
     std::optional<SteadyTime> made_room_;  // the last time, on a disk that was full

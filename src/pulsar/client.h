@@ -33,6 +33,10 @@ struct ClientOptions {
     Duration backoff_min = 100ms, backoff_max = 30s;  // between attempts to reconnect; jittered
     Duration unreachable_retry_max = 1s;  // that bound while nobody listens at the broker's address
     std::string client_version = "Weft";
+    /// Asked each time before a consumer that was away from the broker subscribes again; it waits until
+    /// `admit` is called (on any thread, while the client is there). Called on the client's loop. Empty: it
+    /// just does.
+    std::function<void(std::function<void()> admit)> before_return = {};
     security::ClientSettings security = {};  // TLS is on if the service URL is pulsar+ssl://
 };
 

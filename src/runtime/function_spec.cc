@@ -140,6 +140,7 @@ Result<FunctionSpec> FunctionSpec::from(const InstanceSpec& given) {
     FunctionSpec spec;
     spec.language = given.language;
     spec.worker_id = given.worker_id;
+    spec.asks = given.asks;
     host::FunctionInfo& info = spec.info;
     info.tenant = details.tenant();
     info.function_namespace = details.namespace_();

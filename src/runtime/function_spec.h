@@ -30,6 +30,7 @@ struct FunctionSpec {
     std::vector<pulsar::ConsumerOptions> consumers;
     pulsar::Properties client_properties;  // of our producers and consumers
     std::string worker_id;
+    Asks asks = Asks::nothing;
 
     /// At most once: an output that was sent and not confirmed must not be sent a second time.
     pulsar::ProducerOptions::Resend resend() const {

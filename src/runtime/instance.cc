@@ -10,7 +10,8 @@
 namespace weft::runtime {
 namespace {
 constexpr Duration kRetryMin = 100ms, kRetryMax = 10s;
-}
+constexpr Duration kConnectPatience = 30s;  // for one attempt
+}  // namespace
 
 Instance::Instance(FunctionSpec spec, std::shared_ptr<pulsar::Client> client)
     : spec_(std::move(spec)),
@@ -37,11 +38,17 @@ Result<> Instance::load_and_run(const Events& events) {
         pulsar::ClientOptions options;
         options.service_url = spec_.info.service_url;
         options.security = spec_.info.client_security;
+        if (spec_.asks != Asks::nothing) {
+            options.before_return = [this](std::function<void()> admit) {
+                ask(Subscribing::again, std::move(admit));
+            };
+        }
         WEFT_TRY(client_, pulsar::Client::create(std::move(options)));
     }
     {
         const std::lock_guard lock(mutex_);
         if (stopping_) return {};  // asked before there was a loop to be stopped
+        asks_ = events.asks;
         loop_ = std::make_unique<RecordLoop>(
             RecordLoop::Parts{.spec = spec_, .client = *client_, .stats = stats_, .log = *log_}, settlement_);
     }
@@ -57,6 +64,11 @@ Result<> Instance::load_and_run(const Events& events) {
         stop(Deadline::after(0s));
         connecting.join();
         return {};
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        loaded_ = true;
+        changed_.notify_all();
     }
     connecting.join();
     host_ = std::move(*opened);
@@ -88,7 +100,7 @@ Result<std::unique_ptr<host::Host>> Instance::load_host() {
 
 Result<> Instance::connect() {
     for (Duration pause = kRetryMin;; pause = std::min(pause * 2, kRetryMax)) {
-        const Result<> connected = connect_once(Deadline::after(30s));
+        const Result<> connected = connect_once(Deadline::after(kConnectPatience));
         if (connected) return {};
         {
             std::unique_lock lock(mutex_);
@@ -102,7 +114,7 @@ Result<> Instance::connect() {
 
 void Instance::wait_before_retry(Duration pause) {
     std::unique_lock lock(mutex_);
-    stop_asked_.wait_for(lock, pause, [this] { return stopping_; });
+    changed_.wait_for(lock, pause, [this] { return stopping_; });
 }
 
 Result<> Instance::connect_once(Deadline deadline) {
@@ -127,8 +139,47 @@ Result<> Instance::connect_once(Deadline deadline) {
                                                 settlement_, deadline));
         loop_->set_output(std::move(output));
     }
+    if (spec_.asks == Asks::always) {
+        WEFT_TRY_VOID(wait_until_admitted());
+        deadline = Deadline::after(kConnectPatience);
+    }
     for (std::uint32_t i = 0; i < spec_.consumers.size(); ++i) WEFT_TRY_VOID(subscribe(i, deadline));
     return {};
+}
+
+/// Everything is ready but for the subscribing: who had this instance before may let go of it now.
+Result<> Instance::wait_until_admitted() {
+    {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [this] { return loaded_ || stopping_; });
+    }
+    bool admitted = false;  // guarded by mutex_; outlives the asking
+    ask(Subscribing::first, [&admitted] { admitted = true; });
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return admitted || stopping_; });
+    waiting_.clear();  // nothing else waits before it has subscribed
+    return stopping_ ? Result<>(fail(ErrorCode::cancelled, "stopped")) : Result<>{};
+}
+
+void Instance::ask(Subscribing what, std::function<void()> admitted) {
+    std::function<void(Subscribing, std::uint64_t)> asks;
+    std::uint64_t number = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        if (closing_) return;
+        number = ++asked_;
+        waiting_.emplace(number, std::move(admitted));
+        asks = asks_;
+    }
+    asks(what, number);
+}
+
+void Instance::admit(std::uint64_t number) {
+    const std::lock_guard lock(mutex_);
+    const auto end = waiting_.upper_bound(number);
+    for (auto it = waiting_.begin(); it != end; ++it) it->second();
+    waiting_.erase(waiting_.begin(), end);
+    changed_.notify_all();
 }
 
 Result<> Instance::subscribe(std::uint32_t input, Deadline deadline) {
@@ -151,7 +202,7 @@ void Instance::stop(Deadline drain) {
     {
         const std::lock_guard lock(mutex_);
         stopping_ = true;
-        stop_asked_.notify_all();
+        changed_.notify_all();
         if (loop_) loop_->stop(drain);
     }
     settlement_->abandon();
@@ -165,6 +216,8 @@ void Instance::close(Deadline deadline) {
     std::unique_ptr<RecordLoop> loop;  // ends outside the lock: it waits for the client's thread
     {
         const std::lock_guard lock(mutex_);
+        closing_ = true;
+        waiting_.clear();
         loop = std::move(loop_);
     }
     loop.reset();

@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -29,12 +30,17 @@ class Instance final {
     struct Events {
         std::function<void()> running;             // the first message can come
         std::function<void(const Error&)> failed;  // the function can't run; told as soon as it is known
+        /// Before it subscribes, where the specification says that it asks; it waits for admit(), of this
+        /// number or a later one. Any thread; must not block.
+        std::function<void(Subscribing what, std::uint64_t number)> asks = {};
     };
     /// Loads the function, connects (trying again for as long as the broker is away), and processes until
     /// stop(). The caller's thread becomes the function thread.
     void run(const Events& events);
     /// Any thread, any time: what is under way is finished, until the deadline.
     void stop(Deadline drain);
+    /// What it asked, up to this number, it may. Any thread.
+    void admit(std::uint64_t number);
 
     // Any thread.
     /// What the function thread does, and about what: "message 5:3:-1:0 of persistent://...".
@@ -51,6 +57,8 @@ class Instance final {
     Result<> load_and_run(const Events& events);
     Result<> connect();
     Result<> connect_once(Deadline deadline);
+    Result<> wait_until_admitted();
+    void ask(Subscribing what, std::function<void()> admitted);
     Result<> subscribe(std::uint32_t input, Deadline deadline);
     void wait_before_retry(Duration pause);
     Result<std::unique_ptr<host::Host>> load_host();
@@ -67,11 +75,16 @@ class Instance final {
     std::unique_ptr<host::Host> host_;
 
     mutable std::mutex mutex_;
-    std::condition_variable stop_asked_;
+    std::condition_variable changed_;
     // Guarded by mutex_.
     bool stopping_ = false;
     bool running_ = false;
+    bool loaded_ = false;   // the function
+    bool closing_ = false;  // who asks now gets no answer
     std::string why_not_running_ = "starting";
+    std::function<void(Subscribing, std::uint64_t)> asks_;
+    std::uint64_t asked_ = 0;
+    std::map<std::uint64_t, std::function<void()>> waiting_;  // for admit(), by number
 };
 
 }  // namespace weft::runtime

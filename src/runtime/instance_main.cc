@@ -80,7 +80,9 @@ InstanceSpec spec_of(const control::Spec& spec) {
                      .instance_jar = spec.java().instance_jar(),
                      .class_path = spec.java().class_path(),
                      .extra_dependencies = spec.java().extra_dependencies(),
-                     .arguments = {spec.java().arguments().begin(), spec.java().arguments().end()}}};
+                     .arguments = {spec.java().arguments().begin(), spec.java().arguments().end()}},
+            .asks = static_cast<Asks>(spec.asks()),
+            .on_ask = {}};
 }
 
 /// Answers the supervisor until it is gone, and then ends the process: an instance without a worker must not
@@ -117,6 +119,9 @@ template <class Served>
             }
             case control::Request::kStopWithinMs:
                 instance.stop(Deadline::after(std::chrono::milliseconds(request.stop_within_ms())));
+                break;
+            case control::Request::kAdmit:
+                if constexpr (requires { instance.admit(request.admit()); }) instance.admit(request.admit());
                 break;
             default:
                 break;
@@ -198,7 +203,14 @@ int run_instance(int control_fd) {
     Instance instance(std::move(*spec));
     std::thread([&] { serve(channel, instance); }).detach();  // ends with the process
     instance.run({.running = [&channel] { tell_running(channel); },
-                  .failed = [&channel](const Error& why) { fail_with(channel, why); }});
+                  .failed = [&channel](const Error& why) { fail_with(channel, why); },
+                  .asks =
+                      [&channel](Subscribing what, std::uint64_t number) {
+                          control::Answer event;
+                          event.mutable_ask()->set_number(number);
+                          event.mutable_ask()->set_again(what == Subscribing::again);
+                          channel.send(event);
+                      }});
     leave(0);
 }
 

@@ -117,6 +117,7 @@ control::Spec message_of(const InstanceSpec& spec) {
     message.set_worker_id(spec.worker_id);
     message.set_python(spec.python);
     message.set_scratch_directory(spec.scratch_directory);
+    message.set_asks(static_cast<std::uint32_t>(spec.asks));
     if (spec.language == Language::java) {
         control::Java& java = *message.mutable_java();
         java.set_program(spec.java.program);
@@ -164,6 +165,7 @@ class Keeper {
         run_ = std::make_unique<Run>(spec_.language == Language::java ? kOutputLinesKeptOfJava
                                                                       : kOutputLinesKept);
         run_->child = *child;
+        ++children_;
         run_->started = steady_now();
         run_->ended = std::make_unique<FdWatch>(loop_, child->pidfd, [this] { child_ended(); });
         run_->control = std::make_unique<FdWatch>(loop_, child->control, [this] { read_control(); });
@@ -207,6 +209,17 @@ class Keeper {
         request.set_stop_within_ms(static_cast<std::uint64_t>(std::max<std::int64_t>(ms, 0)));
         send(request);
         if (kill_timer_ == 0) kill_timer_ = loop_.after(within, [this] { kill_child(); });
+    }
+
+    /// `asked` is called when a child, given by its number, asks something.
+    void on_ask(std::function<void(std::uint64_t child, const control::Ask&)> asked) {
+        asked_ = std::move(asked);
+    }
+    void admit(std::uint64_t child, std::uint64_t number) {
+        if (!run_ || stopping_ || child != children_) return;
+        control::Request request;
+        request.set_admit(number);
+        send(request);
     }
 
     std::int32_t pid() const { return run_ ? run_->child.pid : -1; }
@@ -299,6 +312,8 @@ class Keeper {
             if (!*whole) return;
             if (answer.id() != 0) {
                 finish(answer.id(), std::move(answer));
+            } else if (answer.has_ask()) {
+                if (asked_) asked_(children_, answer.ask());
             } else if (answer.running()) {
                 const auto after =
                     std::chrono::duration_cast<std::chrono::milliseconds>(steady_now() - run_->started);
@@ -373,7 +388,8 @@ class Keeper {
     ResourceGroup resources_;
     Lease* const lease_;        // null: none
     std::unique_ptr<Run> run_;  // null: none runs now
-    std::uint64_t last_request_ = 0;
+    std::uint64_t last_request_ = 0, children_ = 0;
+    std::function<void(std::uint64_t child, const control::Ask&)> asked_;
     std::int64_t restarts_ = 0;
     std::string why_not_running_ = "starting";
     bool stopping_ = false;
@@ -396,7 +412,20 @@ class ProcessSupervisor final : public Supervisor {
 
     ProcessSupervisor(InstanceSpec spec, RestartPolicy policy, HealthPolicy health, Lease* lease)
         : thread_(supervisor_thread()),
-          keeper_(std::make_shared<Keeper>(thread_->loop(), std::move(spec), policy, health, lease)) {}
+          keeper_(std::make_shared<Keeper>(thread_->loop(), std::move(spec), policy, health, lease)) {
+        if (!keeper_->spec().on_ask) return;
+        keeper_->on_ask([thread = std::weak_ptr(thread_), weak = std::weak_ptr(keeper_),
+                         on_ask = keeper_->spec().on_ask](std::uint64_t child, const control::Ask& ask) {
+            on_ask(ask.again() ? Subscribing::again : Subscribing::first,
+                   [thread, weak, child, number = ask.number()] {
+                       const auto there = thread.lock();
+                       if (!there) return;
+                       there->loop().post([weak, child, number] {
+                           if (const auto keeper = weak.lock()) keeper->admit(child, number);
+                       });
+                   });
+        });
+    }
 
     ~ProcessSupervisor() override { (void)stop(Deadline::after(0s)); }
 

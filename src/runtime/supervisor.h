@@ -2,6 +2,7 @@
 // Supervisor: runs one function instance as a child process (`weft instance`) and keeps it running.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,6 +30,12 @@ struct JavaSettings {
     std::vector<std::string> arguments;  // of the JVM, in front of the function's runtimeFlags
 };
 
+/// What an instance asks its worker before it subscribes: the fence of a cluster of workers. `first`: for the
+/// first time in its life; `again`: it was away from the broker, and others may have its work by now.
+enum class Subscribing : std::uint8_t { first, again };
+/// Which of them it does ask.
+enum class Asks : std::uint8_t { nothing, to_return, always };
+
 /// Everything an instance needs to know; handed to the child over its control channel, never on the command
 /// line.
 struct InstanceSpec {
@@ -46,6 +53,10 @@ struct InstanceSpec {
     std::string python;             // interpreter whose packages a Python function sees
     std::string scratch_directory;  // writable, this instance's own
     JavaSettings java = {};         // of a Java function
+    Asks asks = Asks::nothing;      // Java and Go functions: nothing, whatever stands here
+    /// Called on the supervisors' thread when it asks; must not block. It waits until `admit` is called, on
+    /// any thread. Stays in this process.
+    std::function<void(Subscribing what, std::function<void()> admit)> on_ask = {};
 };
 
 /// How a child that ends by itself is started again: at once the first time, then after backoff_min, doubled

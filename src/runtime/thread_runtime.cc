@@ -24,10 +24,16 @@ constexpr Duration kGraceMin = 1s;  // a thread can't be killed, so it always ge
 /// One instance and its successors, one after the other, on one thread.
 class Runner {
   public:
-    Runner(FunctionSpec spec, std::shared_ptr<pulsar::Client> client, RestartPolicy restart,
-           HealthWatch health, bool limited)
-        : spec_(std::move(spec)),
-          client_(std::move(client)),
+    using OnAsk = decltype(InstanceSpec::on_ask);
+    struct Parts {
+        FunctionSpec spec;
+        OnAsk on_ask;
+        std::shared_ptr<pulsar::Client> client;
+    };
+    Runner(Parts parts, RestartPolicy restart, HealthWatch health, bool limited)
+        : spec_(std::move(parts.spec)),
+          on_ask_(std::move(parts.on_ask)),
+          client_(std::move(parts.client)),
           log_("supervisor", str_cat(spec_.fqfn(), ":", spec_.info.instance_id)),
           limited_(limited),
           schedule_(restart),
@@ -38,8 +44,15 @@ class Runner {
         while (const auto instance = next_instance()) {
             const SteadyTime began = steady_now();
             std::string why = "the function ended";
-            instance->run({.running = [this] { log_.info("running on a thread"); },
-                           .failed = [&why](const Error& error) { why = error.message; }});
+            instance->run(
+                {.running = [this] { log_.info("running on a thread"); },
+                 .failed = [&why](const Error& error) { why = error.message; },
+                 .asks =
+                     [this, weak = std::weak_ptr(instance)](Subscribing what, std::uint64_t number) {
+                         on_ask_(what, [weak, number] {
+                             if (const auto there = weak.lock()) there->admit(number);
+                         });
+                     }});
             if (!wait_before_next(std::move(why), steady_now() - began)) break;
         }
         const std::lock_guard lock(mutex_);
@@ -134,6 +147,7 @@ class Runner {
 
     // Fixed.
     const FunctionSpec spec_;
+    const OnAsk on_ask_;                            // empty only if it never asks
     const std::shared_ptr<pulsar::Client> client_;  // of all instances on threads
     const observe::Logger log_;
     const bool limited_;  // it should be
@@ -248,7 +262,8 @@ Result<std::unique_ptr<Supervisor>> ThreadRuntime::start(InstanceSpec given) {
     const bool watched = health.on();
     const bool limited = resource_limits_of(given) != ResourceLimits{};
     auto runner =
-        std::make_shared<Runner>(std::move(spec), std::move(client), restart_, std::move(health), limited);
+        std::make_shared<Runner>(Runner::Parts{std::move(spec), std::move(given.on_ask), std::move(client)},
+                                 restart_, std::move(health), limited);
     auto supervisor = std::make_unique<ThreadSupervisor>(std::move(runner), abandoned_, watched);
     WEFT_TRY_VOID(supervisor->begin());
     return supervisor;

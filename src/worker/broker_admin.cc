@@ -129,13 +129,18 @@ class RestAdmin final : public BrokerAdmin {
     }
     static std::optional<Member> member_of(const pulsar::SubscriptionStats::ConsumerStats& consumer) {
         std::string_view id = consumer.name;
+        std::string life;
         bool is_weft = false, tls = false;
         for (const auto& [key, value] : consumer.metadata) {
             if (key == "id") id = value;
             if (key == kWeftProperty) is_weft = true, tls = value == kWeftTls;
+            if (key == kLifeProperty) life = value;
         }
         auto member = parse_participant(id);
-        if (member) member->is_weft = is_weft, member->tls = tls;
+        if (!member) return member;
+        member->is_weft = is_weft;
+        member->tls = tls;
+        member->life = std::move(life);
         return member;
     }
     static std::unexpected<Error> unexpected(const std::string& what, const Answer& answer) {

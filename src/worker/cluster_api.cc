@@ -141,6 +141,18 @@ FunctionsApi::Answer FunctionsApi::drain_status(const http::Request& request) {
     return http::Response::json(json_text(answer));
 }
 
+/// The worker that has the instance now, and is ready to run it, asks for it.
+FunctionsApi::Answer FunctionsApi::let_go(const http::Request& request) {
+    const auto asked = request.query.find("instance");
+    WEFT_TRY(const auto instance,
+             model::parse_instance_key(asked == request.query.end() ? "" : asked->second));
+    if (!runners_.let_go(instance, request.deadline.at_most(options_.let_go_patience))) {
+        return fail(ErrorCode::conflict, "Instance ", asked->second, " runs here: ", options_.worker_id,
+                    " has not read that it has moved, or can't end it");
+    }
+    return http::Response::no_content();
+}
+
 /// The worker that a request names; this one if it names none.
 std::string FunctionsApi::worker_in(const http::Request& request) const {
     const auto asked = request.query.find("workerId");

@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 
+#include <algorithm>
+
 #include "model/function_details.h"
 #include "observe/log.h"
 #include "wire/proto/Function.pb.h"
@@ -11,6 +13,7 @@ namespace weft::worker {
 namespace {
 
 constexpr Duration kLookPatience = 2s;  // for one look at who is there
+constexpr Duration kTrailLasts = 15s;   // longer than an instance that has moved waits to be asked for
 constexpr std::string_view kNotLeader = "Leader not yet ready. Please retry again";
 
 }  // namespace
@@ -89,6 +92,13 @@ InstanceAssignments ControlPlane::assignments_of(const model::FunctionName& name
     return assignments_.of(name);
 }
 
+bool ControlPlane::has_instance(const model::InstanceKey& instance) const {
+    const std::lock_guard lock(mutex_);
+    const auto& assigned = assignments_.of(instance.function);
+    const auto found = assigned.find(instance.instance_id);
+    return found != assigned.end() && found->second.worker_id == options_.worker_id;
+}
+
 std::vector<AssignmentEvent> ControlPlane::assignments() const {
     const std::lock_guard lock(mutex_);
     std::vector<AssignmentEvent> all;
@@ -117,7 +127,7 @@ void ControlPlane::run() {
     while (true) {
         const auto up = step(Deadline::after(options_.bring_up_patience));
         const bool leads = is_leader();
-        Duration pause = leads && !is_alone() ? options_.look_every : options_.check_every;
+        Duration pause = leads ? next_look() : options_.check_every;
         if (up) {
             if (told != leads)
                 log.info(leads ? "ready, leading" : "ready, following", {{"functions", functions().size()}});
@@ -136,10 +146,14 @@ void ControlPlane::run() {
     }
 }
 
-/// Whether a leader has nobody to look after.
-bool ControlPlane::is_alone() {
+/// How long until a leader looks who is there: not long if it has somebody to look after, and no longer than
+/// it waits for one that is away.
+Duration ControlPlane::next_look() {
     const std::lock_guard writing(writing_);
-    return roster_.members.size() <= 1 && planned_waiting_.empty();
+    if (roster_.members.size() <= 1 && planned_waiting_.empty()) return options_.check_every;
+    const SteadyTime now = options_.now();
+    const auto end = absences_.next_end(now, options_.reschedule_after);
+    return end ? std::clamp<Duration>(*end - now, 1ms, options_.look_every) : options_.look_every;
 }
 
 /// Waits until somebody asks for another look, or for the patience; false: stop.
@@ -183,6 +197,18 @@ Result<> ControlPlane::catch_up(Deadline deadline) {
     return step(deadline);
 }
 
+Result<> ControlPlane::make_sure(Deadline deadline) {
+    WEFT_TRY(const auto seen, participants(deadline));
+    if (!seen.find(options_.worker_id))
+        return fail(ErrorCode::unavailable, options_.worker_id, " is not in the cluster now");
+    {
+        const std::lock_guard lock(mutex_);
+        // Without a break: nobody else has written.
+        if (leading_ && !role_changed_ && seen.leader == options_.worker_id) return {};
+    }
+    return catch_up(deadline);
+}
+
 Result<> ControlPlane::turn(Deadline deadline) {
     std::optional<Participants> seen;
     if (is_leader()) {  // asked before anybody has to wait for it
@@ -201,12 +227,15 @@ Result<> ControlPlane::turn(Deadline deadline) {
 Result<> ControlPlane::join(Deadline deadline) {
     if (membership_) return {};
     WEFT_TRY_VOID(admin_.ensure_namespace(options_.tenant, options_.ns, deadline));
+    // Who is a member gets instances, and must know then who has had them.
+    if (!has_followed_) WEFT_TRY_VOID(read_on(deadline));
     const auto changed = [this] {
         const std::lock_guard lock(mutex_);
         role_changed_ = look_again_ = true;
         changed_.notify_all();
     };
     WEFT_TRY(membership_, topics_.join(options_.topics.coordinate, options_.participant, changed, deadline));
+    behind_ = true;
     return {};
 }
 
@@ -226,7 +255,18 @@ Result<> ControlPlane::follow(Deadline deadline) {
         metadata_writer_.reset();
         assignment_writer_.reset();
         behind_ = true;
+        reads_again_ = true;
     }
+    WEFT_TRY_VOID(read_on(deadline));
+    act_on_changes();
+    const std::lock_guard lock(mutex_);
+    initialized_ = true;
+    changed_.notify_all();
+    return {};
+}
+
+/// What has come since the last time; to the end, if something may have been missed.
+Result<> ControlPlane::read_on(Deadline deadline) {
     WEFT_TRY_VOID(open_readers(deadline));
     if (auto read = read_topics(behind_, deadline); !read) {
         metadata_reader_.reset();  // the next attempt goes on from where these stood
@@ -234,12 +274,9 @@ Result<> ControlPlane::follow(Deadline deadline) {
         behind_ = true;
         return read;
     }
+    if (reads_again_) note_moves_in_the_end();
     behind_ = false;
     has_followed_ = true;
-    act_on_changes();
-    const std::lock_guard lock(mutex_);
-    initialized_ = true;
-    changed_.notify_all();
     return {};
 }
 
@@ -311,12 +348,86 @@ void ControlPlane::apply(const AssignmentEvent& event) {
         const auto package = [](const MetaPtr& meta) { return meta->packagelocation().packagepath(); };
         freed_ = freed_ || !event.meta || package(before->second.meta) != package(event.meta);
     }
+    const std::string owner = before == known.end() ? "" : before->second.worker_id;
+    if (reads_again_) {
+        owners_before_[event.key.function].try_emplace(event.key.instance_id, owner);
+    } else {
+        note_move(event, owner);
+    }
     assignments_.apply(event);
     changed_functions_.insert(event.key.function);
 }
 
+/// Who gets an instance asks who has had it to let go. What is learnt of the past, at the first reading, asks
+/// nobody.
+void ControlPlane::note_move(const AssignmentEvent& event, const std::string& before) {
+    const auto& [function, id] = event.key;
+    if (event.worker_id == before) return;
+    if (!has_followed_ || before.empty() || event.worker_id.empty()) {
+        const auto found = trails_.find(function);
+        if (found != trails_.end() && found->second.erase(id) > 0 && found->second.empty())
+            trails_.erase(found);
+        return;
+    }
+    Trail& trail = trails_[function][id];
+    const SteadyTime now = options_.now();
+    if (now - trail.moved > kTrailLasts) trail.workers.clear();
+    std::erase(trail.workers, before);
+    std::erase(trail.workers, event.worker_id);
+    trail.workers.insert(trail.workers.begin(), before);
+    trail.moved = now;
+    trail.is_new = true;
+}
+
+void ControlPlane::note_moves_in_the_end() {
+    for (const auto& [function, owners] : std::exchange(owners_before_, {})) {
+        const InstanceAssignments assigned = assignments_of(function);
+        for (const auto& [id, owner] : owners) {
+            const auto found = assigned.find(id);
+            note_move({{function, id}, found == assigned.end() ? "" : found->second.worker_id, nullptr},
+                      owner);
+        }
+    }
+    reads_again_ = false;
+}
+
+/// Of those whose other side is there, and knows of this. `here`: the instances that run here.
+Moves ControlPlane::moves_of(const model::FunctionName& name, const std::set<std::int32_t>& here) {
+    Moves moves;
+    const auto trails = trails_.find(name);
+    if (trails == trails_.end()) return moves;
+    const InstanceAssignments assigned = assignments_of(name);
+    const auto there = [this](const std::string& worker) {
+        const Member* const member = who_is_there().find(worker);
+        return member && member->is_weft ? member : nullptr;
+    };
+    for (auto& [id, trail] : trails->second) {
+        const auto owner = assigned.find(id);
+        const bool was_here = std::ranges::find(trail.workers, options_.worker_id) != trail.workers.end();
+        if (here.contains(id)) {
+            if (!std::exchange(trail.is_new, false)) continue;
+            for (const auto& worker : trail.workers) {
+                if (const Member* const from = there(worker)) moves.from[id].push_back(*from);
+            }
+        } else if (was_here && owner != assigned.end() && there(owner->second.worker_id)) {
+            moves.leaving.insert(id);
+        }
+    }
+    return moves;
+}
+
+/// Asked once for all changes that came together. Nobody, if that can't be found out now.
+const Participants& ControlPlane::who_is_there() {
+    if (!seen_now_) {
+        auto seen = participants(Deadline::after(kLookPatience));
+        seen_now_ = seen ? std::move(*seen) : Participants{};
+    }
+    return *seen_now_;
+}
+
 void ControlPlane::act_on_changes() {
     for (const auto& name : changed_functions_) run_locally(name);
+    seen_now_.reset();
     std::vector<std::function<void()>> gone;
     {
         const std::lock_guard lock(mutex_);
@@ -350,8 +461,10 @@ void ControlPlane::run_locally(const model::FunctionName& name) {
     const MetaPtr before = here == here_.end() ? nullptr : here->second;
     if (!assigned_here && before) here_.erase(here);
     if (meta && assigned_here) here_.insert_or_assign(name, meta);
+    if (!meta) trails_.erase(name);
+    Moves moves = moves_of(name, ids);
     if (!meta && before && !assigned_here && cleans_up_itself()) return runners_.retire(name, before, {});
-    if (meta || before) runners_.want(name, std::move(meta), std::move(ids));
+    if (meta || before) runners_.want(name, std::move(meta), std::move(ids), std::move(moves));
 }
 
 /// Pulsar's own leader leaves it to the workers that had instances of a deleted function to delete its

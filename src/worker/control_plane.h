@@ -35,7 +35,7 @@ struct PlaneOptions {
     Duration write_patience = 30s;     // for one write, whatever deadline its caller has
     Duration leader_patience = 3s;     // of which a write waits for somebody who leads
     Duration backoff_min = 50ms, backoff_max = 5s;  // between attempts
-    Duration look_every = 500ms;                    // a leader: who is there?
+    Duration look_every = 250ms;                    // a leader: who is there?
     Duration check_every = 5s;                      // a follower: was nothing missed?
     Duration reschedule_after = 2s;  // how long a worker that is gone may take to come back to its instances
     Duration rebalance_every = 0s;   // 0: only when asked
@@ -68,6 +68,9 @@ class ControlPlane final {
     /// Reads both topics to their end, and makes what runs here follow: what was known may be old. Any
     /// thread.
     Result<> catch_up(Deadline deadline);
+    /// Whether what is known here of this worker's instances holds at this time: it is a member, and leads or
+    /// has read what there is.
+    Result<> make_sure(Deadline deadline);
     /// Gives this worker's instances to others, if there are any; waits until that is decided.
     void hand_over(Deadline deadline);
     /// Leaves the topics and joins the thread; running instances are left alone. May be called twice.
@@ -87,7 +90,8 @@ class ControlPlane final {
     std::vector<MetaPtr> functions_of(const std::string& tenant, const std::string& ns) const;
     std::vector<MetaPtr> functions() const;
     InstanceAssignments assignments_of(const model::FunctionName& name) const;
-    std::vector<AssignmentEvent> assignments() const;  // in the order of their keys
+    bool has_instance(const model::InstanceKey& instance) const;  // whether it is assigned to this worker
+    std::vector<AssignmentEvent> assignments() const;             // in the order of their keys
 
     /// Who is in the cluster and who leads it: asks the broker.
     Result<Participants> participants(Deadline deadline) const;
@@ -111,7 +115,7 @@ class ControlPlane final {
   private:
     void run();
     Result<> turn(Deadline deadline);
-    bool is_alone();
+    Duration next_look();
     bool wait_for_call(Duration patience);
     void distrust();
     void look_again();
@@ -119,6 +123,7 @@ class ControlPlane final {
     Result<> join(Deadline deadline);
     void doubt_role();
     Result<> follow(Deadline deadline);
+    Result<> read_on(Deadline deadline);
     Result<> open_readers(Deadline deadline);
     Result<> read_topics(bool to_the_end, Deadline deadline);
     void take_metadata(const Record& record);
@@ -126,11 +131,16 @@ class ControlPlane final {
     void apply(const AssignmentEvent& event);
     void act_on_changes();
     void run_locally(const model::FunctionName& name);
+    void note_move(const AssignmentEvent& event, const std::string& before);
+    void note_moves_in_the_end();
+    Moves moves_of(const model::FunctionName& name, const std::set<std::int32_t>& here);
+    const Participants& who_is_there();
     bool cleans_up_itself() const;
     // With writing_ held, leading:
     Result<> lead(std::optional<Participants> seen, Deadline deadline);
     Result<> take_the_lead(Deadline deadline);
     Result<> look_after(Participants seen, Deadline deadline);
+    void note_who_is_there(Participants seen);
     Workforce workforce();
     bool is_drained(const std::string& worker_id) const;
     Result<> write(MetadataChange change, const MetaPtr& meta, Deadline deadline);
@@ -172,8 +182,20 @@ class ControlPlane final {
     std::set<model::FunctionName> changed_functions_;  // since what runs here was looked at
     std::map<model::FunctionName, MetaPtr> here_;      // what was wanted here last
     bool freed_ = false;                               // packages, since then
-    std::multiset<model::FunctionName> retiring_;      // deleted, and not cleaned up yet
-    Participants roster_;                              // as a leader saw it last
+    /// Who has had an instance that moved, the latest first, as far as they may still run it.
+    struct Trail {
+        std::vector<std::string> workers;
+        SteadyTime moved{};   // the last time
+        bool is_new = false;  // what runs here has not been told of it
+    };
+    std::map<model::FunctionName, std::map<std::int32_t, Trail>> trails_;
+    // What is read after this worker has led it has applied already: only what comes of it in the end is a
+    // move. Whose owners that reading may change, and who they were before.
+    bool reads_again_ = false;
+    std::map<model::FunctionName, std::map<std::int32_t, std::string>> owners_before_;
+    std::optional<Participants> seen_now_;         // while acting on changes
+    std::multiset<model::FunctionName> retiring_;  // deleted, and not cleaned up yet
+    Participants roster_;                          // as a leader saw it last
     Absences absences_;
     std::set<std::string> planned_for_, planned_waiting_;  // the workers that the assignments were made for
     SteadyTime rebalanced_at_{}, compacted_at_{};
@@ -183,7 +205,11 @@ class ControlPlane final {
     mutable std::condition_variable changed_;
     MetadataTable metadata_;
     AssignmentTable assignments_;
-    std::map<std::string, DrainStatus> drains_;  // by worker id, until it has left
+    struct Drain {
+        DrainStatus status;
+        std::string life;  // Member::life
+    };
+    std::map<std::string, Drain> drains_;  // by worker id, until it has left
     std::multimap<model::FunctionName, std::function<void()>> when_gone_;
     bool initialized_ = false;
     bool leading_ = false;       // up: writes are taken

@@ -43,6 +43,7 @@ Result<> ControlPlane::take_the_lead(Deadline deadline) {
     WEFT_TRY_VOID(read_topics(true, deadline));
     act_on_changes();
     WEFT_TRY(roster_, participants(deadline));
+    absences_ = {};  // what an earlier reign saw is over
     rebalanced_at_ = compacted_at_ = options_.now();
     assigned_since_ = true;  // for all that is known
     WEFT_TRY_VOID(assign_all(deadline));
@@ -53,13 +54,23 @@ Result<> ControlPlane::take_the_lead(Deadline deadline) {
     return {};
 }
 
-/// Assigns anew if workers have come, or have been gone for too long.
-Result<> ControlPlane::look_after(Participants seen, Deadline deadline) {
+/// A worker that has left, also one that is back already, is drained no more.
+void ControlPlane::note_who_is_there(Participants seen) {
+    const bool was_alone = roster_.members.size() <= 1;
     roster_ = std::move(seen);
+    if (was_alone && roster_.members.size() > 1) look_again();  // it sleeps for longer while it is alone
     {
         const std::lock_guard lock(mutex_);
-        std::erase_if(drains_, [&](const auto& drain) { return !roster_.find(drain.first); });
+        std::erase_if(drains_, [&](const auto& drain) {
+            const Member* const member = roster_.find(drain.first);
+            return !member || member->life != drain.second.life;
+        });
     }
+}
+
+/// Assigns anew if workers have come, or have been gone for too long.
+Result<> ControlPlane::look_after(Participants seen, Deadline deadline) {
+    note_who_is_there(std::move(seen));
     const Workforce now = workforce();
     std::set<std::string> takers;
     for (const auto& [id, worker] : now.takers) takers.insert(id);
@@ -144,7 +155,7 @@ Result<> ControlPlane::assign(const model::FunctionName& name, Deadline deadline
     const bool grows = meta && assignments_of(name).size() <
                                    static_cast<std::size_t>(model::instances_of(meta->functiondetails()));
     if (grows) {  // also those who have just come may get some
-        if (auto seen = participants(deadline)) roster_ = std::move(*seen);
+        if (auto seen = participants(deadline)) note_who_is_there(std::move(*seen));
     }
     Workforce force = workforce();
     std::vector<AssignmentEvent> changes;
@@ -154,6 +165,7 @@ Result<> ControlPlane::assign(const model::FunctionName& name, Deadline deadline
     }
     WEFT_TRY_VOID(write_assignments(changes, deadline));
     run_locally(name);
+    seen_now_.reset();
     return {};
 }
 
@@ -182,6 +194,7 @@ Result<> ControlPlane::write_assignments(const std::vector<AssignmentEvent>& cha
 // Rebalance and drain.
 
 Result<> ControlPlane::rebalance_now(Deadline deadline) {
+    if (auto seen = participants(deadline)) note_who_is_there(std::move(*seen));
     Workforce force = workforce();
     if (force.takers.size() < 2)
         return fail(ErrorCode::invalid_argument, "Too few workers (need at least 2)");
@@ -202,14 +215,16 @@ Result<> ControlPlane::rebalance(Deadline deadline) {
 /// With mutex_ held.
 bool ControlPlane::is_drained(const std::string& worker_id) const {
     const auto drain = drains_.find(worker_id);
-    return drain != drains_.end() && drain->second.state != DrainStatus::State::failed;
+    return drain != drains_.end() && drain->second.status.state != DrainStatus::State::failed;
 }
 
 Result<> ControlPlane::drain_now(const std::string& worker_id, Deadline deadline) {
-    WEFT_TRY(roster_, participants(deadline));
+    WEFT_TRY(auto seen, participants(deadline));
+    note_who_is_there(std::move(seen));
     if (roster_.members.size() < 2)
         return fail(ErrorCode::invalid_argument, "Too few workers (need at least 2)");
-    if (!roster_.find(worker_id)) {
+    const Member* const leaver = roster_.find(worker_id);
+    if (!leaver) {
         return fail(ErrorCode::invalid_argument, "Worker ", worker_id,
                     " is not in the cluster: see functions-worker get-cluster");
     }
@@ -220,15 +235,15 @@ Result<> ControlPlane::drain_now(const std::string& worker_id, Deadline deadline
         });
         if (!others) return fail(ErrorCode::invalid_argument, "Too few workers (need at least 2)");
         const auto [drain, is_new] = drains_.try_emplace(worker_id);
-        if (!is_new && drain->second.state != DrainStatus::State::failed) {
+        if (!is_new && drain->second.status.state != DrainStatus::State::failed) {
             return fail(ErrorCode::precondition_failed, "Worker ", worker_id,
                         " was not yet removed after a prior drain op; try later");
         }
-        drain->second = {};
+        drain->second = {{}, leaver->life};
     }
     const auto moved = assign_all(deadline);
     const std::lock_guard lock(mutex_);
-    auto& status = drains_[worker_id];
+    auto& status = drains_[worker_id].status;
     status.state = moved ? DrainStatus::State::done : DrainStatus::State::failed;
     if (!moved) status.error = moved.error().message;
     return moved;
@@ -243,7 +258,7 @@ Result<> ControlPlane::drain(const std::string& worker_id, Deadline deadline) {
 std::optional<DrainStatus> ControlPlane::drain_status(const std::string& worker_id) const {
     const std::lock_guard lock(mutex_);
     const auto found = drains_.find(worker_id);
-    return found == drains_.end() ? std::nullopt : std::optional(found->second);
+    return found == drains_.end() ? std::nullopt : std::optional(found->second.status);
 }
 
 // Metadata.
@@ -294,7 +309,11 @@ void ControlPlane::finish_retirement(const model::FunctionName& name) {
     const std::lock_guard writing(writing_);
     retiring_.erase(retiring_.find(name));
     if (retiring_.contains(name)) return;
-    if (!is_leader()) return run_locally(name);
+    if (!is_leader()) {
+        run_locally(name);
+        seen_now_.reset();
+        return;
+    }
     if (!assign(name, Deadline::after(kAssignPatience)))
         look_again();  // which finds the assignments without a function, and cleans up once more
 }

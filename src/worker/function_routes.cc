@@ -212,6 +212,11 @@ void add_worker(RouteTable& table, const Api& api) {
         table.add("PUT", worker + "/leader/drain", Rule::super_user,
                   {.summary = "Move all instances off a worker", .query = "workerId", .status = 204},
                   by(api, &FunctionsApi::drain));
+        table.add("PUT", worker + "/let-go", Rule::super_user,
+                  {.summary = "Between workers: end an instance that has moved to who asks",
+                   .query = "instance!",
+                   .status = 204},
+                  by(api, &FunctionsApi::let_go));
         table.add("GET", worker + "/drain", Rule::super_user,
                   {.summary = "How far the draining of this worker is"},
                   by(api, &FunctionsApi::drain_status));

@@ -1,7 +1,8 @@
 #include "worker/function_runner.h"
 
 #include <algorithm>
-#include <thread>
+#include <atomic>
+#include <future>
 
 #include "model/function_details.h"
 #include "observe/log.h"
@@ -18,6 +19,7 @@ namespace fs = std::filesystem;
 constexpr int kCleanUpAttempts = 10;
 constexpr Duration kAdminPatience = 5s;
 constexpr Duration kFetchPatience = 30s;  // for a package of another worker
+constexpr Duration kTakeOverPatience = 15s;
 
 Duration next_backoff(Duration now, const RunnerContext& context) {
     return now == Duration::zero() ? context.retry_min : std::min(now * 2, context.retry_max);
@@ -45,6 +47,14 @@ Result<runtime::Language> language_of(const ::proto::FunctionDetails& details) {
     }
     return fail(ErrorCode::not_supported, "Weft doesn't run ",
                 ::proto::FunctionDetails::Runtime_Name(details.runtime()), " functions yet");
+}
+
+/// Whether its instances ask before they subscribe. What doesn't can't run on for a while: after a cut it
+/// would be there twice.
+bool asks(const MetaPtr& meta) {
+    if (!meta) return false;
+    const auto language = language_of(meta->functiondetails());
+    return language && *language != runtime::Language::java && *language != runtime::Language::go;
 }
 
 }  // namespace
@@ -78,7 +88,7 @@ RunnerPlan plan_instances(const RunnerState& state) {
     for (const auto& [id, instance] : state.instances) {
         const bool stale = instance.fingerprint != state.wanted_fingerprint;
         if (!state.wanted.contains(id)) {
-            plan.stop.push_back(id);
+            if (!instance.running || !state.leaving.contains(id)) plan.stop.push_back(id);
         } else if (instance.restart || stale || (!instance.running && instance.due)) {
             plan.stop.push_back(id);
             plan.start.push_back(id);
@@ -99,11 +109,63 @@ fs::path FunctionRunner::folder() const {
     return context_.instances_dir / path_part(name_.tenant) / path_part(name_.ns) / path_part(name_.name);
 }
 
-void FunctionRunner::want(MetaPtr meta, std::set<std::int32_t> instances) {
+void FunctionRunner::want(MetaPtr meta, std::set<std::int32_t> instances, Moves moves) {
     const std::lock_guard lock(mutex_);
-    wanted_meta_ = std::move(meta);
     wanted_ = std::move(instances);
+    const auto before = std::exchange(leaving_, {});
+    for (const auto id : moves.leaving) {
+        if (!asks(meta)) break;
+        const auto known = before.find(id);
+        const SteadyTime until = known == before.end() ? steady_now() + context_.leaving_max : known->second;
+        if (!asked_for_.contains(id)) leaving_.emplace(id, until);
+    }
+    for (auto& [id, from] : moves.from) {
+        from_.insert_or_assign(id, std::move(from));
+        // One that has not ended since it left: another has its work by now, and lets go first.
+        if (const auto left = slots_.find(id); left != slots_.end()) left->second.restart = true;
+    }
+    wanted_meta_ = std::move(meta);
+    std::erase_if(from_, [this](const auto& entry) { return !wanted_.contains(entry.first); });
     wake();
+}
+
+bool FunctionRunner::let_go(std::int32_t instance_id, Deadline deadline) {
+    std::unique_lock lock(mutex_);
+    const auto asked = asked_for_.insert(instance_id);
+    if (leaving_.erase(instance_id) > 0) wake();
+    const bool gone = settled_.wait_until(lock, deadline.time(), [&] {
+        return !wanted_.contains(instance_id) && !slots_.contains(instance_id) &&
+               !starting_.contains(instance_id);
+    });
+    asked_for_.erase(asked);
+    return gone;
+}
+
+void FunctionRunner::lose(std::int32_t instance_id) {
+    const std::lock_guard lock(mutex_);
+    leaving_.erase(instance_id);
+    if (const auto found = slots_.find(instance_id); found != slots_.end()) found->second.restart = true;
+    wake();
+}
+
+void FunctionRunner::end_leaving() {
+    const std::lock_guard lock(mutex_);
+    leaving_.clear();
+    wake();
+}
+
+bool FunctionRunner::is_leaving(std::int32_t id) const {
+    const auto found = leaving_.find(id);
+    return found != leaving_.end() && steady_now() < found->second && retirements_.empty();
+}
+
+bool FunctionRunner::wait_until_left(Deadline deadline) const {
+    std::unique_lock lock(mutex_);
+    return settled_.wait_until(lock, deadline.time(), [this] {
+        return std::ranges::none_of(leaving_, [this](const auto& entry) {
+            return slots_.contains(entry.first) && is_leaving(entry.first);
+        });
+    });
 }
 
 void FunctionRunner::retire(MetaPtr meta, std::function<void()> done) {
@@ -177,6 +239,7 @@ std::optional<Duration> FunctionRunner::next_due() {
     const auto consider = [&](SteadyTime time) { at = at ? std::min(*at, time) : time; };
     for (const auto& [id, slot] : slots_) {
         if (!slot.supervisor) consider(slot.retry_at);
+        if (is_leaving(id)) consider(leaving_.at(id));
     }
     if (!retirements_.empty()) consider(retirements_.front().retry_at);
     if (!at) return std::nullopt;
@@ -191,6 +254,7 @@ RunnerState FunctionRunner::state_now() const {
     }
     const SteadyTime now = steady_now();
     for (const auto& [id, slot] : slots_) {
+        if (is_leaving(id)) state.leaving.insert(id);
         state.instances[id] = {slot.fingerprint, slot.supervisor != nullptr, now >= slot.retry_at,
                                slot.restart};
     }
@@ -210,6 +274,7 @@ void FunctionRunner::step() {
         meta = wanted_meta_;
         fingerprint = std::move(state.wanted_fingerprint);
         retiring = !retirements_.empty();
+        if (!retiring) starting_ = {plan.start.begin(), plan.start.end()};
     }
     if (!plan.stop.empty()) stop_instances(plan.stop, Deadline::after(context_.stop_grace));
     if (retiring) return clean_up();
@@ -246,6 +311,7 @@ void FunctionRunner::stop_instances(const std::vector<std::int32_t>& ids, Deadli
         if (failed && wanted_.contains(id) && retirements_.empty()) continue;  // keeps its back-off
         slots_.erase(found);
     }
+    settled_.notify_all();
 }
 
 /// The program into the instance's folder, or the environment that was made of it.
@@ -288,7 +354,37 @@ Result<> FunctionRunner::bring_named_package(const std::string& name, Slot& slot
     return {};
 }
 
-Result<FunctionRunner::Slot> FunctionRunner::launch(std::int32_t id, const ::proto::FunctionMetaData& meta) {
+/// Before it subscribes: who had it before lets go first; and where it has been away from the broker, it may
+/// be somebody else's by now.
+void FunctionRunner::let_it_ask(runtime::InstanceSpec& spec, const std::vector<Member>& from) {
+    if (!context_.confirm || !context_.take_over) return;
+    const model::InstanceKey key{name_, spec.instance_id};
+    if (spec.language == runtime::Language::java || spec.language == runtime::Language::go) {
+        if (from.empty()) return;                                    // they don't ask
+        const auto let_go = std::make_shared<std::promise<void>>();  // shared with an answer that comes late
+        context_.take_over(from, key, [let_go] { let_go->set_value(); });
+        (void)let_go->get_future().wait_for(kTakeOverPatience);
+        return;
+    }
+    spec.asks = !from.empty() ? runtime::Asks::always : runtime::Asks::to_return;
+    spec.on_ask = [weak = weak_from_this(), &context = context_, key, language = spec.language, from,
+                   taken_over = std::make_shared<std::atomic<bool>>(from.empty())](runtime::Subscribing what,
+                                                                                   const auto& admit) {
+        if (what == runtime::Subscribing::again) {
+            return context.confirm(key, language, admit, [weak, id = key.instance_id] {
+                if (const auto runner = weak.lock()) runner->lose(id);
+            });
+        }
+        if (*taken_over) return admit();  // it was started again since
+        context.take_over(from, key, [taken_over, admit] {
+            *taken_over = true;
+            admit();
+        });
+    };
+}
+
+Result<FunctionRunner::Slot> FunctionRunner::launch(std::int32_t id, const ::proto::FunctionMetaData& meta,
+                                                    const std::vector<Member>& from) {
     const auto& details = meta.functiondetails();
     const fs::path own = folder() / str_cat(id);
     std::error_code error;
@@ -312,6 +408,7 @@ Result<FunctionRunner::Slot> FunctionRunner::launch(std::int32_t id, const ::pro
     spec.cluster_name = context_.cluster_name;
     spec.worker_id = context_.worker_id;
     spec.scratch_directory = (own / "scratch").string();
+    let_it_ask(spec, from);
     WEFT_TRY(slot.supervisor, context_.starter.start(std::move(spec)));
     return slot;
 }
@@ -319,12 +416,19 @@ Result<FunctionRunner::Slot> FunctionRunner::launch(std::int32_t id, const ::pro
 void FunctionRunner::start_instance(std::int32_t id, const ::proto::FunctionMetaData& meta,
                                     const std::string& fingerprint) {
     const observe::Logger log("worker", name_.full());
+    std::vector<Member> from;
+    {
+        const std::lock_guard lock(mutex_);
+        if (auto found = from_.extract(id)) from = std::move(found.mapped());
+    }
     auto launched = [&] {
         const observe::Timed timed(context_.metrics ? &context_.metrics->start_instance_process_time_ms
                                                     : nullptr);
-        return launch(id, meta);
+        return launch(id, meta, from);
     }();
     const std::lock_guard lock(mutex_);
+    starting_.erase(id);
+    settled_.notify_all();
     if (shut_down_) return;  // what was started ends with its last owner
     Slot& slot = slots_[id];
     const Duration backoff = slot.backoff;

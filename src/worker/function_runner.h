@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -47,6 +48,17 @@ struct RunnerContext {
     std::function<Result<>(const std::string& digest, Deadline)> fetch_package = {};
     security::ClientSettings broker_security = {};  // who instances are towards the broker
     runtime::JavaOptions java = {};                 // what runs Java functions
+    /// Asks each of `from` to let go of an instance, and calls `admit` when they have, or can't be running
+    /// it. Must not block. Empty: there are no others.
+    std::function<void(const std::vector<Member>& from, const model::InstanceKey&,
+                       std::function<void()> admit)>
+        take_over = {};
+    /// Finds out whether an instance that was away from the broker is still this worker's: calls `admit`
+    /// then, else `lost`. Must not block. Empty: it is.
+    std::function<void(const model::InstanceKey&, runtime::Language, std::function<void()> admit,
+                       std::function<void()> lost)>
+        confirm = {};
+    Duration leaving_max = 10s;  // how long an instance that has moved waits to be asked for
     /// The bytes of a package of the broker's package service, where Pulsar's own workers keep what is
     /// uploaded to them: "function://tenant/namespace/name@version".
     std::function<Result<std::string>(const std::string& name, Deadline)> fetch_named = {};
@@ -62,6 +74,7 @@ struct RunnerState {
     };
     std::map<std::int32_t, Instance> instances;
     std::set<std::int32_t> wanted;
+    std::set<std::int32_t> leaving;  // run on as they are
     std::string wanted_fingerprint;
 };
 struct RunnerPlan {
@@ -78,8 +91,17 @@ class FunctionRunner final
     FunctionRunner(model::FunctionName name, const RunnerContext& context);
     ~FunctionRunner();
 
-    /// These instances of this version shall run here, no others. Any thread.
-    void want(MetaPtr meta, std::set<std::int32_t> instances);
+    /// These instances of this version shall run here, no others but those that are leaving. Any thread.
+    void want(MetaPtr meta, std::set<std::int32_t> instances, Moves moves = {});
+    /// Who has the instance now asks for it: waits until it has ended here; false if the deadline came first.
+    /// Any thread.
+    bool let_go(std::int32_t instance_id, Deadline deadline);
+    /// Another worker has the instance: it ends, and if it is wanted here again begins anew. Any thread.
+    void lose(std::int32_t instance_id);
+    /// What is leaving ends.
+    void end_leaving();
+    /// Waits until no instance is leaving.
+    bool wait_until_left(Deadline deadline) const;
     /// The function was deleted: stop everything, delete its subscriptions if it asked for that, then call
     /// `done` (on the pool). A want() that comes later is served after that.
     void retire(MetaPtr meta, std::function<void()> done);
@@ -128,7 +150,10 @@ class FunctionRunner final
     void stop_instances(const std::vector<std::int32_t>& ids, Deadline deadline);
     void start_instance(std::int32_t id, const ::proto::FunctionMetaData& meta,
                         const std::string& fingerprint);
-    Result<Slot> launch(std::int32_t id, const ::proto::FunctionMetaData& meta);
+    Result<Slot> launch(std::int32_t id, const ::proto::FunctionMetaData& meta,
+                        const std::vector<Member>& from);
+    void let_it_ask(runtime::InstanceSpec& spec, const std::vector<Member>& from);
+    bool is_leaving(std::int32_t id) const;  // with mutex_ held
     Result<> place_program(const ::proto::FunctionMetaData& meta, const std::filesystem::path& folder,
                            runtime::InstanceSpec& spec, Slot& slot) const;
     Result<> bring_named_package(const std::string& name, Slot& slot) const;
@@ -143,6 +168,10 @@ class FunctionRunner final
     mutable std::condition_variable settled_;
     MetaPtr wanted_meta_;
     std::set<std::int32_t> wanted_;
+    std::map<std::int32_t, SteadyTime> leaving_;        // until then at most
+    std::map<std::int32_t, std::vector<Member>> from_;  // of those that were not started yet
+    std::multiset<std::int32_t> asked_for_;             // let_go() waits
+    std::set<std::int32_t> starting_;
     std::vector<Retirement> retirements_;
     std::map<std::int32_t, Slot> slots_;
     bool running_ = false;                // a step runs

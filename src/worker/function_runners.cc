@@ -20,11 +20,12 @@ std::shared_ptr<FunctionRunner> FunctionRunners::at(const model::FunctionName& n
     return runner;
 }
 
-void FunctionRunners::want(const model::FunctionName& name, MetaPtr meta, std::set<std::int32_t> instances) {
+void FunctionRunners::want(const model::FunctionName& name, MetaPtr meta, std::set<std::int32_t> instances,
+                           Moves moves) {
     const std::lock_guard lock(mutex_);
     if (!meta) forget_done();
     if (instances.empty() && !runners_.contains(name)) return;
-    at(name)->want(std::move(meta), std::move(instances));
+    at(name)->want(std::move(meta), std::move(instances), std::move(moves));
 }
 
 void FunctionRunners::retire(const model::FunctionName& name, MetaPtr meta, std::function<void()> done) {
@@ -48,6 +49,19 @@ std::vector<std::shared_ptr<FunctionRunner>> FunctionRunners::all() const {
 
 bool FunctionRunners::wait_settled(Deadline deadline) const {
     return std::ranges::all_of(all(), [&](const auto& runner) { return runner->wait_settled(deadline); });
+}
+
+bool FunctionRunners::let_go(const model::InstanceKey& instance, Deadline deadline) const {
+    const auto runner = find(instance.function);
+    return !runner || runner->let_go(instance.instance_id, deadline);
+}
+
+void FunctionRunners::end_leaving() {
+    for (const auto& runner : all()) runner->end_leaving();
+}
+
+bool FunctionRunners::wait_until_left(Deadline deadline) const {
+    return std::ranges::all_of(all(), [&](const auto& runner) { return runner->wait_until_left(deadline); });
 }
 
 void FunctionRunners::shut_down(Deadline deadline) {

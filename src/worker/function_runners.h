@@ -16,13 +16,18 @@ class FunctionRunners final : public LocalInstances {
     explicit FunctionRunners(RunnerContext context) : context_(std::move(context)) {}
 
     /// What shall run of a function here; makes its runner only if there is something to run or to stop.
-    void want(const model::FunctionName& name, MetaPtr meta, std::set<std::int32_t> instances) override;
+    void want(const model::FunctionName& name, MetaPtr meta, std::set<std::int32_t> instances,
+              Moves moves) override;
     /// Stops a deleted function, cleans up behind it, then calls `done` (on the pool).
     void retire(const model::FunctionName& name, MetaPtr meta, std::function<void()> done) override;
     /// Null: nothing of this function is or was wanted here.
     std::shared_ptr<FunctionRunner> find(const model::FunctionName& name) const;
     /// Waits until no runner has anything left to do; false if the deadline came first.
     bool wait_settled(Deadline deadline) const;
+    /// See FunctionRunner.
+    bool let_go(const model::InstanceKey& instance, Deadline deadline) const;
+    bool wait_until_left(Deadline deadline) const;
+    void end_leaving();
     /// Stops everything for good: in parallel, each instance within the deadline.
     void shut_down(Deadline deadline);
 

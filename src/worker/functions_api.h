@@ -34,7 +34,8 @@ struct ApiOptions {
     const WorkerMetrics* metrics = nullptr;  // outlives the API
     PackageUrlPolicy package_urls = {};
     runtime::JavaOptions java = {};
-    WorkerPeers* peers = nullptr;  // outlives the API; null: there are no other workers to ask
+    WorkerPeers* peers = nullptr;    // outlives the API; null: there are no other workers to ask
+    Duration let_go_patience = 11s;  // of another worker that gets an instance which has to end here first
 };
 
 struct StatusReport;
@@ -79,6 +80,7 @@ class FunctionsApi final {
     Answer rebalance(const http::Request& request);
     Answer drain(const http::Request& request);
     Answer drain_status(const http::Request& request);
+    Answer let_go(const http::Request& request);
     Answer assignments(const http::Request& request);
     Answer functions_metrics(const http::Request& request);
     // Functions V2: protobuf's JSON.

@@ -2,11 +2,13 @@
 // The messages of the metadata and assignment topics, as Pulsar's workers write them (bytes in, values out;
 // pure).
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "model/function_name.h"
 #include "worker/deps.h"
@@ -32,12 +34,20 @@ struct TopicNames {
                                       const TopicWords& words = {});  // weft-metadata, ...
 };
 
+/// Instances of one function that change workers in order.
+struct Moves {
+    /// That come: who may still run them, and lets go when it is asked; the latest first.
+    std::map<std::int32_t, std::vector<Member>> from;
+    std::set<std::int32_t> leaving;  // that go: they run on until who has them now asks for them
+};
+
 /// What runs on this worker. Any thread.
 class LocalInstances {
   public:
     virtual ~LocalInstances() = default;
-    /// These instances of this version shall run here, no others.
-    virtual void want(const model::FunctionName& name, MetaPtr meta, std::set<std::int32_t> instances) = 0;
+    /// These instances of this version shall run here, no others but, for a while, those that are leaving.
+    virtual void want(const model::FunctionName& name, MetaPtr meta, std::set<std::int32_t> instances,
+                      Moves moves) = 0;
     /// Stops a deleted function, cleans up behind it, then calls `done`, on a thread of its own.
     virtual void retire(const model::FunctionName& name, MetaPtr meta, std::function<void()> done) = 0;
 };

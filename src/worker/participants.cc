@@ -48,4 +48,12 @@ std::set<std::string> Absences::waited_for(const std::set<std::string>& holders,
     return waited;
 }
 
+std::optional<SteadyTime> Absences::next_end(SteadyTime now, Duration grace) const {
+    std::optional<SteadyTime> end;
+    for (const auto& [holder, since] : since_) {
+        if (now - since < grace) end = end ? std::min(*end, since + grace) : since + grace;
+    }
+    return end;
+}
+
 }  // namespace weft::worker

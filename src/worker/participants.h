@@ -19,13 +19,16 @@ inline constexpr std::string_view kParticipants = "participants";
 inline constexpr std::string_view kWeftProperty = "weft";
 /// Its value where the worker's REST is behind TLS.
 inline constexpr std::string_view kWeftTls = "tls";
+/// And one that is another each time such a process starts.
+inline constexpr std::string_view kLifeProperty = "life";
 
 /// One worker.
 struct Member {
     std::string worker_id, host;
     std::uint16_t port = 0;
-    bool is_weft = true;  // else Pulsar's own worker, which runs Java and Go functions
-    bool tls = false;     // its REST is https
+    bool is_weft = true;    // else Pulsar's own worker, which runs Java and Go functions
+    bool tls = false;       // its REST is https
+    std::string life = {};  // another one: it was started again; empty: of one that doesn't say
     bool operator==(const Member&) const = default;
 
     std::string url() const;  // of its REST
@@ -49,6 +52,8 @@ class Absences {
     /// have stays theirs.
     std::set<std::string> waited_for(const std::set<std::string>& holders,
                                      const std::set<std::string>& present, SteadyTime now, Duration grace);
+    /// When the first of those that were waited for last is waited for no more.
+    std::optional<SteadyTime> next_end(SteadyTime now, Duration grace) const;
 
   private:
     std::map<std::string, SteadyTime> since_;

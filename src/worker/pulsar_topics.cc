@@ -1,5 +1,7 @@
 #include "worker/pulsar_topics.h"
 
+#include <unistd.h>
+
 #include <condition_variable>
 #include <mutex>
 #include <vector>
@@ -170,7 +172,9 @@ class PulsarTopics final : public InternalTopics {
         options.initial_position = pulsar::InitialPosition::earliest;
         options.name = participant;
         const std::string_view weft = rest_ == OwnRest::tls ? kWeftTls : "true";
-        options.properties = {{"id", participant}, {std::string(kWeftProperty), std::string(weft)}};
+        options.properties = {{"id", participant},
+                              {std::string(kWeftProperty), std::string(weft)},
+                              {std::string(kLifeProperty), life_}};
         WEFT_TRY(auto consumer, client_.subscribe(std::move(options), deadline));
         auto membership = std::make_unique<PulsarMembership>(std::move(consumer), std::move(changed));
         membership->wait_until_told(deadline.at_most(kActivePatience));
@@ -180,6 +184,7 @@ class PulsarTopics final : public InternalTopics {
   private:
     pulsar::Client& client_;
     const OwnRest rest_;
+    const std::string life_ = str_cat(getpid(), "-", wall_clock_ms());
 };
 
 }  // namespace

@@ -6,11 +6,13 @@
 #include <optional>
 
 #include "host/python/python_library.h"
+#include "http/client.h"
 #include "http/server.h"
 #include "observe/log.h"
 #include "pulsar/client.h"
 #include "runtime/lease.h"
 #include "runtime/thread_runtime.h"
+#include "worker/admissions.h"
 #include "worker/broker_admin.h"
 #include "worker/functions_api.h"
 #include "worker/package_exchange.h"
@@ -48,7 +50,11 @@ class SupervisorStarter final : public InstanceStarter {
     std::unique_ptr<runtime::Lease> lease_;  // null: none
 };
 
-constexpr Duration kHandOverPatience = 3s;   // for giving the instances to others before the end
+constexpr Duration kHandOverPatience = 3s;  // for giving the instances to others before the end
+constexpr Duration kLeavePatience = 5s;     // for their asking for them
+constexpr Duration kLetGoPatience = 12s;    // for another worker's stopping of an instance
+constexpr int kLetGoAttempts = 10;
+constexpr std::uint32_t kHandOversAtOnce = 16;
 constexpr Duration kPrefetchPatience = 60s;  // for a package that may be needed here
 // After a sleep: for one attempt to read the topics, for the stops that follow from it, before the next.
 constexpr Duration kAwakePatience = 10s, kSettlePatience = 2s, kAwakeAgain = 200ms;
@@ -68,19 +74,26 @@ struct Running {
     std::unique_ptr<FunctionRunners> runners;
     std::unique_ptr<FunctionsApi> api;
     std::unique_ptr<JobPool> pool;
+    std::unique_ptr<Admissions> java_admissions, native_admissions;
+    std::unique_ptr<JobPool> hand_overs;  // waits for other workers
 
     ~Running() { stop(Deadline::after(0s)); }
 
     void stop(Deadline deadline) {
         if (java_plane) java_plane->hand_over(deadline.at_most(kHandOverPatience));
         if (native_plane) native_plane->hand_over(deadline.at_most(kHandOverPatience));
+        if (runners) (void)runners->wait_until_left(deadline.at_most(kLeavePatience));
         if (java_plane) java_plane->stop();
         if (native_plane) native_plane->stop();
         if (runners) runners->shut_down(deadline);
         if (pool) pool->stop();
+        if (hand_overs) hand_overs->stop();
         starter.end_lease();
     }
     Result<> hold_lease(Duration duration);
+    void share_instances(RunnerContext& context);
+    void take_over(const std::vector<Member>& from, const model::InstanceKey& instance,
+                   const std::function<void()>& admit);
     void find_out_what_is_ours();
 };
 
@@ -94,12 +107,52 @@ Result<> Running::hold_lease(Duration duration) {
     return {};
 }
 
+/// Instances move between workers, also behind this one's back.
+void Running::share_instances(RunnerContext& context) {
+    hand_overs = std::make_unique<JobPool>("weft-handover", kHandOversAtOnce);
+    context.take_over = [this](const std::vector<Member>& from, const model::InstanceKey& instance,
+                               std::function<void()> admit) {
+        hand_overs->post(
+            [this, from, instance, admit = std::move(admit)] { take_over(from, instance, admit); });
+    };
+    context.confirm = [this](const model::InstanceKey& instance, runtime::Language language,
+                             std::function<void()> admit, std::function<void()> lost) {
+        const bool native = language == runtime::Language::native;
+        (native ? native_admissions : java_admissions)->ask(instance, std::move(admit), std::move(lost));
+    };
+}
+
+/// Asks each of them to let go. One that doesn't answer, or doesn't know how, has ended the instance by
+/// itself by then; one that says that it runs there has something to read yet, or this worker has.
+void Running::take_over(const std::vector<Member>& from, const model::InstanceKey& instance,
+                        const std::function<void()>& admit) {
+    const std::string path = str_cat("/admin/v2/worker/let-go?instance=",
+                                     http::url_encode(instance.function.instance_key(instance.instance_id)));
+    const auto is_ours = [&] {
+        return java_plane->has_instance(instance) || native_plane->has_instance(instance);
+    };
+    bool all_let_go = true;
+    for (const Member& worker : from) {
+        Result<> gone = peers->order(worker, path, Deadline::after(kLetGoPatience));
+        for (int again = 1; !gone && gone.error().code == ErrorCode::conflict && again < kLetGoAttempts;
+             ++again) {
+            if (!is_ours()) return;
+            gone = peers->order(worker, path, Deadline::after(kLetGoPatience));
+        }
+        all_let_go = all_let_go && gone;
+    }
+    // It may have moved on by now: who has it next asks here.
+    if (!all_let_go && !is_ours()) return;
+    admit();
+}
+
 /// Others may have taken instances over: nothing runs here before the topics have told.
 void Running::find_out_what_is_ours() {
     const Deadline deadline = Deadline::after(kAwakePatience);
     for (ControlPlane* const plane : {java_plane.get(), native_plane.get()}) {
         if (!plane->catch_up(deadline)) return pool->post([this] { find_out_what_is_ours(); }, kAwakeAgain);
     }
+    runners->end_leaving();  // nobody may still run what moved meanwhile
     (void)runners->wait_settled(Deadline::after(kSettlePatience));
     starter.lease()->reinstate();
 }
@@ -277,12 +330,17 @@ void WorkerImpl::start(Endpoints endpoints) {
                                                                                 Deadline deadline) {
         return fetch_from_service(url, security, name, deadline);
     };
+    running->share_instances(context);
+    // Threads don't ask when they have been away.
+    if (options_.function_runtime == FunctionRuntime::thread) context.leaving_max = 0s;
     running->runners = std::make_unique<FunctionRunners>(std::move(context));
     running->java_plane = make_plane(*running, false, api);
     running->native_plane = make_plane(*running, true, api);
     running->api = std::make_unique<FunctionsApi>(api, *running->java_plane, *running->native_plane,
                                                   *running->runners, packages_, *running->admin);
     share_packages(*running, packages_);
+    running->java_admissions = std::make_unique<Admissions>(*running->java_plane, *running->hand_overs);
+    running->native_admissions = std::make_unique<Admissions>(*running->native_plane, *running->hand_overs);
     if (options_.broker == BrokerPlace::elsewhere && options_.lease > Duration::zero()) {
         if (const auto held = running->hold_lease(options_.lease); !held) {
             observe::Logger("worker").error("can't start: no lease for instances",

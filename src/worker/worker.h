@@ -56,7 +56,7 @@ struct WorkerOptions {
     // A worker of a cluster: how often a leader that has others looks who is there; how long one that is gone
     // may take to come back to its instances (none given: 2 s, and none at all where the broker is in this
     // process, which starts with it); how often instances are spread anew (0: when asked).
-    Duration look_every = 500ms;
+    Duration look_every = 250ms;
     std::optional<Duration> reschedule_after = {};
     Duration rebalance_every = 0s;
     Duration compact_every = 30min;  // on a broker elsewhere; 0: never

@@ -91,7 +91,8 @@ class Probe:
                 while self._next[number] in early:
                     early.remove(self._next[number])
                     self._next[number] += 1
-            self._gaps[number] = max(self._gaps[number], now - self._arrived[number])
+            if (gap := now - self._arrived[number]) > self._gaps[number]:
+                self._gaps[number] = gap
             self._arrived[number] = now
             self._stamp[number] = max(self._stamp[number], stamp)
             self._changed.notify_all()
@@ -166,6 +167,14 @@ class ConsumerWatch:
     def finish(self) -> None:
         self._ended.set()
         self._thread.join()
+
+    def connections(self) -> list[list[str]]:
+        """Of each function its consumers, by the addresses they came from."""
+        connection = http.client.HTTPConnection(self._address.host, self._address.web_port, timeout=5)
+        try:
+            return [self._look(connection, topic, subscription) for topic, subscription in self._names]
+        finally:
+            connection.close()
 
     @property
     def longest_twice(self) -> float:

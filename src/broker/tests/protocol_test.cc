@@ -70,6 +70,35 @@ TEST_F(ProtocolTest, answers_a_ping) {
     client->expect(Command::PONG);
 }
 
+TEST(KeepAlive, misses_a_client_after_one_interval_of_silence) {
+    store::SimFileSystem files;
+    constexpr Duration kInterval = 500ms;
+    BrokerOptions options;
+    options.keep_alive = kInterval;
+    TestBroker broker{files, options};
+    const SteadyTime before = steady_now();
+    const auto client = TestClient::connected(broker);
+    client->expect(Command::PING);
+    EXPECT_TRUE(client->wait_for_close());
+    const Duration silence = steady_now() - before;
+    EXPECT_GE(silence, kInterval);
+    EXPECT_LT(silence, 2 * kInterval);
+}
+
+TEST(KeepAlive, leaves_a_client_that_answers) {
+    store::SimFileSystem files;
+    BrokerOptions options;
+    options.keep_alive = 300ms;
+    TestBroker broker{files, options};
+    const auto client = TestClient::connected(broker);
+    auto pong = TestClient::make(Command::PONG);
+    pong.mutable_pong();
+    for (int i = 0; i < 4; ++i) {  // two intervals
+        client->expect(Command::PING);
+        client->send(pong);
+    }
+}
+
 TEST_F(ProtocolTest, names_the_command_it_does_not_serve) {
     auto command = TestClient::make(Command::NEW_TXN);
     command.mutable_newtxn()->set_request_id(77);

@@ -73,6 +73,26 @@ void ConsumerCore::start(std::shared_ptr<ConsumerCore> self, Deadline deadline, 
 }
 
 void ConsumerCore::open(Connection& connection, Deadline deadline, Attacher::Opened opened) {
+    const auto& ask = client_.options().before_return;
+    if (!was_attached_ || !ask) return subscribe(connection, deadline, std::move(opened));
+    opening_ = &connection;
+    connection.add_user(UserKind::consumer, consumer_id_, *this);  // hears of its end
+    returned_ = std::move(opened);
+    ask([weak = self_, asked = ++returns_] {
+        auto self = weak.lock();
+        if (!self) return;
+        async::Loop& loop = self->client_.loop();
+        loop.post([self = std::move(self), asked] { self->return_admitted(asked); });
+    });
+}
+
+void ConsumerCore::return_admitted(std::uint64_t asked) {
+    if (closed_ || !returned_ || asked != returns_) return;
+    const Deadline limit = Deadline::after(client_.options().operation_timeout);  // the wait doesn't count
+    subscribe(*opening_, limit, std::exchange(returned_, nullptr));
+}
+
+void ConsumerCore::subscribe(Connection& connection, Deadline deadline, Attacher::Opened opened) {
     BaseCommand command;
     command.set_type(BaseCommand::SUBSCRIBE);
     auto& subscribe = *command.mutable_subscribe();
@@ -121,6 +141,7 @@ void ConsumerCore::open(Connection& connection, Deadline deadline, Attacher::Ope
 
 void ConsumerCore::on_attached(Connection& connection) {
     connection_ = &connection;
+    was_attached_ = true;
     seeking_ = false;
     drop_queue();
     connected_.store(true, std::memory_order_release);
@@ -189,7 +210,9 @@ void ConsumerCore::on_connection_lost(const Error& why) {
     const bool was_attached = connection_ != nullptr;
     opening_ = nullptr;
     detach();
-    if (was_attached) attacher_.lost(why);
+    if (was_attached) return attacher_.lost(why);
+    if (auto opened = std::exchange(returned_, nullptr))
+        opened(failure(Retry::always, why.code, what("subscribe"), ": ", why.message));
 }
 
 void ConsumerCore::reopen(Error why) {
@@ -245,6 +268,7 @@ void ConsumerCore::shutdown() {
         at->remove_user(UserKind::consumer, consumer_id_);
     }
     opening_ = nullptr;
+    returned_ = nullptr;
     active_changed_ = nullptr;
     entries_ready_ = nullptr;
     detach();

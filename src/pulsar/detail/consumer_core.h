@@ -98,6 +98,8 @@ class ConsumerCore final : private ConnectionUser, private Attacher::Passenger {
     void on_command(const wire::proto::BaseCommand& command, const Bytes& entry) override;
     void on_burst_end() override;
     void on_connection_lost(const Error& why) override;
+    void subscribe(Connection& connection, Deadline deadline, Attacher::Opened opened);
+    void return_admitted(std::uint64_t asked);
     void on_message(const wire::proto::BaseCommand& command, const Bytes& entry);
     void on_closed_by_broker(const std::string& assigned_url);
     void on_migrated(const std::string& cluster_url);
@@ -161,6 +163,9 @@ class ConsumerCore final : private ConnectionUser, private Attacher::Passenger {
     Connection* connection_ = nullptr;
     Connection* opening_ = nullptr;
     std::uint64_t opening_request_ = 0;
+    bool was_attached_ = false;
+    Attacher::Opened returned_;  // waits for ClientOptions::before_return
+    std::uint64_t returns_ = 0;  // how often it did
     Done subscribed_;
     Done seek_done_;  // waits until attached again
     struct WaitingAction {

@@ -232,5 +232,38 @@ TEST(Consumer, acks_before_it_asks_for_more_after_a_reconnect) {
         (*consumer)->receive(Deadline::after(20ms)));  // "b" was dropped: the broker would send it again
 }
 
+TEST(Consumer, asks_each_time_before_it_subscribes_again) {
+    ScriptedBroker broker;
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::vector<std::function<void()>> asked;
+    const auto wait_for_ask = [&](std::size_t count) {
+        std::unique_lock lock(mutex);
+        return changed.wait_for(lock, 20s, [&] { return asked.size() == count; });
+    };
+    ClientOptions options;
+    options.service_url = broker.url();
+    options.backoff_min = 1ms;
+    options.before_return = [&](std::function<void()> admit) {
+        const std::lock_guard lock(mutex);
+        asked.push_back(std::move(admit));
+        changed.notify_all();
+    };
+    auto client = Client::create(options);
+    ASSERT_TRUE(client);
+    auto consumer = consume(**client);
+    ASSERT_TRUE(consumer) << "for the first time it need not ask";
+    broker.run([](Session* session) { session->close(); });
+    ASSERT_TRUE(wait_for_ask(1));
+    broker.run([](Session* session) { session->close(); });
+    ASSERT_TRUE(wait_for_ask(2)) << "it lost the connection while it waited";
+    asked[0]();
+    broker.run([](Session*) {});
+    EXPECT_EQ(broker.count(BaseCommand::SUBSCRIBE), 1U) << "the answer to an earlier question";
+    asked[1]();
+    EXPECT_EQ(broker.wait_for(BaseCommand::SUBSCRIBE, 2).size(), 2U);
+    consumer->reset();
+}
+
 }  // namespace
 }  // namespace weft::pulsar::testing

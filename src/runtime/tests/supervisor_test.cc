@@ -10,6 +10,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <future>
 
 #include "runtime/instance_main.h"
 #include "runtime/lease.h"
@@ -159,6 +160,24 @@ TEST(SupervisorTest, a_child_runs_only_while_its_workers_lease_is_renewed) {
     (*lease)->reinstate();
     EXPECT_TRUE(eventually([&] { return (*supervisor)->pid() > 0; }));
     supervisor->reset();  // before the lease
+}
+
+TEST(SupervisorTest, a_child_that_is_told_to_ask_does_before_it_subscribes) {
+    InstanceSpec spec = spec_of("Idle");
+    spec.asks = Asks::always;
+    std::promise<std::function<void()>> asked;
+    spec.on_ask = [&asked](Subscribing what, std::function<void()> admit) {
+        EXPECT_EQ(what, Subscribing::first);
+        asked.set_value(std::move(admit));
+    };
+    const auto supervisor = Supervisor::start(std::move(spec), kFast);
+    ASSERT_TRUE(supervisor);
+    auto question = asked.get_future();
+    ASSERT_EQ(question.wait_for(20s), std::future_status::ready);
+    EXPECT_EQ(status_of(**supervisor).failureexception(), "starting") << "it has not looked for the broker";
+    question.get()();
+    EXPECT_TRUE(eventually(
+        [&] { return status_of(**supervisor).failureexception().starts_with("not ready, because "); }));
 }
 
 TEST(SupervisorTest, a_child_inherits_no_open_file) {

@@ -62,6 +62,7 @@ class FakeTopics final : public InternalTopics {
         for (const Member* member : members_[topic]) {
             if (auto parsed = parse_participant(member->participant)) {
                 parsed->is_weft = !parsed->worker_id.starts_with("java");
+                parsed->life = member->life;
                 found.members.push_back(*parsed);
             }
         }
@@ -219,6 +220,7 @@ class FakeTopics final : public InternalTopics {
             : topic(std::move(topic_name)),
               participant(std::move(name)),
               changed(std::move(tell)),
+              life(str_cat(++topics.lives_)),
               topics_(topics) {
             topics_.all_members_.insert(this);
         }
@@ -240,6 +242,7 @@ class FakeTopics final : public InternalTopics {
         }
         const std::string topic, participant;
         const std::function<void()> changed;
+        const std::string life;
 
       private:
         FakeTopics& topics_;
@@ -254,6 +257,7 @@ class FakeTopics final : public InternalTopics {
     std::set<Reader*> listeners_;
     std::map<std::string, Outcome> failures_;
     std::size_t delayed_ = 0;
+    std::uint64_t lives_ = 0;
     bool leader_ = true;
     bool down_ = false;
 };

@@ -86,7 +86,8 @@ class SimulatedBroker {
     };
     struct Seat {  // in a subscription
         std::string worker, participant;
-        Member* member;  // null: as above
+        Member* member;      // null: as above
+        std::uint64_t life;  // the number of its member
     };
     struct Topic {
         std::vector<Record> log;
@@ -277,7 +278,7 @@ class SimulatedBroker::Face final : public InternalTopics, public BrokerAdmin {
                                              std::function<void()> changed, Deadline) override {
         WEFT_TRY_VOID(reach());
         auto member = std::make_unique<Member>(broker_, worker_, topic, participant, std::move(changed));
-        broker_.topics_[topic].seats.push_back({worker_, participant, member.get()});
+        broker_.topics_[topic].seats.push_back({worker_, participant, member.get(), member->number});
         const Seat* const active = broker_.active(broker_.topics_[topic]);
         member->told_active = active && active->member == member.get();
         broker_.tell_members(topic);
@@ -326,7 +327,10 @@ inline Participants SimulatedBroker::participants(const std::string& topic) cons
     const auto entry = topics_.find(topic);
     if (entry == topics_.end()) return found;
     for (const Seat& seat : entry->second.seats) {
-        if (auto member = parse_participant(seat.participant)) found.members.push_back(*member);
+        auto member = parse_participant(seat.participant);
+        if (!member) continue;
+        member->life = str_cat(seat.life);
+        found.members.push_back(std::move(*member));
     }
     if (const Seat* const leader = active(entry->second)) {
         if (const auto member = parse_participant(leader->participant)) found.leader = member->worker_id;
@@ -413,7 +417,7 @@ inline void SimulatedBroker::reconnect(const std::string& worker) {
     for (const auto& [number, member] : members_) {
         if (member->worker != worker) continue;
         lose_session(*member);
-        topics_[member->topic].seats.push_back({worker, member->participant, member});
+        topics_[member->topic].seats.push_back({worker, member->participant, member, member->number});
         if (dice_.chance(0.5)) tell(*member);  // before the worker has looked at what it had lost
         tell_members(member->topic);
     }
@@ -428,7 +432,7 @@ inline std::string SimulatedBroker::abandon(const std::string& worker) {
     for (auto& [name, topic] : topics_) {
         if (topic.owner && topic.owner->worker == worker) topic.owner = {ghost, nullptr};
         for (Seat& seat : topic.seats) {
-            if (seat.worker == worker) seat = {ghost, seat.participant, nullptr};
+            if (seat.worker == worker) seat = {ghost, seat.participant, nullptr, seat.life};
         }
     }
     return ghost;

@@ -26,7 +26,8 @@ class SimulatedHands final : public LocalInstances {
     SimulatedHands(SimulatedClock& clock, Dice& dice, Odds odds, std::function<void()> changed)
         : clock_(clock), dice_(dice), odds_(odds), changed_(std::move(changed)) {}
 
-    void want(const model::FunctionName& name, MetaPtr meta, std::set<std::int32_t> instances) override {
+    void want(const model::FunctionName& name, MetaPtr meta, std::set<std::int32_t> instances,
+              Moves) override {
         Runner& runner = runners_[name];
         runner.meta = std::move(meta);
         runner.wanted = std::move(instances);

@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 inline constexpr Duration kPatience = 20s;
+inline constexpr Duration kLeavingMax = 500ms;
 inline const std::string kWorker = "c-standalone-fw-localhost-8080";
 inline const std::string kPath = "/admin/v3/functions/public/default/";
 
@@ -101,6 +102,9 @@ struct Life {
                                           {},
                                           {},
                                           {},
+                                          {},
+                                          {},
+                                          kLeavingMax,
                                           [this](const std::string& name, Deadline) -> Result<std::string> {
                                               const auto found = world.named_packages.find(name);
                                               if (found == world.named_packages.end())

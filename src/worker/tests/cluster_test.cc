@@ -20,7 +20,9 @@ using ::testing::IsEmpty;
 /// What "runs" on one worker; cleaning up is done when the test says so.
 class FakeInstances final : public LocalInstances {
   public:
-    void want(const model::FunctionName& name, MetaPtr, std::set<std::int32_t> instances) override {
+    void want(const model::FunctionName& name, MetaPtr, std::set<std::int32_t> instances,
+              Moves given) override {
+        if (!given.from.empty() || !given.leaving.empty()) moves[name] = std::move(given);
         if (instances.empty()) {
             wanted.erase(name);
         } else {
@@ -40,6 +42,7 @@ class FakeInstances final : public LocalInstances {
     }
 
     std::map<model::FunctionName, std::set<std::int32_t>> wanted;
+    std::map<model::FunctionName, Moves> moves;  // the latest
     std::vector<std::function<void()>> retiring;
 };
 
@@ -249,6 +252,164 @@ TEST(Cluster, who_leaves_in_order_hands_over_first) {
     alone.find("a")->plane->hand_over(kNow);
     EXPECT_EQ(alone.log("assignments").size(), 1U) << "there is nobody to take it";
     EXPECT_EQ(alone.leader()->plane->rebalance(kNow).error().message, "Too few workers (need at least 2)");
+}
+
+TEST(Cluster, who_left_in_order_and_is_back_before_the_leader_looks_takes_its_share_again) {
+    Cluster cluster;
+    for (const auto* id : {"a", "b"}) cluster.start(id);
+    cluster.settle();
+    ASSERT_TRUE(cluster.leader()->plane->put(function("f", 2, 1), kNow));
+    cluster.settle();
+    cluster.find("b")->plane->hand_over(kNow);
+    Cluster::kill(*cluster.find("b"));
+    Cluster::step(cluster.start("b"));
+    cluster.settle();
+    ASSERT_TRUE(cluster.leader()->plane->rebalance(kNow));
+    cluster.settle();
+    EXPECT_THAT(running(cluster), ElementsAre("a f:1", "b f:0"));
+}
+
+TEST(Cluster, who_gets_an_instance_knows_who_lets_go_of_it) {
+    const model::FunctionName f{"t", "n", "f"};
+    Cluster cluster;
+    for (const auto* id : {"a", "b"}) cluster.start(id);
+    cluster.settle();
+    ASSERT_TRUE(cluster.leader()->plane->put(function("f", 2, 1), kNow));
+    cluster.settle();
+    cluster.find("b")->plane->hand_over(kNow);
+    for (Node& node : cluster.nodes) Cluster::step(node);
+    EXPECT_THAT(running(cluster), ElementsAre("a f:0 f:1", "b"));
+    ASSERT_THAT(cluster.find("a")->instances->moves[f].from, ::testing::SizeIs(1));
+    EXPECT_EQ(cluster.find("a")->instances->moves[f].from[1].at(0).worker_id, "b");
+    EXPECT_THAT(cluster.find("b")->instances->moves[f].leaving, ElementsAre(1));
+}
+
+TEST(Cluster, an_instance_that_moves_on_at_once_runs_on_where_it_was) {
+    const model::FunctionName f{"t", "n", "f"};
+    Cluster cluster;
+    for (const auto* id : {"a", "b", "c"}) cluster.start(id);
+    cluster.settle();
+    ASSERT_TRUE(cluster.leader()->plane->put(function("f", 3, 1), kNow));
+    cluster.settle();
+    EXPECT_THAT(running(cluster), ElementsAre("a f:0", "b f:1", "c f:2"));
+    cluster.find("c")->plane->hand_over(kNow);
+    const std::string by_way_of = cluster.leader()->plane->assignments_of(f).at(2).worker_id;
+    cluster.find(by_way_of)->plane->hand_over(kNow);
+    for (Node& node : cluster.nodes) Cluster::step(node);
+    const std::string last = cluster.leader()->plane->assignments_of(f).at(2).worker_id;
+    std::vector<std::string> asked;
+    for (const Member& from : cluster.find(last)->instances->moves[f].from[2])
+        asked.push_back(from.worker_id);
+    EXPECT_THAT(asked, ElementsAre(by_way_of, "c"));
+    EXPECT_TRUE(cluster.find("c")->instances->moves[f].leaving.contains(2));
+}
+
+TEST(Cluster, nobody_is_asked_for_what_a_dead_worker_had_nor_for_what_moved_long_ago) {
+    Cluster cluster;
+    for (const auto* id : {"a", "b"}) cluster.start(id);
+    cluster.settle();
+    ASSERT_TRUE(cluster.leader()->plane->put(function("f", 2, 1), kNow));
+    cluster.settle();
+    Cluster::kill(*cluster.find("b"));
+    cluster.settle();
+    EXPECT_THAT(running(cluster), ElementsAre("a f:0 f:1"));
+    EXPECT_THAT(cluster.find("a")->instances->moves, IsEmpty());
+    cluster.start("b");
+    Cluster::kill(*cluster.find("a"));
+    cluster.start("a");
+    cluster.settle();
+    EXPECT_THAT(running(cluster), ElementsAre("a f:0 f:1", "b"));
+    EXPECT_THAT(cluster.find("a")->instances->moves, IsEmpty());
+}
+
+TEST(Cluster,
+     a_worker_is_sure_of_its_instances_when_it_is_a_member_and_has_read_what_was_written_without_it) {
+    const model::FunctionName f{"t", "n", "f"};
+    Cluster cluster;
+    for (const auto* id : {"a", "b"}) cluster.start(id);
+    cluster.settle();
+    ASSERT_TRUE(cluster.leader()->plane->put(function("f", 2, 1), kNow));
+    cluster.settle();
+    Node& away = *cluster.find("a");
+    away.asleep = true;
+    cluster.topics.expire("a");
+    cluster.settle();
+    EXPECT_THAT(running(cluster), ElementsAre("a f:0", "b f:0 f:1")) << "as far as a knows";
+    EXPECT_FALSE(away.plane->make_sure(kNow));
+    EXPECT_TRUE(away.plane->is_leader()) << "as far as it knows";
+    cluster.topics.reconnect("a");
+    EXPECT_TRUE(away.plane->make_sure(kNow));
+    EXPECT_EQ(away.plane->assignments_of(f).at(0).worker_id, "b");
+    EXPECT_THAT(running(cluster), ElementsAre("a", "b f:0 f:1"));
+    const auto writes = cluster.log("assignments").size();
+    EXPECT_TRUE(cluster.find("b")->plane->make_sure(kNow));
+    EXPECT_TRUE(cluster.find("b")->plane->is_leader()) << "it is sure already, and goes on";
+    EXPECT_EQ(cluster.log("assignments").size(), writes);
+}
+
+TEST(Cluster, a_leader_that_got_the_lead_back_is_not_sure_before_it_has_read) {
+    const model::FunctionName f{"t", "n", "f"};
+    Cluster cluster;
+    for (const auto* id : {"a", "b"}) cluster.start(id);
+    cluster.settle();
+    Node& away = *cluster.find("a");
+    ASSERT_TRUE(away.plane->put(function("f", 1, 1), kNow));
+    away.asleep = true;
+    cluster.topics.expire("a");
+    cluster.settle();
+    cluster.topics.reconnect("a");
+    Cluster::kill(*cluster.find("b"));
+    ASSERT_TRUE(away.plane->is_leader()) << "as far as it knows, and the broker says so too";
+    EXPECT_TRUE(away.plane->make_sure(kNow));
+    EXPECT_EQ(away.plane->assignments_of(f).at(0).worker_id, "b");
+}
+
+TEST(Cluster, who_has_joined_knows_who_lets_go_of_what_it_gets) {
+    const model::FunctionName f{"t", "n", "f"};
+    Cluster cluster;
+    cluster.start("a");
+    cluster.settle();
+    ASSERT_TRUE(cluster.leader()->plane->put(function("f", 2, 1), kNow));
+    Node& b = cluster.start("b");
+    // It is a member before it runs anything, and gets something before it looks again.
+    Cluster::step(b);
+    ASSERT_TRUE(cluster.leader()->plane->rebalance(kNow));
+    Cluster::step(b);
+    ASSERT_THAT(running(cluster), ElementsAre("a f:1", "b f:0"));
+    EXPECT_EQ(b.instances->moves[f].from[0].at(0).worker_id, "a");
+}
+
+TEST(Cluster, who_has_led_does_not_take_what_it_wrote_for_moves_when_it_reads_it) {
+    Cluster cluster;
+    for (const auto* id : {"a", "b"}) cluster.start(id);
+    cluster.settle();
+    Node& a = *cluster.find("a");
+    ASSERT_TRUE(a.plane->put(function("f", 2, 1), kNow));
+    for (int round = 0; round < 2; ++round) {
+        cluster.settle();
+        Cluster::kill(*cluster.find("b"));
+        cluster.settle();
+        cluster.start("b");
+        cluster.settle();
+        ASSERT_THAT(running(cluster), ElementsAre("a f:0 f:1", "b"));
+        if (round == 0) ASSERT_TRUE(a.plane->rebalance(kNow));
+    }
+    a.instances->moves.clear();
+    cluster.topics.set_leader(false);
+    cluster.settle();
+    ASSERT_FALSE(a.plane->is_leader());
+    EXPECT_THAT(a.instances->moves, IsEmpty());
+}
+
+TEST(Cluster, a_rebalance_asks_who_is_there) {
+    Cluster cluster;
+    cluster.start("a");
+    cluster.settle();
+    ASSERT_TRUE(cluster.leader()->plane->put(function("f", 2, 1), kNow));
+    Cluster::step(cluster.start("b"));
+    ASSERT_TRUE(cluster.leader()->plane->rebalance(kNow));
+    cluster.settle();
+    EXPECT_THAT(running(cluster), ElementsAre("a f:1", "b f:0"));
 }
 
 TEST(Cluster, a_leader_that_wakes_up_late_writes_nothing) {

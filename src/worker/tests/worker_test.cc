@@ -180,6 +180,67 @@ TEST_F(WorkerTest, an_instance_that_does_not_start_says_why_and_is_tried_again) 
     EXPECT_THAT(world.starter.running(), ElementsAre("f:0"));
 }
 
+TEST_F(WorkerTest, an_instance_that_moves_runs_on_until_who_has_it_now_asks_for_it) {
+    create("f");
+    ASSERT_TRUE(life->settled("f"));
+    const auto runner = life->runners.find({"public", "default", "f"});
+    runner->want(life->java.find({"public", "default", "f"}), {}, {.from = {}, .leaving = {0}});
+    ASSERT_TRUE(life->settled("f"));
+    EXPECT_THAT(world.starter.running(), ElementsAre("f:0"));
+    EXPECT_FALSE(runner->wait_until_left(Deadline::after(0s)));
+    const auto let_go = [this](const std::string& instance) {
+        http::Request request;
+        request.method = "PUT";
+        request.path = request.raw_path = "/admin/v2/worker/let-go";
+        request.query["instance"] = instance;
+        request.deadline = Deadline::after(kPatience);
+        return life->router.handle(request).status;
+    };
+    EXPECT_EQ(let_go("public/default/f:0"), 204);
+    EXPECT_THAT(world.starter.running(), IsEmpty());
+    EXPECT_TRUE(runner->wait_until_left(Deadline::after(0s)));
+    EXPECT_EQ(let_go("public/default/other:0"), 204) << "it isn't here";
+    EXPECT_EQ(let_go("other"), 400);
+}
+
+TEST_F(WorkerTest, an_instance_that_comes_back_before_it_has_left_begins_anew) {
+    create("f");
+    ASSERT_TRUE(life->settled("f"));
+    const auto runner = life->runners.find({"public", "default", "f"});
+    const MetaPtr meta = life->java.find({"public", "default", "f"});
+    runner->want(meta, {}, {.from = {}, .leaving = {0}});
+    runner->want(meta, {0}, {.from = {{0, {Member{"other", "host", 1}}}}, .leaving = {}});
+    ASSERT_TRUE(life->settled("f"));
+    EXPECT_THAT(world.starter.events(), ElementsAre("start f:0", "stop f:0", "start f:0"));
+}
+
+TEST_F(WorkerTest, an_instance_that_another_worker_has_ends_at_once) {
+    create("f");
+    ASSERT_TRUE(life->settled("f"));
+    const auto runner = life->runners.find({"public", "default", "f"});
+    runner->want(life->java.find({"public", "default", "f"}), {}, {.from = {}, .leaving = {0}});
+    runner->lose(0);
+    ASSERT_TRUE(life->settled("f"));
+    EXPECT_THAT(world.starter.running(), IsEmpty());
+}
+
+TEST_F(WorkerTest, what_stays_here_is_not_let_go) {
+    create("f");
+    ASSERT_TRUE(life->settled("f"));
+    const auto runner = life->runners.find({"public", "default", "f"});
+    EXPECT_FALSE(runner->let_go(0, Deadline::after(20ms)));
+    EXPECT_THAT(world.starter.running(), ElementsAre("f:0"));
+}
+
+TEST_F(WorkerTest, an_instance_that_nobody_asks_for_ends_by_itself) {
+    create("f");
+    ASSERT_TRUE(life->settled("f"));
+    const auto runner = life->runners.find({"public", "default", "f"});
+    runner->want(life->java.find({"public", "default", "f"}), {}, {.from = {}, .leaving = {0}});
+    EXPECT_TRUE(runner->wait_until_left(Deadline::after(kPatience)));
+    EXPECT_THAT(world.starter.running(), IsEmpty());
+}
+
 TEST_F(WorkerTest, status_and_stats_are_as_pulsar_writes_them) {
     create("f");
     ASSERT_TRUE(life->settled("f"));

@@ -31,6 +31,9 @@ class MetricsData;
 
 namespace weft::worker {
 
+/// The bytes of a function's package, from where Pulsar's own workers keep what is uploaded to them.
+using ForeignFetch = std::function<Result<std::string>(const ::proto::FunctionMetaData&, Deadline)>;
+
 /// What all runners share; outlives them.
 struct RunnerContext {
     JobPool& pool;
@@ -47,9 +50,7 @@ struct RunnerContext {
     std::function<Result<>(const std::string& digest, Deadline)> fetch_package = {};
     security::ClientSettings broker_security = {};  // who instances are towards the broker
     runtime::JavaOptions java = {};                 // what runs Java functions
-    /// The bytes of a package of the broker's package service, where Pulsar's own workers keep what is
-    /// uploaded to them: "function://tenant/namespace/name@version".
-    std::function<Result<std::string>(const std::string& name, Deadline)> fetch_named = {};
+    ForeignFetch fetch_foreign = {};                // packages that no Weft worker keeps; empty: refused
 };
 
 /// What a runner does next; pure.
@@ -131,7 +132,7 @@ class FunctionRunner final
     Result<Slot> launch(std::int32_t id, const ::proto::FunctionMetaData& meta);
     Result<> place_program(const ::proto::FunctionMetaData& meta, const std::filesystem::path& folder,
                            runtime::InstanceSpec& spec, Slot& slot) const;
-    Result<> bring_named_package(const std::string& name, Slot& slot) const;
+    Result<> bring_foreign_package(const ::proto::FunctionMetaData& meta, Slot& slot) const;
     void clean_up();
     Result<> delete_subscriptions(const ::proto::FunctionMetaData& meta);
     std::filesystem::path folder() const;

@@ -235,7 +235,14 @@ Result<std::optional<package::PackageStore::Pin>> FunctionsApi::store_package(
             return std::unexpected(built.error());
         }
     }
-    meta.mutable_packagelocation()->set_packagepath(str_cat(kPackageScheme, pin.digest()));
+    std::string path = str_cat(kPackageScheme, pin.digest());
+    if (options_.store_foreign && runtime != model::Runtime::native) {
+        // Pulsar's name of it, and the digest: a function that is made again begins with version 0 again.
+        const auto name = model::name_of(meta.functiondetails());
+        path = str_cat("function://", name.full(), '@', meta.version(), '-', pin.digest().substr(0, 16));
+        WEFT_TRY_VOID(options_.store_foreign(path, data, deadline));
+    }
+    meta.mutable_packagelocation()->set_packagepath(path);
     meta.mutable_packagelocation()->set_originalfilename(file_name);
     return std::optional(std::move(pin));
 }
@@ -269,7 +276,7 @@ FunctionsApi::Answer FunctionsApi::create(const http::Request& request) {
     meta->set_version(0);
     WEFT_TRY(const auto pin, store_package(upload, config, *meta, request.deadline));
     ControlPlane& plane = *config.runtime == model::Runtime::native ? native_plane_ : java_plane_;
-    const std::string digest(digest_of(*meta));
+    const std::string digest = pin->digest();
     WEFT_TRY_VOID(plane.put(std::move(meta), request.deadline));
     kLog.info("function created", {{"function", name.full()}, {"package", digest}});
     return done_with(digest);
@@ -302,7 +309,7 @@ FunctionsApi::Answer FunctionsApi::update(const http::Request& request) {
     model::to_details(merged, *meta->mutable_functiondetails());
     meta->set_version(found.meta->version() + 1);
     WEFT_TRY(const auto pin, store_package(upload, merged, *meta, request.deadline));
-    const std::string digest(digest_of(*meta));
+    const std::string digest(pin ? pin->digest() : digest_of(*meta));
     WEFT_TRY_VOID(found.plane->put(std::move(meta), request.deadline));
     kLog.info("function updated", {{"function", name.full()}, {"package", digest}});
     if (upload.has_data) collect_packages();
@@ -346,6 +353,10 @@ FunctionsApi::Answer FunctionsApi::download(const http::Request& request) {
     if (transform != request.query.end() && transform->second == "true")
         return bad_request("transform-function = true: a function has no transform function, leave it out");
     const std::string_view digest = digest_of(*found.meta);
+    if (digest.empty() && options_.fetch_foreign) {
+        WEFT_TRY(std::string bytes, options_.fetch_foreign(*found.meta, request.deadline));
+        return http::Response{200, "application/octet-stream", std::move(bytes), {}};
+    }
     if (digest.empty()) {
         return fail(ErrorCode::not_supported, "The package ", found.meta->packagelocation().packagepath(),
                     " is not one that this worker keeps");

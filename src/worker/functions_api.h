@@ -32,7 +32,10 @@ struct ApiOptions {
     const WorkerMetrics* metrics = nullptr;  // outlives the API
     PackageUrlPolicy package_urls = {};
     runtime::JavaOptions java = {};
-    WorkerPeers* peers = nullptr;  // outlives the API; null: there are no other workers to ask
+    WorkerPeers* peers = nullptr;     // outlives the API; null: there are no other workers to ask
+    ForeignFetch fetch_foreign = {};  // for downloads of packages that no Weft worker keeps
+    /// Puts an uploaded package where Pulsar's own workers find it, under that name; empty: it stays here.
+    std::function<Result<>(const std::string& name, std::string_view bytes, Deadline)> store_foreign = {};
 };
 
 struct StatusReport;

@@ -62,6 +62,15 @@ class Latch {
     bool open_ = false;
 };
 
+/// Pulsar's worker has looked into the jar for what a class takes and gives; its threads don't run without.
+void keep_type_names(const ::proto::FunctionDetails& before, ::proto::FunctionDetails& now) {
+    if (now.classname() != before.classname()) return;
+    if (now.source().typeclassname().empty())
+        now.mutable_source()->set_typeclassname(before.source().typeclassname());
+    if (now.sink().typeclassname().empty())
+        now.mutable_sink()->set_typeclassname(before.sink().typeclassname());
+}
+
 }  // namespace
 
 /// Holds a name while a function of that name is made: two requests at once, maybe for different planes,
@@ -282,6 +291,16 @@ FunctionsApi::Answer FunctionsApi::create(const http::Request& request) {
     return done_with(digest);
 }
 
+/// Whether these bytes are what the function has now, wherever that is kept.
+bool FunctionsApi::is_package_of(const ::proto::FunctionMetaData& meta, std::string_view digest,
+                                 Deadline deadline) const {
+    constexpr Duration kPatience = 10s;
+    if (!digest_of(meta).empty()) return digest_of(meta) == digest;
+    if (!options_.fetch_foreign) return false;
+    const auto bytes = options_.fetch_foreign(meta, deadline.at_most(kPatience));
+    return bytes && package::sha256_hex(*bytes) == digest;
+}
+
 FunctionsApi::Answer FunctionsApi::update(const http::Request& request) {
     if (component_in(request) != model::ComponentType::function) return update_connector(request);
     const auto name = name_in(request);
@@ -309,6 +328,8 @@ FunctionsApi::Answer FunctionsApi::update(const http::Request& request) {
     model::to_details(merged, *meta->mutable_functiondetails());
     meta->set_version(found.meta->version() + 1);
     WEFT_TRY(const auto pin, store_package(upload, merged, *meta, request.deadline));
+    if (!pin || is_package_of(*found.meta, pin->digest(), request.deadline))
+        keep_type_names(found.meta->functiondetails(), *meta->mutable_functiondetails());
     const std::string digest(pin ? pin->digest() : digest_of(*meta));
     WEFT_TRY_VOID(found.plane->put(std::move(meta), request.deadline));
     kLog.info("function updated", {{"function", name.full()}, {"package", digest}});

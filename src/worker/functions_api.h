@@ -117,6 +117,8 @@ class FunctionsApi final {
     Result<> restart_all(const http::Request& request, const Found& found);
     Result<std::int32_t> instance_of(const http::Request& request, const Found& found) const;
     Result<> check_namespace(const model::FunctionName& name, Deadline deadline);
+    bool is_package_of(const ::proto::FunctionMetaData& meta, std::string_view digest,
+                       Deadline deadline) const;
     Result<std::optional<package::PackageStore::Pin>> store_package(const Upload& upload,
                                                                     const model::FunctionConfig& config,
                                                                     ::proto::FunctionMetaData& meta,

@@ -39,13 +39,35 @@ Result<std::vector<MetaPtr>> read_functions(const WorkerOptions& options, const 
     return functions;
 }
 
+bool is_in_log(const MetaPtr& meta) {
+    return package_home(meta->packagelocation().packagepath()) == PackageHome::distributed_log &&
+           model::component_of(meta->functiondetails()) == model::ComponentType::function;
+}
+
+/// Each of Pulsar's own workers that stays is asked for one package.
+std::set<std::string> ask_for_packages(const ClusterView& view, const std::string& own_id,
+                                       Deadline deadline) {
+    std::set<std::string> readers;
+    const auto found = std::ranges::find_if(view.functions, is_in_log);
+    if (found == view.functions.end()) return readers;
+    const auto peers = make_http_peers();
+    for (const Member& member : view.participants.members) {
+        if (member.is_weft || member.worker_id == own_id) continue;
+        const auto bytes = peers->package_of(member, model::name_of((*found)->functiondetails()), deadline);
+        if (bytes && !bytes->empty()) readers.insert(member.worker_id);
+    }
+    return readers;
+}
+
 /// What keeps a Weft worker from having this package when no Java worker is left; empty: nothing.
 std::string why_not_fetched(const ::proto::FunctionMetaData& meta, const PackageUrlPolicy& urls) {
     const std::string& path = meta.packagelocation().packagepath();
     switch (package_home(path)) {
         case PackageHome::distributed_log:
             return str_cat("its package is only in DistributedLog (", path,
-                           "), which no Weft worker reads: ", cure_of_package(meta));
+                           "), which Weft's workers don't read, only Java workers without "
+                           "functionsWorkerEnablePackageManagement give it to them: ",
+                           cure_of_package(meta));
         case PackageHome::builtin:
             return str_cat("its package ", path,
                            " is built into Pulsar's own workers: ", cure_of_package(meta));
@@ -83,6 +105,7 @@ Result<ClusterView> look_at_cluster(const WorkerOptions& options, const Endpoint
     if (has(names.metadata)) {
         WEFT_TRY(view.functions, read_functions(options, endpoints, names.metadata, deadline));
     }
+    view.log_readers = ask_for_packages(view, options.worker_id, deadline);
     return view;
 }
 
@@ -106,8 +129,9 @@ std::vector<SwapFinding> examine_swap(const ClusterView& view, const WorkerOptio
             continue;
         }
         java = java || details.runtime() == Details::JAVA;
+        const Kind of_log = view.log_readers.empty() ? Kind::stops : Kind::until_the_last;
         if (auto why = why_not_fetched(*meta, options.package_urls); !why.empty())
-            findings.push_back({kind, str_cat(name, ": ", why)});
+            findings.push_back({is_in_log(meta) ? of_log : kind, str_cat(name, ": ", why)});
     }
     if (const auto found = runtime::find_java(options.java); java && !found)
         findings.push_back({Kind::stops, str_cat("Java functions: ", found.error().message)});

@@ -2,6 +2,8 @@
 // Whether a worker may join a cluster that is there: what of its functions it could not run. Before an
 // operator replaces one of Pulsar's own workers.
 
+#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +20,9 @@ namespace weft::worker {
 struct ClusterView {
     Participants participants;
     std::vector<std::shared_ptr<const ::proto::FunctionMetaData>> functions;  // sources and sinks too
+    // Java workers, without the one that is replaced, that give a package of DistributedLog to who asks:
+    // 4.0.8 sends nothing where its functionsWorkerEnablePackageManagement is true.
+    std::set<std::string> log_readers;
 };
 /// Looks, and leaves nothing behind. A cluster that has no topics yet is an empty one; `unavailable` and
 /// the like if it can't be reached in time.

@@ -53,7 +53,8 @@ Result<std::string> PackageExchange::ask_java_workers(const ::proto::FunctionMet
             return bytes;
         }
         str_append(asked, asked.empty() ? "" : ", ", member.worker_id, ": ",
-                   bytes ? "sent nothing" : bytes.error().message.substr(0, 200));
+                   bytes ? "sent nothing, as with functionsWorkerEnablePackageManagement: true"
+                         : bytes.error().message.substr(0, 200));
     }
     return fail(ErrorCode::unavailable, "The package ", meta.packagelocation().packagepath(),
                 " is only in DistributedLog, which Pulsar's own workers read, and ",

@@ -57,29 +57,35 @@ TEST_F(DeploymentCheck, what_is_only_in_distributed_log_stops_the_last_swap_and_
     member("a", false);
     member("b", false);
     member("c", true);
+    view.log_readers = {"a"};
     EXPECT_THAT(kinds(), ElementsAre(Kind::until_the_last));
-    view.participants.members.erase(view.participants.members.begin());
-    EXPECT_THAT(kinds(), ElementsAre(Kind::stops)) << "the one that is left is the one that goes";
+    view.log_readers.clear();
+    EXPECT_THAT(kinds(), ElementsAre(Kind::stops)) << "nobody else gives it";
     view.participants.members.clear();
     EXPECT_THAT(kinds(), ElementsAre(Kind::stops)) << "it is gone already";
-    EXPECT_EQ(
-        examine_swap(view, options)[0].text,
-        "t/n/d: its package is only in DistributedLog (t/n/d/0f-d.py), which no Weft worker reads: update "
-        "it with its package: pulsar-admin functions update --tenant t --namespace n --name d --py FILE");
+    EXPECT_EQ(examine_swap(view, options)[0].text,
+              "t/n/d: its package is only in DistributedLog (t/n/d/0f-d.py), which Weft's workers don't "
+              "read, only Java "
+              "workers without functionsWorkerEnablePackageManagement give it to them: update it with its "
+              "package: pulsar-admin functions update --tenant t --namespace n --name d --py FILE");
 }
 
 TEST_F(DeploymentCheck, names_what_else_only_pulsars_own_workers_run) {
     add("u", "http://h/u.py");
     add("i", "builtin://i");
+    member("b", false);
     add("s", "t/n/s/0f-s.nar").mutable_functiondetails()->set_componenttype(::proto::FunctionDetails::SINK);
     const auto found = examine_swap(view, options);
     ASSERT_THAT(found, SizeIs(3));
+    EXPECT_THAT(kinds(), ElementsAre(Kind::stops, Kind::stops, Kind::stops)) << "the one that is left goes";
     EXPECT_THAT(found[0].text, HasSubstr("no pattern of additionalEnabledFunctionsUrlPatterns matches it"));
     EXPECT_THAT(found[1].text,
                 HasSubstr("t/n/i: its package builtin://i is built into Pulsar's own workers"));
     EXPECT_THAT(found[2].text, HasSubstr("t/n/s: it is a sink, and Weft runs no connectors yet"));
     options.package_urls.functions.patterns = {"http://h/.*"};
     EXPECT_THAT(examine_swap(view, options), SizeIs(2));
+    member("a", false);
+    EXPECT_THAT(kinds(), ElementsAre(Kind::until_the_last, Kind::until_the_last));
 }
 
 TEST_F(DeploymentCheck, java_functions_need_java_whoever_else_is_there) {

@@ -8,6 +8,7 @@
 #include "observe/log.h"
 #include "service.h"
 #include "store/file_system.h"
+#include "worker/deployment_check.h"
 #include "worker/worker.h"
 #include "worker_settings.h"
 
@@ -25,7 +26,11 @@ constexpr config::Option kOptions[] = {
          "Pulsar's functions_worker.yml. Variables PF_key=value of the environment stand over it, options "
          "over both."},
     {.names = "--check",
-     .help = "Only say what in the configuration is refused, misspelled or without effect."},
+     .help =
+         "Only say what in the configuration is refused, misspelled or without effect, and which functions "
+         "of the cluster that it names this worker could not run. Where the cluster can't be reached, "
+         "that part is left out, and said."},
+    {.names = "--with-cluster", .help = "With --check: fail where the cluster can't be reached."},
     {.names = "--print-config", .help = "Only print the configuration that would be used."},
     {.names = "--worker-port",
      .value = "port",
@@ -165,8 +170,36 @@ class WorkerService final : public Service {
     std::string urls_;
 };
 
-// Everything that can be said of the configuration. Fails when a start would.
-int check(const config::Settings& settings, const Result<WorkerStart>& start) {
+constexpr Duration kLookPatience = 10s;  // at a cluster that may have many functions
+
+// What the worker could not run of what is there; false: it must not take the place of a Java worker.
+bool check_cluster(WorkerStart start, bool must_be_there) {
+    auto& options = start.options;
+    if (options.worker_id.empty()) options.worker_id = str_cat(options.hostname, '-', start.port);
+    const auto view = worker::look_at_cluster(options, {start.service_url, start.web_url, start.port},
+                                              Deadline::after(kLookPatience));
+    if (!view) {
+        const std::string why = str_cat("the cluster at ", start.web_url, " and ", start.service_url,
+                                        " was not looked at: ", view.error().message);
+        if (must_be_there) return print_error(why), false;
+        print(why);
+        return true;
+    }
+    print(worker::summary_of(*view));
+    bool good = true;
+    for (const auto& finding : worker::examine_swap(*view, options)) {
+        const bool stops = finding.kind == worker::SwapFinding::Kind::stops;
+        good = good && !stops;
+        if (stops)
+            print_error(str_cat("refused: ", finding.text));
+        else
+            print(str_cat("before the last Java worker goes: ", finding.text));
+    }
+    return good;
+}
+
+// Everything that can be said of the configuration. Fails when a start would, or would be in vain.
+int check(const config::Settings& settings, const Result<WorkerStart>& start, bool with_cluster) {
     using Kind = config::Finding::Kind;
     bool wrong = !start;
     for (const auto& finding : config::examine(config::worker_keys(), settings)) {
@@ -175,6 +208,7 @@ int check(const config::Settings& settings, const Result<WorkerStart>& start) {
         print(str_cat(finding.kind == Kind::unknown ? "unknown: " : "no effect: ", finding.text));
     }
     if (!start) print_error(start.error().message);
+    if (start && !check_cluster(*start, with_cluster)) wrong = true;
     if (!wrong) print("the configuration can be used");
     return wrong ? kFailed : kDone;
 }
@@ -183,7 +217,8 @@ int run(const Call& call) {
     const auto settings = read_worker_settings(call.arguments.text("--conf"));
     if (!settings) return print_error(str_cat("weft worker: ", settings.error().message)), kFailed;
     const auto start = worker_start_of(*settings, call.arguments);
-    if (call.arguments.is_set("--check")) return check(*settings, start);
+    if (call.arguments.is_set("--check"))
+        return check(*settings, start, call.arguments.is_set("--with-cluster"));
     if (!start) return print_error(str_cat("weft worker: ", start.error().message)), kFailed;
     if (call.arguments.is_set("--print-config")) {
         std::string text = effective_config(*start, *settings);

@@ -42,6 +42,8 @@ class Reading {
         WEFT_TRY_VOID(take_broker());
         WEFT_TRY_VOID(take_topics());
         WEFT_TRY_VOID(take_runtime());
+        start_.options.package_management =
+            settings_.boolean("functionsWorkerEnablePackageManagement").value_or(false);
         auto& urls = start_.options.package_urls;
         take_package_urls("functionsDirectory", "enableReferencingFunctionsDirectoryFiles", urls.functions);
         take_package_urls("connectorsDirectory", "enableReferencingConnectorDirectoryFiles", urls.connectors);
@@ -360,6 +362,7 @@ std::string effective_config(const WorkerStart& start, const config::Settings& s
         {"rebalanceCheckFreqSec", str_cat(options.rebalance_every / 1s)},
         {"topicCompactionFrequencySec", str_cat(options.compact_every / 1s)},
         {"downloadDirectory", options.data_dir.native()},
+        {"functionsWorkerEnablePackageManagement", options.package_management ? "true" : "false"},
         {"functionRuntimeFactoryClassName",
          str_cat(kRuntimes, threads ? "thread.ThreadRuntimeFactory" : "process.ProcessRuntimeFactory")},
     };

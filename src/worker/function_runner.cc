@@ -318,7 +318,7 @@ void FunctionRunner::stop_instances(const std::vector<std::int32_t>& ids, Deadli
 Result<> FunctionRunner::place_program(const ::proto::FunctionMetaData& meta, const fs::path& folder,
                                        runtime::InstanceSpec& spec, Slot& slot) const {
     slot.digest = digest_of(meta);
-    if (slot.digest.empty()) WEFT_TRY_VOID(bring_named_package(meta.packagelocation().packagepath(), slot));
+    if (slot.digest.empty()) WEFT_TRY_VOID(bring_foreign_package(meta, slot));
     if (context_.fetch_package && !context_.packages.store->contains(slot.digest))
         WEFT_TRY_VOID(context_.fetch_package(slot.digest, Deadline::after(kFetchPatience)));
     const std::string& file_name = meta.packagelocation().originalfilename();
@@ -341,13 +341,13 @@ Result<> FunctionRunner::place_program(const ::proto::FunctionMetaData& meta, co
     return {};
 }
 
-/// What the name stands for now, as Pulsar's own workers do at each start; kept as long as the instance runs.
-Result<> FunctionRunner::bring_named_package(const std::string& name, Slot& slot) const {
-    if (!context_.fetch_named || !package::is_package_url(name)) {
-        return fail(ErrorCode::not_supported, "The package ", name,
+/// What its path stands for now, as Pulsar's own workers do at each start; kept as long as the instance runs.
+Result<> FunctionRunner::bring_foreign_package(const ::proto::FunctionMetaData& meta, Slot& slot) const {
+    if (!context_.fetch_foreign) {
+        return fail(ErrorCode::not_supported, "The package ", meta.packagelocation().packagepath(),
                     " is not one that this worker keeps: upload it");
     }
-    WEFT_TRY(const std::string bytes, context_.fetch_named(name, Deadline::after(kFetchPatience)));
+    WEFT_TRY(const std::string bytes, context_.fetch_foreign(meta, Deadline::after(kFetchPatience)));
     WEFT_TRY(auto pin, context_.packages.store->put(bytes));
     slot.digest = pin.digest();
     slot.pin = std::make_shared<package::PackageStore::Pin>(std::move(pin));

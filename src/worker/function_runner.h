@@ -32,6 +32,9 @@ class MetricsData;
 
 namespace weft::worker {
 
+/// The bytes of a function's package, from where Pulsar's own workers keep what is uploaded to them.
+using ForeignFetch = std::function<Result<std::string>(const ::proto::FunctionMetaData&, Deadline)>;
+
 /// What all runners share; outlives them.
 struct RunnerContext {
     JobPool& pool;
@@ -58,10 +61,8 @@ struct RunnerContext {
     std::function<void(const model::InstanceKey&, runtime::Language, std::function<void()> admit,
                        std::function<void()> lost)>
         confirm = {};
-    Duration leaving_max = 10s;  // how long an instance that has moved waits to be asked for
-    /// The bytes of a package of the broker's package service, where Pulsar's own workers keep what is
-    /// uploaded to them: "function://tenant/namespace/name@version".
-    std::function<Result<std::string>(const std::string& name, Deadline)> fetch_named = {};
+    Duration leaving_max = 10s;       // how long an instance that has moved waits to be asked for
+    ForeignFetch fetch_foreign = {};  // packages that no Weft worker keeps; empty: refused
 };
 
 /// What a runner does next; pure.
@@ -156,7 +157,7 @@ class FunctionRunner final
     bool is_leaving(std::int32_t id) const;  // with mutex_ held
     Result<> place_program(const ::proto::FunctionMetaData& meta, const std::filesystem::path& folder,
                            runtime::InstanceSpec& spec, Slot& slot) const;
-    Result<> bring_named_package(const std::string& name, Slot& slot) const;
+    Result<> bring_foreign_package(const ::proto::FunctionMetaData& meta, Slot& slot) const;
     void clean_up();
     Result<> delete_subscriptions(const ::proto::FunctionMetaData& meta);
     std::filesystem::path folder() const;

@@ -34,8 +34,11 @@ struct ApiOptions {
     const WorkerMetrics* metrics = nullptr;  // outlives the API
     PackageUrlPolicy package_urls = {};
     runtime::JavaOptions java = {};
-    WorkerPeers* peers = nullptr;    // outlives the API; null: there are no other workers to ask
-    Duration let_go_patience = 11s;  // of another worker that gets an instance which has to end here first
+    WorkerPeers* peers = nullptr;     // outlives the API; null: there are no other workers to ask
+    Duration let_go_patience = 11s;   // of another worker that gets an instance which has to end here first
+    ForeignFetch fetch_foreign = {};  // for downloads of packages that no Weft worker keeps
+    /// Puts an uploaded package where Pulsar's own workers find it, under that name; empty: it stays here.
+    std::function<Result<>(const std::string& name, std::string_view bytes, Deadline)> store_foreign = {};
 };
 
 struct StatusReport;
@@ -118,6 +121,8 @@ class FunctionsApi final {
     Result<> restart_all(const http::Request& request, const Found& found);
     Result<std::int32_t> instance_of(const http::Request& request, const Found& found) const;
     Result<> check_namespace(const model::FunctionName& name, Deadline deadline);
+    bool is_package_of(const ::proto::FunctionMetaData& meta, std::string_view digest,
+                       Deadline deadline) const;
     Result<std::optional<package::PackageStore::Pin>> store_package(const Upload& upload,
                                                                     const model::FunctionConfig& config,
                                                                     ::proto::FunctionMetaData& meta,

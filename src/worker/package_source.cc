@@ -5,6 +5,8 @@
 #include <regex>
 
 #include "http/client.h"
+#include "package/package_names.h"
+#include "worker/internal_topics.h"
 
 namespace weft::worker {
 namespace {
@@ -86,22 +88,8 @@ Result<PackageBytes> read_http(const std::string& url, const PackageUrlRules& ru
     return package;
 }
 
-}  // namespace
-
-Result<> check_url_patterns(const PackageUrlRules& rules) {
-    for (const auto& pattern : rules.patterns) {
-        try {
-            const std::regex compiled(pattern);
-        } catch (const std::regex_error& error) {
-            return fail(ErrorCode::invalid_argument, rules.patterns_key, " = ", shown(pattern),
-                        " is not a regular expression: ", error.what());
-        }
-    }
-    return {};
-}
-
-Result<PackageBytes> read_package_url_bytes(const std::string& url, const PackageUrlRules& rules,
-                                            Deadline deadline) {
+/// The file that it names (none: http), if the rules take it.
+Result<fs::path> take_by_rules(const std::string& url, const PackageUrlRules& rules) {
     if (url.size() > kUrlBytesMax)
         return refused(url, "it has ", url.size(), " bytes, at most ", kUrlBytesMax, " are taken");
     const bool is_file = url.starts_with("file:");
@@ -121,7 +109,43 @@ Result<PackageBytes> read_package_url_bytes(const std::string& url, const Packag
         return refused(url, "no pattern of ", rules.patterns_key,
                        " matches it; upload the package itself, or have the pattern added");
     }
-    if (is_file) return read_file(url, file, rules);
+    return file;
+}
+
+}  // namespace
+
+PackageHome package_home(std::string_view path) {
+    if (path.empty()) return PackageHome::nowhere;
+    if (path.starts_with(kPackageScheme)) return PackageHome::weft;
+    if (package::is_package_url(path)) return PackageHome::service;
+    if (path.starts_with("builtin://")) return PackageHome::builtin;
+    for (const auto* scheme : {"file:", "http:", "https:"}) {
+        if (path.starts_with(scheme)) return PackageHome::url;
+    }
+    return PackageHome::distributed_log;
+}
+
+Result<> check_url_patterns(const PackageUrlRules& rules) {
+    for (const auto& pattern : rules.patterns) {
+        try {
+            const std::regex compiled(pattern);
+        } catch (const std::regex_error& error) {
+            return fail(ErrorCode::invalid_argument, rules.patterns_key, " = ", shown(pattern),
+                        " is not a regular expression: ", error.what());
+        }
+    }
+    return {};
+}
+
+Result<> check_package_url(const std::string& url, const PackageUrlRules& rules) {
+    WEFT_TRY_VOID(take_by_rules(url, rules));
+    return {};
+}
+
+Result<PackageBytes> read_package_url_bytes(const std::string& url, const PackageUrlRules& rules,
+                                            Deadline deadline) {
+    WEFT_TRY(const fs::path file, take_by_rules(url, rules));
+    if (!file.empty()) return read_file(url, file, rules);
     return read_http(url, rules, deadline);
 }
 

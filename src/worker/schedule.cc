@@ -8,6 +8,7 @@
 
 #include "model/function_details.h"
 #include "wire/proto/Function.pb.h"
+#include "worker/package_source.h"
 
 namespace weft::worker {
 namespace {
@@ -26,11 +27,12 @@ bool is_pinned(const model::FunctionName& name) {
 
 bool wants_java_worker(const MetaPtr& meta) {
     const auto runtime = meta->functiondetails().runtime();
+    if (package_home(meta->packagelocation().packagepath()) == PackageHome::distributed_log) return true;
     return runtime == Details::JAVA || runtime == Details::GO;
 }
 
-/// Whether another worker suits it better: Java and Go functions are at home on Pulsar's own workers, and
-/// those can't fetch what a Weft worker keeps.
+/// Whether another worker suits it better: Java and Go functions, and packages in DistributedLog, are at home
+/// on Pulsar's own workers, and those can't fetch what a Weft worker keeps.
 bool is_out_of_place(const MetaPtr& meta, const Workforce::Worker& worker) {
     return worker.is_weft ? wants_java_worker(meta)
                           : meta->packagelocation().packagepath().starts_with(kPackageScheme);

@@ -189,7 +189,7 @@ class WorkerImpl final : public Worker {
 
   private:
     std::unique_ptr<ControlPlane> make_plane(Running& running, bool weft_only, const ApiOptions& api) const;
-    static void share_packages(Running& running, const package::Packages& packages);
+    static void share_packages(Running& running, const package::Packages& packages, PackagePlaces places);
 
     const WorkerOptions options_;
     package::Packages packages_;
@@ -232,7 +232,7 @@ std::unique_ptr<ControlPlane> WorkerImpl::make_plane(Running& running, bool weft
 
 /// What another worker's clients upload comes here too: an instance may have to run here when that one is
 /// gone.
-void WorkerImpl::share_packages(Running& running, const package::Packages& packages) {
+void WorkerImpl::share_packages(Running& running, const package::Packages& packages, PackagePlaces places) {
     const auto others = [&running](Deadline deadline) {
         std::vector<Member> members;
         for (const ControlPlane* plane : {running.java_plane.get(), running.native_plane.get()}) {
@@ -246,7 +246,8 @@ void WorkerImpl::share_packages(Running& running, const package::Packages& packa
         }
         return members;
     };
-    running.exchange = std::make_unique<PackageExchange>(*packages.store, *running.peers, others);
+    running.exchange =
+        std::make_unique<PackageExchange>(*packages.store, *running.peers, others, std::move(places));
     for (ControlPlane* plane : {running.java_plane.get(), running.native_plane.get()}) {
         plane->on_update([&running, store = packages.store.get()](const MetaPtr& meta) {
             std::string digest(digest_of(*meta));
@@ -326,10 +327,17 @@ void WorkerImpl::start(Endpoints endpoints) {
     context.fetch_package = [running = running.get()](const std::string& digest, Deadline deadline) {
         return running->exchange->fetch(digest, deadline);
     };
-    context.fetch_named = [url = endpoints.web_url, security = *admin_security](const std::string& name,
-                                                                                Deadline deadline) {
-        return fetch_from_service(url, security, name, deadline);
+    context.fetch_foreign = [running = running.get()](const ::proto::FunctionMetaData& meta,
+                                                      Deadline deadline) {
+        return running->exchange->fetch_foreign(meta, deadline);
     };
+    api.fetch_foreign = context.fetch_foreign;
+    if (options_.package_management) {
+        api.store_foreign = [url = endpoints.web_url, security = *admin_security](
+                                const std::string& name, std::string_view bytes, Deadline deadline) {
+            return store_in_service(url, security, name, bytes, deadline);
+        };
+    }
     running->share_instances(context);
     // Threads don't ask when they have been away.
     if (options_.function_runtime == FunctionRuntime::thread) context.leaving_max = 0s;
@@ -338,7 +346,7 @@ void WorkerImpl::start(Endpoints endpoints) {
     running->native_plane = make_plane(*running, true, api);
     running->api = std::make_unique<FunctionsApi>(api, *running->java_plane, *running->native_plane,
                                                   *running->runners, packages_, *running->admin);
-    share_packages(*running, packages_);
+    share_packages(*running, packages_, {endpoints.web_url, *admin_security, options_.package_urls});
     running->java_admissions = std::make_unique<Admissions>(*running->java_plane, *running->hand_overs);
     running->native_admissions = std::make_unique<Admissions>(*running->native_plane, *running->hand_overs);
     if (options_.broker == BrokerPlace::elsewhere && options_.lease > Duration::zero()) {

@@ -53,6 +53,7 @@ struct WorkerOptions {
     security::ClientSettings broker_security;  // who the worker and its instances are towards the broker
     FunctionRuntime function_runtime = FunctionRuntime::process;
     PackageUrlPolicy package_urls;
+    bool package_management = false;  // uploads go to the broker's package service, for Java workers too
     // A worker of a cluster: how often a leader that has others looks who is there; how long one that is gone
     // may take to come back to its instances (none given: 2 s, and none at all where the broker is in this
     // process, which starts with it); how often instances are spread anew (0: when asked).

@@ -11,6 +11,7 @@ namespace {
 // Texts of Pulsar's worker that say that nothing was done.
 constexpr std::string_view kNotLeader = "Leader not yet ready. Please retry again";
 constexpr std::string_view kNotInitialized = "Function worker service is not done initializing";
+constexpr std::uint64_t kPackageBytesMax = 256U << 20;
 constexpr std::uint64_t kAnswerBytesMax = 64U << 20;  // of JSON: a thousand instances with ten stacks each
 
 class HttpPeers final : public WorkerPeers {
@@ -54,6 +55,16 @@ class HttpPeers final : public WorkerPeers {
         http::ClientRequest request;
         request.url = str_cat(worker.url(), "/admin/v3/functions/download?path=",
                               http::url_encode(str_cat("weft-package://", digest)));
+        return body_of(request, deadline);
+    }
+
+    Result<std::string> package_of(const Member& worker, const model::FunctionName& function,
+                                   Deadline deadline) override {
+        http::ClientRequest request;
+        request.url =
+            str_cat(worker.url(), "/admin/v3/functions/", http::url_encode(function.tenant), '/',
+                    http::url_encode(function.ns), '/', http::url_encode(function.name), "/download");
+        request.answer_bytes_max = kPackageBytesMax;
         return body_of(request, deadline);
     }
 

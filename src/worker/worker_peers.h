@@ -33,6 +33,9 @@ class WorkerPeers {
     /// The bytes of a package that a Weft worker keeps.
     virtual Result<std::string> package(const Member& worker, const std::string& digest,
                                         Deadline deadline) = 0;
+    /// The bytes of a function's package, wherever that worker has them from.
+    virtual Result<std::string> package_of(const Member& worker, const model::FunctionName& function,
+                                           Deadline deadline) = 0;
 };
 
 /// `security`: who we are to them, and how their certificates are checked.

@@ -21,6 +21,16 @@ def _messages() -> dict[str, Any]:
     return dict(GetMessages(list(FileDescriptorSet.FromString(out).file)))
 
 
+def assignment_of(data: bytes) -> Any:
+    """A message of the assignments topic."""
+    return _messages()["proto.Assignment"].FromString(data)
+
+
+def request_of(data: bytes) -> Any:
+    """A message of the metadata topic."""
+    return _messages()["proto.ServiceRequest"].FromString(data)
+
+
 def package_path(program: bytes) -> str:
     """Where the worker keeps a program that was uploaded to it."""
     return "weft-package://" + hashlib.sha256(program).hexdigest()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 import pulsar
+import pulsar.schema
 from cluster import Config
 
 from harness.broker import Address
@@ -17,9 +18,15 @@ _LOGGER = pulsar.ConsoleLogger(pulsar.LoggerLevel.Error)
 
 
 class Probe:
-    """Sends to the inputs in turn, and reads what comes of it on the one output. Each text: function:number:moment."""
+    """Sends to the inputs in turn, and reads what comes of it on the one output. Each text: function:number:moment, and
+    what a function adds behind it."""
 
-    def __init__(self, address: Address, configs: list[Config], output: str) -> None:
+    def __init__(
+        self, address: Address, configs: list[Config], output: str, per_second: float = PER_SECOND, *, strings: bool = False
+    ) -> None:
+        """`strings`: with the schema that Java's functions of strings want."""
+        self._per_second = per_second
+        self._strings = strings
         self._client = pulsar.Client(address.service_url, logger=_LOGGER)
         self._inputs = [str(config["inputs"][0]) for config in configs]  # type: ignore[index]
         self._output = output
@@ -40,8 +47,9 @@ class Probe:
     def __enter__(self) -> "Probe":
         self._producers = [
             self._client.create_producer(
-                topic, batching_enabled=False, send_timeout_millis=0, max_pending_messages=100_000
-            )
+                topic, schema=pulsar.schema.StringSchema() if self._strings else pulsar.schema.BytesSchema(),
+                batching_enabled=False, send_timeout_millis=0, max_pending_messages=100_000,
+            )  # fmt: skip
             for topic in self._inputs
         ]
         self._reader = self._client.create_reader(
@@ -67,10 +75,10 @@ class Probe:
             number = turn % len(self._producers)
             count = self._counts[number]
             self._counts[number] += 1
-            text = f"{number}:{count}:{time.monotonic()}".encode()
-            self._producers[number].send_async(text, self._receipt_of(number, count))
+            text = f"{number}:{count}:{time.monotonic()}"
+            self._producers[number].send_async(text if self._strings else text.encode(), self._receipt_of(number, count))
             turn += 1
-            time.sleep(max(0.0, self._begin + turn / PER_SECOND - time.monotonic()))  # the probe's clock
+            time.sleep(max(0.0, self._begin + turn / self._per_second - time.monotonic()))  # the probe's clock
 
     def _receipt_of(self, number: int, count: int) -> Callable[[pulsar.Result, object], None]:
         def taken(result: pulsar.Result, _: object) -> None:
@@ -81,7 +89,7 @@ class Probe:
 
     def _take(self, data: bytes) -> None:
         now = time.monotonic()
-        number, count, stamp = int((words := data.split(b":"))[0]), int(words[1]), float(words[2])
+        number, count, stamp = int((words := data.split(b":"))[0]), int(words[1]), float(words[2].rstrip(b"!"))
         with self._changed:
             early = self._early[number]
             if count < self._next[number] or count in early:
@@ -97,13 +105,13 @@ class Probe:
             self._stamp[number] = max(self._stamp[number], stamp)
             self._changed.notify_all()
 
-    def wait_until_all_are_served(self) -> None:
+    def wait_until_all_are_served(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
         """Until of each input a message has come out that was sent after this call."""
         now = time.monotonic()
         with self._changed:
-            if not self._changed.wait_for(lambda: min(self._stamp) > now, PATIENCE_SECONDS):
+            if not self._changed.wait_for(lambda: min(self._stamp) > now, patience_seconds):
                 silent = [number for number, stamp in enumerate(self._stamp) if stamp <= now]
-                raise TimeoutError(f"no output of {silent} in {PATIENCE_SECONDS} s")
+                raise TimeoutError(f"no output of {silent} in {patience_seconds} s")
 
     def begin_round(self) -> None:
         with self._changed:
@@ -147,8 +155,9 @@ class Probe:
 class ConsumerWatch:
     """How many consumers each function's subscription has, by the broker's own word, again and again."""
 
-    def __init__(self, address: Address, configs: list[Config], cut: set[str]) -> None:
+    def __init__(self, address: Address, configs: list[Config], cut: set[str], every_seconds: float = 0.002) -> None:
         """`cut`: hosts that nothing reaches now; what the broker still has of them runs nothing."""
+        self._every_seconds = every_seconds
         self._address = address
         self._cut = cut
         self._names = [(str(c["inputs"][0]).rsplit("/", 1)[1], f"public/default/{c['name']}") for c in configs]  # type: ignore[index]
@@ -183,7 +192,7 @@ class ConsumerWatch:
     def _watch(self) -> None:
         connection = http.client.HTTPConnection(self._address.host, self._address.web_port, timeout=5)
         at = 0
-        while not self._ended.wait(0.002):
+        while not self._ended.wait(self._every_seconds):
             topic, subscription = self._names[at % len(self._names)]
             at += 1
             try:

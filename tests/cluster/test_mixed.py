@@ -6,7 +6,6 @@ WEFT_EVIDENCE names a file that gets the figures.
 
 import json
 import os
-import re
 import sys
 import time
 from collections.abc import Iterator
@@ -17,68 +16,17 @@ import pulsar
 import pytest
 from cluster import FUNCTION, Config, Traffic, config_of, until
 
-from harness import evidence, locations
+from harness import evidence
 from harness.broker import answers, get_json
 from harness.functions_rest import FunctionsRest
-from harness.processes import ChildProcess, free_ports
-from harness.pulsar_standalone import MODEST, PulsarStandalone
+from harness.java_worker import PATIENCE_SECONDS, JavaWorker
+from harness.processes import free_ports
+from harness.pulsar_standalone import PulsarStandalone
 from harness.weft_standalone import WeftWorker
 
-PATIENCE_SECONDS = 120
 QUIET_SECONDS = 5  # over two failure checks of the Java worker
 ASSIGNMENTS = "persistent://public/functions/assignments"
 AWAY = "3600000"  # who is gone for a moment keeps what it has
-
-
-class JavaWorker:
-    """`bin/pulsar functions-worker` as shipped, with ports, addresses and folders of its own."""
-
-    def __init__(self, directory: Path, broker: PulsarStandalone) -> None:
-        directory.mkdir()
-        (self._port,) = free_ports(1)
-        self._directory = directory
-        self.admin_url = f"http://127.0.0.1:{self._port}"
-        conf = (locations.pulsar_home() / "conf" / "functions_worker.yml").read_text()
-        values = {
-            "workerId": "java",
-            "workerHostname": "127.0.0.1",
-            "workerPort": str(self._port),
-            "pulsarServiceUrl": broker.address.service_url,
-            "pulsarWebServiceUrl": broker.address.admin_url,
-            "configurationMetadataStoreUrl": f"zk:127.0.0.1:{broker.zookeeper_port}",
-            "downloadDirectory": f"{directory}/download",
-            "functionsWorkerEnablePackageManagement": "true",
-            "failureCheckFreqMs": "2000",
-            "rescheduleTimeoutMs": AWAY,
-        }
-        for key, value in values.items():
-            conf, count = re.subn(rf"^{key}:.*$", f"{key}: {value}", conf, flags=re.MULTILINE)
-            if count == 0:
-                conf += f"\n{key}: {value}\n"
-        conf = re.sub(r"^(workerPortTls|configurationStoreServers):.*$", "", conf, flags=re.MULTILINE)
-        conf = conf.replace("logDirectory: logs/", f"logDirectory: {directory}/logs/")
-        (directory / "functions_worker.yml").write_text(conf)
-        self.start()
-
-    def start(self) -> None:
-        env = {key: value for key, value in os.environ.items() if not key.startswith("PULSAR_")}
-        env |= {
-            **MODEST,
-            "PULSAR_MEM": "-Xms128m -Xmx512m",
-            "PULSAR_LOG_DIR": str(self._directory / "logs"),
-            "PULSAR_LOG_APPENDER": "Console",
-            "PULSAR_WORKER_CONF": str(self._directory / "functions_worker.yml"),
-        }
-        command: list[str | Path] = [locations.pulsar_home() / "bin" / "pulsar", "functions-worker"]
-        self._child = ChildProcess(command, self._directory / "worker.log", env, self._directory)
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not answers(f"{self.admin_url}/admin/v2/worker/cluster"):
-            self._child.check_running()
-            assert time.monotonic() < deadline, self._child.log_tail()
-            time.sleep(0.1)  # between two questions to a foreign program
-
-    def kill(self) -> None:
-        self._child.kill()
 
 
 class Log:
@@ -121,7 +69,8 @@ class Pair:
         self._options += ["--data-dir", str(folder / "weft" / "data"), "--reschedule-after", AWAY]
         url, logger = broker.address.service_url, pulsar.ConsoleLogger(pulsar.LoggerLevel.Error)
         self.client = pulsar.Client(url, logger=logger)
-        self.java = JavaWorker(folder / "java", broker)
+        settings = {"functionsWorkerEnablePackageManagement": "true", "failureCheckFreqMs": "2000"}
+        self.java = JavaWorker(folder / "java", broker, "java", {**settings, "rescheduleTimeoutMs": AWAY})
         self.weft: WeftWorker | None = None
 
     def kill(self) -> None:

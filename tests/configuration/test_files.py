@@ -18,6 +18,10 @@ OWN_DEFAULTS |= {"functionAssignmentTopicName", "downloadDirectory", "workerId",
 OWN_DEFAULTS |= {"functionRuntimeFactoryClassName", "narExtractionDirectory"}
 
 
+# No cluster, whatever else this machine runs.
+NOBODY = {"PF_pulsarWebServiceUrl": "http://127.0.0.1:1", "PF_pulsarServiceUrl": "pulsar://127.0.0.1:1"}
+
+
 def weft(*words: str | Path, environment: dict[str, str] | None = None) -> tuple[int, str]:
     done = subprocess.run(
         [locations.weft_binary(), *words], capture_output=True, text=True, timeout=30,
@@ -71,12 +75,18 @@ def test_the_table_has_every_setting_of_pulsars_class(tmp_path: Path) -> None:
 
 
 def test_the_shipped_worker_file_has_nothing_to_say(tmp_path: Path) -> None:
-    assert weft("worker", "-c", SHIPPED / "functions_worker.yml", "--check") == (0, "the configuration can be used\n")
+    status, told = weft("worker", "-c", SHIPPED / "functions_worker.yml", "--check", environment=NOBODY)
+    assert status == 0
+    first, second = told.splitlines()
+    assert first.startswith("the cluster at http://127.0.0.1:1 and pulsar://127.0.0.1:1 was not looked at: ")
+    assert second == "the configuration can be used"
+    status, told = weft("worker", "-c", SHIPPED / "functions_worker.yml", "--check", "--with-cluster", environment=NOBODY)
+    assert status == 1 and "was not looked at" in told and "can be used" not in told
     status, told = weft("worker", "-c", SHIPPED / "functions_worker.yml", "--print-config")
     assert status == 0
     printed = tmp_path / "printed.yml"
     printed.write_text(told)
-    assert weft("worker", "-c", printed, "--check")[0] == 0
+    assert weft("worker", "-c", printed, "--check", environment=NOBODY)[0] == 0
     assert "\nworkerPort: 6750  # " in told
 
 

@@ -345,11 +345,18 @@ class FakePeers final : public WorkerPeers {
         if (found == packages.end()) return nobody();
         return found->second;
     }
+    Result<std::string> package_of(const Member& worker, const model::FunctionName& function,
+                                   Deadline) override {
+        const auto found = packages_of.find(str_cat(worker.worker_id, ' ', function.full()));
+        if (found == packages_of.end()) return nobody();
+        return found->second;
+    }
 
     Write on_write;
     Order on_order;
     Ask on_ask;  // "GET /path"
     std::map<std::string, std::string> packages;
+    std::map<std::string, std::string> packages_of;  // "worker tenant/namespace/function"
 
   private:
     static std::unexpected<Error> nobody() { return fail(ErrorCode::unavailable, "nobody is there"); }

@@ -142,6 +142,9 @@ class SimulatedCluster::Peers final : public WorkerPeers {
     Result<std::string> package(const worker::Member&, const std::string&, Deadline) override {
         return fail(ErrorCode::unavailable, "there are none");
     }
+    Result<std::string> package_of(const worker::Member&, const model::FunctionName&, Deadline) override {
+        return fail(ErrorCode::unavailable, "there are none");
+    }
 
   private:
     Result<> reach(const worker::Member& to, const std::function<Result<>(ControlPlane&)>& what) {

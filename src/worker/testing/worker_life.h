@@ -11,6 +11,7 @@
 #include "http/client.h"
 #include "http/server.h"
 #include "worker/functions_api.h"
+#include "worker/package_exchange.h"
 #include "worker/testing/fake_world.h"
 
 namespace weft::worker {
@@ -42,6 +43,7 @@ struct World {
     testing::FakeStarter starter;
     testing::FakeTrigger trigger;
     std::map<std::string, std::string> named_packages;  // of the broker's package service
+    std::vector<Member> java_workers;                   // that are asked for packages
 };
 
 /// One life of a worker.
@@ -81,9 +83,20 @@ struct Life {
         return !runner || runner->wait_settled(Deadline::after(kPatience));
     }
 
+    /// The package service is the world's; all else is looked for as a worker does.
+    Result<std::string> foreign(const ::proto::FunctionMetaData& meta, Deadline deadline) const {
+        const auto found = world.named_packages.find(meta.packagelocation().packagepath());
+        if (found != world.named_packages.end()) return found->second;
+        return exchange.fetch_foreign(meta, deadline);
+    }
+
     World& world;
     http::Router router;
     package::Packages packages;
+    PackageExchange exchange{*packages.store,
+                             world.peers,
+                             [this](Deadline) { return world.java_workers; },
+                             {.web_url = "", .urls = {}}};
     JobPool pool{"test", 4};
     FunctionRunners runners{RunnerContext{pool,
                                           world.starter,
@@ -105,11 +118,8 @@ struct Life {
                                           {},
                                           {},
                                           kLeavingMax,
-                                          [this](const std::string& name, Deadline) -> Result<std::string> {
-                                              const auto found = world.named_packages.find(name);
-                                              if (found == world.named_packages.end())
-                                                  return fail(ErrorCode::not_found, name);
-                                              return found->second;
+                                          [this](const ::proto::FunctionMetaData& meta, Deadline deadline) {
+                                              return foreign(meta, deadline);
                                           }}};
     ControlPlane java{options(TopicNames::of_java_workers("public/functions")), world.topics, world.admin,
                       world.peers, runners};
@@ -127,7 +137,10 @@ struct Life {
                       nullptr,
                       {},
                       {},
-                      &world.peers},
+                      &world.peers,
+                      [this](const ::proto::FunctionMetaData& meta, Deadline deadline) {
+                          return foreign(meta, deadline);
+                      }},
                      java,
                      native,
                      runners,

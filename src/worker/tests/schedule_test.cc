@@ -99,6 +99,15 @@ TEST(Schedule, what_a_weft_worker_keeps_goes_to_weft_workers) {
                 IsEmpty());
 }
 
+TEST(Schedule, what_is_in_distributed_log_goes_to_javas_workers) {
+    const auto kept = std::make_shared<::proto::FunctionMetaData>(*meta_of("d", 1));
+    kept->mutable_packagelocation()->set_packagepath("t/n/d/0f-d.py");
+    Workforce mixed{{{"java", {5000, false}}, {"weft", {0, true}}}, {}};
+    EXPECT_THAT(shown(plan_assignments(named("d"), kept, {}, mixed)), ElementsAre("d:0=java"));
+    kept->mutable_packagelocation()->set_packagepath("function://t/n/d@0");
+    EXPECT_THAT(shown(plan_assignments(named("d"), kept, {}, mixed)), ElementsAre("d:0=weft"));
+}
+
 TEST(Schedule, heartbeat_functions_run_on_their_own_worker_only) {
     const model::FunctionName name{"pulsar-function", "heartbeat", "b"};
     Workforce force{{{"a", {0}}, {"b", {9}}}, {}};

@@ -555,6 +555,73 @@ TEST_F(WorkerTest, a_package_of_the_brokers_service_is_fetched_at_each_start) {
     EXPECT_EQ(world.packages(), 0U);
 }
 
+TEST_F(WorkerTest, a_package_in_distributed_log_comes_from_a_java_worker_or_the_status_has_the_cure) {
+    life.reset();
+    ::proto::FunctionMetaData meta;
+    auto& details = *meta.mutable_functiondetails();
+    details.set_tenant("public");
+    details.set_namespace_("default");
+    details.set_name("d");
+    details.set_parallelism(1);
+    details.set_runtime(::proto::FunctionDetails::PYTHON);
+    details.set_componenttype(::proto::FunctionDetails::FUNCTION);
+    meta.mutable_packagelocation()->set_packagepath("public/default/d/0f-d.py");
+    meta.mutable_packagelocation()->set_originalfilename("d.py");
+    world.topics.put("persistent://public/functions/metadata",
+                     metadata_record(MetadataChange::update, meta, "java"));
+    world.java_workers = {{"gone", "h", 1, false}, {"other", "h", 2, true}};
+    live();
+    ASSERT_TRUE(life->settled("d"));
+    EXPECT_EQ(
+        get(kPath + "d/0/status")["error"],
+        "The package public/default/d/0f-d.py is only in DistributedLog, which Pulsar's own workers read, "
+        "and none gives it (gone: nobody is there): update it with its package: pulsar-admin functions "
+        "update --tenant public --namespace default --name d --py FILE");
+    EXPECT_EQ(call("GET", kPath + "d").status, 200) << "it is not forgotten";
+    EXPECT_EQ(call("GET", kPath + "d/download").status, 503);
+
+    life.reset();
+    world.java_workers.push_back({"java", "h", 3, false});
+    world.peers.packages_of["java public/default/d"] = "def process(x): return x";
+    live();
+    ASSERT_TRUE(life->settled("d"));
+    EXPECT_THAT(world.starter.running(), ElementsAre("d:0"));
+    EXPECT_EQ(call("GET", kPath + "d/download").body, "def process(x): return x");
+}
+
+TEST_F(WorkerTest, an_update_keeps_the_type_names_that_java_workers_have_found_in_the_package) {
+    life.reset();
+    ::proto::FunctionMetaData meta;
+    auto& details = *meta.mutable_functiondetails();
+    details.set_tenant("public");
+    details.set_namespace_("default");
+    details.set_name("t");
+    details.set_classname("t.T");
+    details.GetReflection()->SetBool(&details, details.GetDescriptor()->FindFieldByName("autoAck"), true);
+    details.set_parallelism(1);
+    details.set_runtime(::proto::FunctionDetails::PYTHON);
+    details.set_componenttype(::proto::FunctionDetails::FUNCTION);
+    details.mutable_source()->set_typeclassname("java.lang.String");
+    (*details.mutable_source()->mutable_inputspecs())["persistent://public/default/in"];
+    details.mutable_sink()->set_typeclassname("java.lang.Integer");
+    meta.mutable_packagelocation()->set_packagepath("function://public/default/t@0");
+    meta.mutable_packagelocation()->set_originalfilename("t.py");
+    world.topics.put("persistent://public/functions/metadata",
+                     metadata_record(MetadataChange::update, meta, "java"));
+    world.named_packages["function://public/default/t@0"] = "class T: pass";
+    live();
+    const auto types = [this] {
+        const auto& now = life->java.find({"public", "default", "t"})->functiondetails();
+        return str_cat(now.source().typeclassname(), " ", now.sink().typeclassname());
+    };
+    ASSERT_EQ(reason(upload("PUT", "t", R"({"userConfig":{"a":1}})", std::nullopt)), "204");
+    EXPECT_EQ(types(), "java.lang.String java.lang.Integer");
+    ASSERT_EQ(reason(upload("PUT", "t", R"({"userConfig":{"a":2}})", "class T: pass", "t.py")), "204");
+    EXPECT_EQ(types(), "java.lang.String java.lang.Integer") << "the same package, from elsewhere";
+    ASSERT_EQ(reason(upload("PUT", "t", R"({"userConfig":{"a":3}})", "class T: other", "t.py")), "204");
+    EXPECT_EQ(types(), " ") << "nobody has looked into it";
+}
+
 TEST_F(WorkerTest, strange_names_stay_inside_the_instances_folder) {
     for (const std::string name : {"..", ".", "a%2Fb", "%2e%2e%2fx", "sp%20ace", "a:b", "%C3%A4"}) {
         const auto created = create(name);

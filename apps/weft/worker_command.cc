@@ -175,8 +175,8 @@ constexpr Duration kLookPatience = 10s;  // at a cluster that may have many func
 // What the worker could not run of what is there; false: it must not take the place of a Java worker.
 bool check_cluster(WorkerStart start, bool must_be_there) {
     auto& options = start.options;
-    if (options.worker_id.empty()) options.worker_id = str_cat(options.hostname, '-', start.port);
-    const auto view = worker::look_at_cluster(options, {start.service_url, start.web_url, start.port},
+    if (options.worker_id.empty()) options.worker_id = str_cat(options.hostname, '-', start.told_port());
+    const auto view = worker::look_at_cluster(options, {start.service_url, start.web_url, start.told_port()},
                                               Deadline::after(kLookPatience));
     if (!view) {
         const std::string why = str_cat("the cluster at ", start.web_url, " and ", start.service_url,

@@ -326,9 +326,7 @@ std::string effective_config(const WorkerStart& start, const config::Settings& s
     const auto& options = start.options;
     const bool threads = options.function_runtime == worker::FunctionRuntime::thread;
     const std::string id =
-        options.worker_id.empty()
-            ? str_cat(options.hostname, '-', start.tls ? start.port_tls : start.port.value_or(0))
-            : options.worker_id;
+        options.worker_id.empty() ? str_cat(options.hostname, '-', start.told_port()) : options.worker_id;
     const auto flag = [](bool set) { return std::string(set ? "true" : "false"); };
     const std::pair<std::string_view, std::string> kValues[] = {
         {"workerId", id},

@@ -27,6 +27,9 @@ struct WorkerStart {
     bool tls_required = false;                   // clients must show a certificate
     std::shared_ptr<security::TlsServer> tls{};  // null: no https
     std::uint32_t http_threads = 8, http_connections_max = 2048;
+
+    /// That others are told.
+    std::uint16_t told_port() const { return tls ? port_tls : port.value_or(0); }
 };
 
 /// The file (none: an empty one) with PF_ variables of the environment over it.

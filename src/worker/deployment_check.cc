@@ -24,7 +24,7 @@ Result<std::vector<MetaPtr>> read_functions(const WorkerOptions& options, const 
     settings.service_url = endpoints.service_url;
     settings.security = options.broker_security;
     WEFT_TRY(const auto client, pulsar::Client::create(std::move(settings)));
-    const auto topics = make_pulsar_topics(*client);
+    const auto topics = make_pulsar_topics(*client, OwnRest::plain);
     WEFT_TRY(const auto reader,
              topics->open_reader(topic, "weft-check", {wire::MessageId::earliest()}, [] {}, deadline));
     MetadataTable table;
@@ -45,14 +45,14 @@ bool is_in_log(const MetaPtr& meta) {
 }
 
 /// Each of Pulsar's own workers that stays is asked for one package.
-std::set<std::string> ask_for_packages(const ClusterView& view, const std::string& own_id,
+std::set<std::string> ask_for_packages(const ClusterView& view, const WorkerOptions& options,
                                        Deadline deadline) {
     std::set<std::string> readers;
     const auto found = std::ranges::find_if(view.functions, is_in_log);
     if (found == view.functions.end()) return readers;
-    const auto peers = make_http_peers();
+    const auto peers = make_http_peers(options.broker_security);
     for (const Member& member : view.participants.members) {
-        if (member.is_weft || member.worker_id == own_id) continue;
+        if (member.is_weft || member.worker_id == options.worker_id) continue;
         const auto bytes = peers->package_of(member, model::name_of((*found)->functiondetails()), deadline);
         if (bytes && !bytes->empty()) readers.insert(member.worker_id);
     }
@@ -105,7 +105,7 @@ Result<ClusterView> look_at_cluster(const WorkerOptions& options, const Endpoint
     if (has(names.metadata)) {
         WEFT_TRY(view.functions, read_functions(options, endpoints, names.metadata, deadline));
     }
-    view.log_readers = ask_for_packages(view, options.worker_id, deadline);
+    view.log_readers = ask_for_packages(view, options, deadline);
     return view;
 }
 

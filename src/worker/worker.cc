@@ -157,13 +157,6 @@ void Running::find_out_what_is_ours() {
     starter.lease()->reinstate();
 }
 
-/// What we are to the broker, we are to the other workers; some of them may be behind TLS where we are not
-/// (yet). What can't be used for that is of no use among workers without TLS.
-security::ClientSecurity towards_peers(const security::ClientSettings& settings) {
-    auto made = security::ClientSecurity::of(settings, "https://");
-    return made ? std::move(*made) : security::ClientSecurity{};
-}
-
 class WorkerImpl final : public Worker {
   public:
     WorkerImpl(WorkerOptions options, package::Packages packages, std::unique_ptr<AuditLog> audit)
@@ -303,7 +296,7 @@ void WorkerImpl::start(Endpoints endpoints) {
     api.metrics = &metrics_;
     api.package_urls = options_.package_urls;
     api.java = options_.java;
-    running->peers = make_http_peers(towards_peers(options_.broker_security));
+    running->peers = make_http_peers(options_.broker_security);
     api.peers = running->peers.get();
     const bool in_process =
         options_.broker == BrokerPlace::this_process && router_ &&

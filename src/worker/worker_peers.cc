@@ -14,6 +14,13 @@ constexpr std::string_view kNotInitialized = "Function worker service is not don
 constexpr std::uint64_t kPackageBytesMax = 256U << 20;
 constexpr std::uint64_t kAnswerBytesMax = 64U << 20;  // of JSON: a thousand instances with ten stacks each
 
+/// What we are to the broker, we are to the other workers; some of them may be behind TLS where we are not
+/// (yet). What can't be used for that is of no use among workers without TLS.
+security::ClientSecurity towards_peers(const security::ClientSettings& settings) {
+    auto made = security::ClientSecurity::of(settings, "https://");
+    return made ? std::move(*made) : security::ClientSecurity{};
+}
+
 class HttpPeers final : public WorkerPeers {
   public:
     explicit HttpPeers(security::ClientSecurity security) : security_(std::move(security)) {}
@@ -83,8 +90,8 @@ class HttpPeers final : public WorkerPeers {
 
 }  // namespace
 
-std::unique_ptr<WorkerPeers> make_http_peers(security::ClientSecurity security) {
-    return std::make_unique<HttpPeers>(std::move(security));
+std::unique_ptr<WorkerPeers> make_http_peers(const security::ClientSettings& broker_security) {
+    return std::make_unique<HttpPeers>(towards_peers(broker_security));
 }
 
 }  // namespace weft::worker

@@ -38,7 +38,7 @@ class WorkerPeers {
                                            Deadline deadline) = 0;
 };
 
-/// `security`: who we are to them, and how their certificates are checked.
-std::unique_ptr<WorkerPeers> make_http_peers(security::ClientSecurity security);
+/// Who we are to the broker, we are to them.
+std::unique_ptr<WorkerPeers> make_http_peers(const security::ClientSettings& broker_security);
 
 }  // namespace weft::worker

@@ -63,11 +63,11 @@ TEST(Properties, are_read_as_java_reads_them) {
 TEST(Examine, tells_what_is_refused_misspelled_or_without_effect) {
     const auto findings = examined(
         "workerPort: 1\nnumFunctionPackageReplicas: 2\nworkerHostnme: a\n"
-        "authenticationEnabled: true\nnumHttpServerThreads: many\n");
+        "schedulerClassName: mine\nnumHttpServerThreads: many\n");
     ASSERT_EQ(findings.size(), 4U);
     EXPECT_EQ(findings[0].kind, Kind::refused);
-    EXPECT_THAT(findings[0].text, HasSubstr("f.yml:4: authenticationEnabled = true: leave it out"));
-    EXPECT_EQ(findings[1].text, "f.yml:5: numHttpServerThreads = many: give a whole number");
+    EXPECT_EQ(findings[0].text, "f.yml:5: numHttpServerThreads = many: give a whole number");
+    EXPECT_THAT(findings[1].text, HasSubstr("f.yml:4: schedulerClassName = mine: the one scheduler"));
     EXPECT_EQ(findings[2].kind, Kind::unknown);
     EXPECT_THAT(findings[2].text, HasSubstr("did you mean workerHostname?"));
     EXPECT_EQ(findings[3].kind, Kind::no_effect);
@@ -107,7 +107,7 @@ TEST_P(Tables, another_value_of_a_refused_key_is_not) {
 TEST(Examine, shows_no_secrets) {
     const auto findings = examined(
         "tlsKeyStorePassword: \"abc123\"\n"
-        "properties:\n  tokenSecretKey: \"data:;base64,abc123\"\n"
+        "saslJaasServerRoleTokenSignerSecretPath: \"data:;base64,abc123\"\n"
         "stateStorageServiceUrl: bk://me:abc123@host:1\n");
     ASSERT_EQ(findings.size(), 3U);
     for (const auto& finding : findings) {

@@ -123,10 +123,12 @@ _METHOD = """\
   to the arrival of the function's output at the consumer. A second in which more than one send in a thousand left more than
   200 µs after its time is void: the generator was held up. The figures are of the messages sent in the other seconds, whatever
   came of them; a run with too few of those is void, and done once more. What was void is counted below the table.
+  Meanwhile threads that any other displaces (SCHED_IDLE) keep the processors from going to sleep, for both sides: a virtual
+  one that sleeps is given away by its host.
 - *Disk*: 4 KiB written and fdatasync'ed 1,000 times a second beside the broker's data, before and after the latencies. A
   message through a function takes two of them, one after the other.
-- *Timer*: before each block, with no broker running, a real-time thread wakes up 1,000 times a second and does nothing. What
-  is late there, the machine has held up (a virtual one is paused by its host); no latency run on it can be more punctual.
+- *Timer*: before each block, with no broker running, a real-time thread wakes up 1,000 times a second and does nothing, the
+  processors kept awake as for the latencies. What is late there, the machine has held up; no latency run on it can be more punctual.
 - *Ready*: a raw client tries to connect every 5 ms from the moment of exec, and sends one message.
 - *At rest*: the processes of a standalone with its worker and no function, after a rest of the same length.
 - *Idle functions*: each subscribed to a topic of its own on which nothing comes; the slope of the PSS of all processes over

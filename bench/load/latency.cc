@@ -79,13 +79,21 @@ std::vector<double> sorted_ms(std::vector<double> values) {
     return values;
 }
 
+/// For a run that is void, so that it can be seen what was read.
+std::vector<double> all_ms(const std::vector<std::uint64_t>& all_ns, std::uint64_t warmup) {
+    std::vector<double> values;
+    for (std::uint64_t n = warmup; n < all_ns.size(); ++n)
+        values.push_back(static_cast<double>(all_ns[n]) / 1e6);
+    return sorted_ms(std::move(values));
+}
+
 /// A measured stretch of time, second by second. A second in which more than one send in a thousand was late
 /// tells of who held up the sender, so nothing of it counts but that it was so.
 struct Seconds {
     std::size_t all = 0, punctual = 0;
     std::size_t sends = 0, late = 0;  // of all seconds
     std::vector<double> lateness_ms;  // of all seconds, sorted
-    std::vector<double> latency_ms;   // of the punctual ones, sorted
+    std::vector<double> latency_ms;   // of the punctual ones, or of all if there are none; sorted
 };
 
 Seconds second_by_second(const std::vector<std::uint64_t>& lateness_ns,
@@ -108,7 +116,8 @@ Seconds second_by_second(const std::vector<std::uint64_t>& lateness_ns,
             result.latency_ms.push_back(static_cast<double>(latency_ns[n]) / 1e6);
     }
     result.lateness_ms = sorted_ms(std::move(result.lateness_ms));
-    result.latency_ms = sorted_ms(std::move(result.latency_ms));
+    result.latency_ms = result.punctual > 0 || latency_ns.empty() ? sorted_ms(std::move(result.latency_ms))
+                                                                  : all_ms(latency_ns, warmup);
     return result;
 }
 
@@ -131,6 +140,7 @@ void print(const Samples& samples, std::uint64_t warmup, double rate, bool has_p
 Result<> measure_timer(const TimerOptions& options) {
     const auto count = static_cast<std::uint64_t>(options.rate * options.seconds);
     if (count == 0) return fail(ErrorCode::invalid_argument, "--seconds times --rate is less than one tick");
+    const KeptAwake awake;
     const bool has_precedence = take_precedence();
     std::vector<std::uint64_t> lateness_ns;
     lateness_ns.reserve(count);
@@ -157,6 +167,7 @@ Result<> measure_latency(const LatencyOptions& options) {
     if (count == warmup)
         return fail(ErrorCode::invalid_argument, "--seconds times --rate is less than one message");
 
+    const KeptAwake awake;
     const bool has_precedence = take_precedence();  // the client's thread inherits it
     WEFT_TRY(auto client, pulsar::Client::create({.service_url = options.service_url}));
     pulsar::ConsumerOptions consumer_options;

@@ -1,5 +1,6 @@
 #include "pace.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -21,6 +22,21 @@ bool take_precedence() {
     prctl(PR_SET_TIMERSLACK, 1);
     const sched_param priority{.sched_priority = kPriority};
     return sched_setscheduler(0, SCHED_FIFO, &priority) == 0;
+}
+
+KeptAwake::KeptAwake() {
+    for (unsigned cpu = 0; cpu < std::thread::hardware_concurrency(); ++cpu) {
+        threads_.emplace_back([cpu](const std::stop_token& stop) {
+            const sched_param none{};
+            if (pthread_setschedparam(pthread_self(), SCHED_IDLE, &none) != 0) return;
+            cpu_set_t own;
+            CPU_ZERO(&own);
+            CPU_SET(cpu, &own);
+            (void)pthread_setaffinity_np(pthread_self(), sizeof own, &own);
+            while (!stop.stop_requested()) {
+            }
+        });
+    }
 }
 
 void wait_until(std::uint64_t when_ns) {

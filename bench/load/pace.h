@@ -2,6 +2,8 @@
 // Doing things at their times: what keeps the generator itself out of the latencies that it measures.
 
 #include <cstdint>
+#include <thread>
+#include <vector>
 
 namespace weft::bench {
 
@@ -13,6 +15,17 @@ std::uint64_t monotonic_ns();
 /// Puts this thread, and those it starts from now on, before all ordinary ones (SCHED_FIFO), so that a busy
 /// machine doesn't hold up what it sends and receives. False where that isn't allowed.
 bool take_precedence();
+
+/// While it lives, no processor goes to sleep: on each a thread runs that any other displaces (SCHED_IDLE). A
+/// virtual processor that sleeps is given away by the host, and comes back milliseconds late at times; the
+/// same is reached by the kernel's idle=poll. Nobody's time is taken, and both sides are measured like this.
+class KeptAwake {
+  public:
+    KeptAwake();
+
+  private:
+    std::vector<std::jthread> threads_;
+};
 
 /// Returns at `when_ns` of CLOCK_MONOTONIC: sleeps until shortly before, then spins, for a timer's interrupt
 /// comes tens of microseconds late.

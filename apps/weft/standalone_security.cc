@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "access_settings.h"
 #include "security/authentication.h"
 #include "security/tokens.h"
 
@@ -9,8 +10,6 @@ namespace weft::app {
 
 namespace {
 
-constexpr std::string_view kAuthorization =
-    "org.apache.pulsar.broker.authorization.PulsarAuthorizationProvider";
 constexpr std::string_view kOwnRole = "weft-standalone";
 
 class Reading {
@@ -28,19 +27,6 @@ class Reading {
   private:
     std::string text(std::string_view key) const { return settings_.text(key).value_or(""); }
     bool is_set(std::string_view key) const { return settings_.boolean(key).value_or(false); }
-    std::vector<std::string> names(std::string_view key) const {
-        std::vector<std::string> found;
-        const std::string all = text(key);
-        for (std::size_t at = 0; at <= all.size();) {
-            const std::size_t end = std::min(all.find(',', at), all.size());
-            std::string name = all.substr(at, end - at);
-            std::erase_if(name, [](char c) { return c == ' ' || c == '\t'; });
-            if (!name.empty()) found.push_back(std::move(name));
-            at = end + 1;
-        }
-        return found;
-    }
-
     Result<> take_port(std::string_view key, std::optional<std::uint16_t>& into) const {
         const auto port = settings_.integer(key);
         if (!port) return {};
@@ -82,16 +68,11 @@ class Reading {
         auto tls = security::TlsServer::create(
             files, made_.certificates_required ? Clients::required : Clients::optional);
         if (tls) return made_.tls = std::move(*tls), Result<>();
-        const std::string& why = tls.error().message;
-        return settings_.refuse(why.starts_with("private key")            ? "tlsKeyFilePath"
-                                : why.starts_with("trusted certificates") ? "tlsTrustCertsFilePath"
-                                                                          : "tlsCertificateFilePath",
-                                why);
+        return refuse_tls_file(settings_, tls.error().message);
     }
 
     Result<> take_authentication() {
-        security::AuthenticationSettings asked{.enabled = is_set("authenticationEnabled")};
-        if (!asked.enabled) {
+        if (!is_set("authenticationEnabled")) {
             for (const auto key :
                  {"authenticationProviders", "tokenSecretKey", "tokenPublicKey", "basicAuthConf"}) {
                 if (!text(key).empty())
@@ -99,7 +80,7 @@ class Reading {
             }
             return {};
         }
-        asked.providers = names("authenticationProviders");
+        const auto asked = authentication_settings(settings_, "");
         const bool by_certificate = std::ranges::any_of(
             asked.providers, [](const auto& name) { return name.ends_with("AuthenticationProviderTls"); });
         if (by_certificate && is_set("tlsAllowInsecureConnection"))
@@ -109,15 +90,6 @@ class Reading {
             return settings_.refuse("authenticationProviders",
                                     "AuthenticationProviderTls needs brokerServicePortTls or "
                                     "webServicePortTls, and tlsTrustCertsFilePath");
-        asked.token_secret_key = text("tokenSecretKey");
-        asked.token_public_key = text("tokenPublicKey");
-        asked.token_public_alg = text("tokenPublicAlg");
-        asked.token_auth_claim = text("tokenAuthClaim");
-        asked.token_audience_claim = text("tokenAudienceClaim");
-        asked.token_audience = text("tokenAudience");
-        asked.token_clock_skew_seconds = settings_.integer("tokenAllowedClockSkewSeconds").value_or(0);
-        asked.basic_file = text("basicAuthConf");
-        asked.anonymous_role = text("anonymousUserRole");
         WEFT_TRY(authenticator_, security::Authenticator::create(asked));
         const std::int64_t check = settings_.integer("authenticationRefreshCheckSeconds").value_or(60);
         if (check < 1 || check > 86'400)
@@ -135,11 +107,11 @@ class Reading {
         if (!authenticator_)
             return settings_.refuse("authorizationEnabled", "set authenticationEnabled=true with it");
         if (const std::string provider = text("authorizationProvider");
-            !provider.empty() && provider != kAuthorization) {
+            !provider.empty() && provider != kAuthorizationProvider) {
             return settings_.refuse("authorizationProvider", "leave it out: Pulsar's default is served");
         }
-        access.super_users = names("superUserRoles");
-        access.proxy_roles = names("proxyRoles");
+        access.super_users = names_in(settings_, "superUserRoles");
+        access.proxy_roles = names_in(settings_, "proxyRoles");
         access.wildcards = is_set("authorizationAllowWildcardsMatching");
         return {};
     }

@@ -6,6 +6,7 @@
 #include <array>
 #include <filesystem>
 
+#include "access_settings.h"
 #include "admin_client.h"
 #include "function_options.h"
 #include "observe/log.h"
@@ -145,13 +146,7 @@ class Reading {
                                     "name the authorities of clients' certificates in tlsTrustCertsFilePath");
         using Clients = security::TlsServer::ClientCertificate;
         auto made = security::TlsServer::create(files, required ? Clients::required : Clients::optional);
-        if (!made) {
-            const std::string& why = made.error().message;
-            return settings_.refuse(why.starts_with("private key")            ? "tlsKeyFilePath"
-                                    : why.starts_with("trusted certificates") ? "tlsTrustCertsFilePath"
-                                                                              : "tlsCertificateFilePath",
-                                    why);
-        }
+        if (!made) return refuse_tls_file(settings_, made.error().message);
         start_.tls = std::move(*made);
         return check_security("https://");
     }

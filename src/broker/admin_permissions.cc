@@ -5,6 +5,7 @@
 
 #include "broker/admin.h"
 #include "broker/detail/json.h"
+#include "broker/detail/policies.h"
 
 namespace weft::broker {
 namespace {
@@ -14,24 +15,15 @@ constexpr const char* kOfTopics = "destination_auth";
 constexpr const char* kOfSubscriptions = "subscription_auth_roles";
 constexpr std::size_t kPoliciesBytesMax = 512U << 10;  // one record of the map
 
-std::string namespace_of(const http::Request& request) {
-    return str_cat(request.param("tenant"), "/", request.param("namespace"));
-}
-
-// The stored policies of the path's namespace, with a place for permissions; replies 404 by itself.
-std::optional<json> policies_of(Engine& engine, const http::Request& request, const Reply& reply) {
-    const auto text = engine.metadata().policies(namespace_of(request));
-    if (!text) {
-        reply(refused(404, "Namespace does not exist"));
-        return std::nullopt;
-    }
-    auto policies = json::parse(*text, nullptr, false);
-    if (!policies.is_object()) policies = json::object();
-    auto& auth = policies["auth_policies"];
+// The stored policies, with a place for permissions; replies 404 by itself.
+std::optional<json> with_permissions(Engine& engine, const http::Request& request, const Reply& reply) {
+    auto found = policies_of(engine, request, reply);
+    if (!found) return std::nullopt;
+    auto& auth = (*found)["auth_policies"];
     for (const char* part : {kOfNamespace, kOfTopics, kOfSubscriptions}) {
         if (!auth.is_object() || !auth.contains(part) || !auth[part].is_object()) auth[part] = json::object();
     }
-    return policies;
+    return found;
 }
 
 void write(Engine& engine, const http::Request& request, const json& policies, Reply reply) {
@@ -66,12 +58,12 @@ std::optional<json> actions_in(const http::Request& request, const Reply& reply)
 // --- namespaces
 
 void get_permissions(Engine& engine, const http::Request& request, Reply reply) {
-    if (auto policies = policies_of(engine, request, reply))
+    if (auto policies = with_permissions(engine, request, reply))
         reply(http::Response::json(to_text((*policies)["auth_policies"][kOfNamespace])));
 }
 
 void grant(Engine& engine, const http::Request& request, Reply reply) {
-    auto policies = policies_of(engine, request, reply);
+    auto policies = with_permissions(engine, request, reply);
     const auto actions = policies ? actions_in(request, reply) : std::nullopt;
     if (!actions) return;
     (*policies)["auth_policies"][kOfNamespace][request.param("role")] = *actions;
@@ -79,7 +71,7 @@ void grant(Engine& engine, const http::Request& request, Reply reply) {
 }
 
 void revoke(Engine& engine, const http::Request& request, Reply reply) {
-    auto policies = policies_of(engine, request, reply);
+    auto policies = with_permissions(engine, request, reply);
     if (!policies) return;
     (*policies)["auth_policies"][kOfNamespace].erase(request.param("role"));
     write(engine, request, *policies, std::move(reply));
@@ -88,12 +80,12 @@ void revoke(Engine& engine, const http::Request& request, Reply reply) {
 // --- subscriptions
 
 void get_subscription_permissions(Engine& engine, const http::Request& request, Reply reply) {
-    if (auto policies = policies_of(engine, request, reply))
+    if (auto policies = with_permissions(engine, request, reply))
         reply(http::Response::json(to_text((*policies)["auth_policies"][kOfSubscriptions])));
 }
 
 void grant_subscription(Engine& engine, const http::Request& request, Reply reply) {
-    auto policies = policies_of(engine, request, reply);
+    auto policies = with_permissions(engine, request, reply);
     if (!policies) return;
     const auto roles = names_in(request, "roles", [](std::string_view role) { return !role.empty(); }, reply);
     if (!roles) return;
@@ -102,7 +94,7 @@ void grant_subscription(Engine& engine, const http::Request& request, Reply repl
 }
 
 void revoke_subscription(Engine& engine, const http::Request& request, Reply reply) {
-    auto policies = policies_of(engine, request, reply);
+    auto policies = with_permissions(engine, request, reply);
     if (!policies) return;
     auto& all = (*policies)["auth_policies"][kOfSubscriptions];
     const auto found = all.find(request.param("name"));
@@ -121,7 +113,7 @@ void revoke_subscription(Engine& engine, const http::Request& request, Reply rep
 
 void get_topic_permissions(Engine& engine, const http::Request& request, Reply reply) {
     const auto name = topic_of(request, reply);
-    auto policies = name ? policies_of(engine, request, reply) : std::nullopt;
+    auto policies = name ? with_permissions(engine, request, reply) : std::nullopt;
     if (!policies) return;
     auto& auth = (*policies)["auth_policies"];
     json shown = auth[kOfNamespace];
@@ -139,7 +131,7 @@ void get_topic_permissions(Engine& engine, const http::Request& request, Reply r
 
 void grant_topic(Engine& engine, const http::Request& request, Reply reply) {
     const auto name = topic_of(request, reply);
-    auto policies = name ? policies_of(engine, request, reply) : std::nullopt;
+    auto policies = name ? with_permissions(engine, request, reply) : std::nullopt;
     const auto actions = policies ? actions_in(request, reply) : std::nullopt;
     if (!actions) return;
     (*policies)["auth_policies"][kOfTopics][name->full()][request.param("role")] = *actions;
@@ -148,7 +140,7 @@ void grant_topic(Engine& engine, const http::Request& request, Reply reply) {
 
 void revoke_topic(Engine& engine, const http::Request& request, Reply reply) {
     const auto name = topic_of(request, reply);
-    auto policies = name ? policies_of(engine, request, reply) : std::nullopt;
+    auto policies = name ? with_permissions(engine, request, reply) : std::nullopt;
     if (!policies) return;
     auto& topics = (*policies)["auth_policies"][kOfTopics];
     const auto own = topics.find(name->full());

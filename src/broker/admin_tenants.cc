@@ -5,16 +5,13 @@
 
 #include "broker/admin.h"
 #include "broker/detail/json.h"
+#include "broker/detail/policies.h"
 
 namespace weft::broker {
 namespace {
 
 json parse_body(const http::Request& request) {
     return request.body.empty() ? json::object() : parse_text(request.body);
-}
-
-std::string namespace_of(const http::Request& request) {
-    return str_cat(request.param("tenant"), "/", request.param("namespace"));
 }
 
 // --- tenants
@@ -115,17 +112,6 @@ json policy_defaults(Engine& engine) {
             {"properties", empty},
             {"migrated", false},
             {"clusterThatCanDeleteNamespace", engine.options().cluster}};
-}
-
-// The stored policies of the path's namespace; replies 404 by itself.
-std::optional<json> policies_of(Engine& engine, const http::Request& request, const Reply& reply) {
-    const auto text = engine.metadata().policies(namespace_of(request));
-    if (!text) {
-        reply(refused(404, "Namespace does not exist"));
-        return std::nullopt;
-    }
-    auto policies = json::parse(*text, nullptr, false);
-    return policies.is_object() ? policies : json::object();
 }
 
 bool clusters_allowed(Engine& engine, const http::Request& request, const json& clusters,
@@ -281,6 +267,20 @@ void list_namespaces(Engine& engine, const http::Request& request, Reply reply) 
 }
 
 }  // namespace
+
+std::string namespace_of(const http::Request& request) {
+    return str_cat(request.param("tenant"), "/", request.param("namespace"));
+}
+
+std::optional<json> policies_of(Engine& engine, const http::Request& request, const Reply& reply) {
+    const auto text = engine.metadata().policies(namespace_of(request));
+    if (!text) {
+        reply(refused(404, "Namespace does not exist"));
+        return std::nullopt;
+    }
+    auto policies = json::parse(*text, nullptr, false);
+    return policies.is_object() ? policies : json::object();
+}
 
 void add_tenant_routes(AdminRouter& routes) {
     routes.add("GET", "/admin/v2/tenants", Rule::super_user,

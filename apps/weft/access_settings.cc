@@ -1,0 +1,49 @@
+#include "access_settings.h"
+
+#include <algorithm>
+
+namespace weft::app {
+
+std::vector<std::string> names_in(const config::SettingsView& settings, std::string_view key) {
+    std::vector<std::string> names;
+    for (std::string_view all : settings.list(key)) {
+        while (!all.empty()) {
+            const auto comma = std::min(all.find(','), all.size());
+            std::string name(all.substr(0, comma));
+            std::erase_if(name, [](char c) { return c == ' ' || c == '\t'; });
+            if (!name.empty()) names.push_back(std::move(name));
+            all.remove_prefix(std::min(comma + 1, all.size()));
+        }
+    }
+    return names;
+}
+
+security::AuthenticationSettings authentication_settings(const config::SettingsView& settings,
+                                                         std::string_view prefix) {
+    const auto text = [&](std::string_view name) {
+        return settings.text(str_cat(prefix, name)).value_or("");
+    };
+    security::AuthenticationSettings asked;
+    asked.enabled = true;
+    asked.providers = names_in(settings, "authenticationProviders");
+    asked.token_secret_key = text("tokenSecretKey");
+    asked.token_public_key = text("tokenPublicKey");
+    asked.token_public_alg = text("tokenPublicAlg");
+    asked.token_auth_claim = text("tokenAuthClaim");
+    asked.token_audience_claim = text("tokenAudienceClaim");
+    asked.token_audience = text("tokenAudience");
+    asked.token_clock_skew_seconds =
+        settings.integer(str_cat(prefix, "tokenAllowedClockSkewSeconds")).value_or(0);
+    asked.basic_file = text("basicAuthConf");
+    asked.anonymous_role = text("anonymousUserRole");
+    return asked;
+}
+
+std::unexpected<Error> refuse_tls_file(const config::SettingsView& settings, const std::string& why) {
+    return settings.refuse(why.starts_with("private key")            ? "tlsKeyFilePath"
+                           : why.starts_with("trusted certificates") ? "tlsTrustCertsFilePath"
+                                                                     : "tlsCertificateFilePath",
+                           why);
+}
+
+}  // namespace weft::app

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from threading import Event
 
 from client_table.face import Cell, Unsupported
-from client_table.registry import BATCHING, ONLY_ON_PULSAR, case, numbered, payloads
+from client_table.registry import BATCHING, case, numbered, payloads
 
 LATE_MS = 90_000  # clients come back with back-off
 UNLOADS = 20
@@ -14,7 +14,7 @@ UNLOADS = 20
 def topic_for_exactly_once(c: Cell) -> str:
     """Pulsar needs deduplication for it. Weft confirms what it has taken before it lets go."""
     if c.broker == "pulsar" and c.client != "ours":
-        raise Unsupported(f"{ONLY_ON_PULSAR} stored once through moves hangs on each client's send timeout")
+        raise Unsupported("on Pulsar: stored once through moves hangs on each client's send timeout")
     namespace = f"public/once-{c.base}"
     c.admin("PUT", f"namespaces/{namespace}")
     if c.broker == "pulsar":
@@ -62,7 +62,10 @@ def wait_until_back(c: Cell, topic: str) -> None:
 def unloads_lose_and_double_nothing(c: Cell) -> None:
     topic = topic_for_exactly_once(c)
     if c.client == "go":
-        raise Unsupported("on a busy machine this client sends twice what it sends while it comes back, or its consumer stops")
+        raise Unsupported(
+            "on Weft: on a busy machine this client sends twice what it sends while it comes back, "
+            "or its consumer stops"
+        )
     consumer = c.consumer(topic)
 
     def unload() -> None:

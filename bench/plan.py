@@ -23,7 +23,7 @@ class Plan:
     warmup_seconds: int = 3
     warmup_seconds_peer: int = 6  # what the JVM compiles first is not what is measured
 
-    latency_attempts: int = 2  # a run in which the generator was held up is done once more
+    latency_attempts: int = 4  # a run in which the generator was held up is done once more
 
     idle: int = 20  # instances
     idle_java_peer: int = 4  # a JVM each

@@ -122,9 +122,9 @@ _METHOD = """\
 - *Latency*: open loop; each message has a time at which it is meant to be sent, drawn beforehand; latency is from that time
   to the arrival of the function's output at the consumer. A second in which more than one send in a thousand left more than
   200 µs after its time is void: the generator was held up. The figures are of the messages sent in the other seconds, whatever
-  came of them; a run with too few of those is void, and done once more. What was void is counted below the table.
-  Meanwhile threads that any other displaces (SCHED_IDLE) keep the processors from going to sleep, for both sides: a virtual
-  one that sleeps is given away by its host.
+  came of them; a run with too few of those is void, and done again (three times at most). What was void is counted below the table.
+  Meanwhile an idle processor polls instead of sleeping (`/dev/cpu_dma_latency`), for both sides: a virtual one that sleeps
+  is given away by its host.
 - *Disk*: 4 KiB written and fdatasync'ed 1,000 times a second beside the broker's data, before and after the latencies. A
   message through a function takes two of them, one after the other.
 - *Timer*: before each block, with no broker running, a real-time thread wakes up 1,000 times a second and does nothing, the

@@ -1,9 +1,10 @@
 #include "pace.h"
 
-#include <pthread.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
 
 namespace weft::bench {
 namespace {
@@ -24,19 +25,13 @@ bool take_precedence() {
     return sched_setscheduler(0, SCHED_FIFO, &priority) == 0;
 }
 
-KeptAwake::KeptAwake() {
-    for (unsigned cpu = 0; cpu < std::thread::hardware_concurrency(); ++cpu) {
-        threads_.emplace_back([cpu](const std::stop_token& stop) {
-            const sched_param none{};
-            if (pthread_setschedparam(pthread_self(), SCHED_IDLE, &none) != 0) return;
-            cpu_set_t own;
-            CPU_ZERO(&own);
-            CPU_SET(cpu, &own);
-            (void)pthread_setaffinity_np(pthread_self(), sizeof own, &own);
-            while (!stop.stop_requested()) {
-            }
-        });
-    }
+KeptAwake::KeptAwake() : request_(open("/dev/cpu_dma_latency", O_WRONLY | O_CLOEXEC)) {
+    const std::int32_t microseconds = 0;
+    if (request_ >= 0) (void)!write(request_, &microseconds, sizeof microseconds);
+}
+
+KeptAwake::~KeptAwake() {
+    if (request_ >= 0) close(request_);
 }
 
 void wait_until(std::uint64_t when_ns) {

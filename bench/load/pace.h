@@ -2,8 +2,6 @@
 // Doing things at their times: what keeps the generator itself out of the latencies that it measures.
 
 #include <cstdint>
-#include <thread>
-#include <vector>
 
 namespace weft::bench {
 
@@ -16,15 +14,19 @@ std::uint64_t monotonic_ns();
 /// machine doesn't hold up what it sends and receives. False where that isn't allowed.
 bool take_precedence();
 
-/// While it lives, no processor goes to sleep: on each a thread runs that any other displaces (SCHED_IDLE). A
-/// virtual processor that sleeps is given away by the host, and comes back milliseconds late at times; the
-/// same is reached by the kernel's idle=poll. Nobody's time is taken, and both sides are measured like this.
+/// While it lives, an idle processor polls instead of sleeping (the kernel's latency request, /dev/cpu_dma_latency
+/// at 0): a virtual processor that sleeps is given away by the host, and comes back milliseconds late at times.
+/// Nobody's time is taken, and both sides are measured like this. Where that device can't be opened, or the kernel
+/// has no idle driver, nothing changes, and late sends tell of it.
 class KeptAwake {
   public:
     KeptAwake();
+    ~KeptAwake();
+    KeptAwake(const KeptAwake&) = delete;
+    KeptAwake& operator=(const KeptAwake&) = delete;
 
   private:
-    std::vector<std::jthread> threads_;
+    int request_;  // the request holds as long as this is open; -1: there is none
 };
 
 /// Returns at `when_ns` of CLOCK_MONOTONIC: sleeps until shortly before, then spins, for a timer's interrupt

@@ -3,7 +3,7 @@
 import time
 
 from client_table.face import Cell, Unsupported
-from client_table.registry import case, payloads
+from client_table.registry import ONLY_ON_PULSAR, case, payloads
 
 COMPACTED_SECONDS = 60
 DELIVERED_EMPTY = dict.fromkeys(("python", "go"), "what was compacted out of a batch is delivered empty")
@@ -51,7 +51,7 @@ def check_reader(c: Cell, batched: bool) -> None:
 @case(kind=("exclusive", "failover"))
 def compacted_consumer(c: Cell, kind: str) -> None:
     if (c.client, c.broker) == ("python", "pulsar"):
-        raise Unsupported("on Pulsar: an empty message of this client removes no key")
+        raise Unsupported(f"{ONLY_ON_PULSAR} an empty message of this client removes no key")
     check_consumer(c, kind, batched=False)
 
 

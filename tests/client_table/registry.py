@@ -19,6 +19,7 @@ class Case:
 
 
 CASES: list[Case] = []
+ONLY_ON_PULSAR = "on Pulsar:"  # how the reason begins of a cell that is skipped there, and run on Weft
 
 
 def case(

@@ -8,6 +8,7 @@
 
 #include "../function_config.h"
 #include "../json_text.h"
+#include "base/testing/temporary_directory.h"
 
 namespace weft::app {
 namespace {
@@ -19,11 +20,9 @@ using testing::StartsWith;
 class FunctionConfigTest : public testing::Test {
   protected:
     FunctionConfigTest() {
-        std::filesystem::create_directories(directory);
         write("f.py", "");
         write("libf.so", "");
     }
-    ~FunctionConfigTest() override { std::filesystem::remove_all(directory); }
 
     std::string path(const std::string& name) const { return directory / name; }
     void write(const std::string& name, std::string_view text) const {
@@ -45,8 +44,8 @@ class FunctionConfigTest : public testing::Test {
         return made ? "" : made.error().message;
     }
 
-    std::filesystem::path directory =
-        std::filesystem::temp_directory_path() / str_cat("weft-cli-", ::getpid());
+    const TemporaryDirectory temporary;
+    const std::filesystem::path directory = temporary.path();
 };
 
 TEST_F(FunctionConfigTest, options_become_members) {

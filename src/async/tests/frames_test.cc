@@ -11,6 +11,7 @@
 #include <future>
 
 #include "async/call.h"
+#include "base/testing/temporary_directory.h"
 #include "security/testing/certificates.h"
 #include "security/tls.h"
 
@@ -66,7 +67,6 @@ class FramesTest : public testing::Test {
     ~FramesTest() override {
         run([&] { client.channel.reset(), server.channel.reset(), acceptor.reset(); });
         thread.stop();
-        if (!folder.empty()) std::filesystem::remove_all(folder);
     }
 
     void run(const std::function<void()>& action) {
@@ -121,9 +121,7 @@ class FramesTest : public testing::Test {
     }
 
     void make_certificates() {
-        folder = std::filesystem::path(testing::TempDir()) / str_cat("frames-", ::getpid());
-        std::filesystem::create_directories(folder);
-        security::testing::Authority authority(folder);
+        security::testing::Authority authority(temporary.path());
         const auto own = authority.issue("server", "IP:127.0.0.1");
         const auto server_made = security::TlsServer::create(
             {"", own.certificate, own.key}, security::TlsServer::ClientCertificate::optional);
@@ -144,7 +142,7 @@ class FramesTest : public testing::Test {
         return made ? Error{} : made.error();
     }
 
-    std::filesystem::path folder;
+    const TemporaryDirectory temporary;
     std::shared_ptr<security::TlsServer> tls_server;  // null: plain
     std::shared_ptr<security::TlsClient> tls_client;
     LoopThread thread{"frames"};

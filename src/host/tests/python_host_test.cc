@@ -7,6 +7,7 @@
 #include <fstream>
 #include <functional>
 
+#include "base/testing/temporary_directory.h"
 #include "host/python/python_library.h"
 #include "host/testing/recording_core.h"
 
@@ -20,8 +21,6 @@ using testing::HasSubstr;
 class PythonHostTest : public testing::Test {
   protected:
     void SetUp() override {
-        std::string name = (std::filesystem::temp_directory_path() / "weft-python-XXXXXX").string();
-        folder_ = mkdtemp(name.data());
         info_.tenant = "t";
         info_.function_namespace = "n";
         info_.name = "f";
@@ -37,7 +36,6 @@ class PythonHostTest : public testing::Test {
         info_.class_name = "user.F";
         info_.package_path = folder_ / "user.py";
     }
-    void TearDown() override { std::filesystem::remove_all(folder_); }
     void write(const std::string& file, const std::string& text) { std::ofstream(folder_ / file) << text; }
 
     static void in_child(const std::function<void()>& body) {
@@ -91,7 +89,8 @@ class PythonHostTest : public testing::Test {
         return {std::istreambuf_iterator<char>(in), {}};
     }
 
-    std::filesystem::path folder_;
+    const TemporaryDirectory temporary_;
+    const std::filesystem::path folder_ = temporary_.path();
     FunctionInfo info_;
 };
 

@@ -10,6 +10,7 @@
 #include <random>
 #include <thread>
 
+#include "base/testing/temporary_directory.h"
 #include "http/client.h"
 #include "http/server.h"
 #include "security/testing/certificates.h"
@@ -86,9 +87,7 @@ class HttpTest : public testing::Test {
 
     // Serves over TLS; `clients` trust it, and know themselves by a certificate.
     void serve_tls(security::TlsServer::ClientCertificate clients) {
-        folder = std::filesystem::path(testing::TempDir()) / str_cat("http-", ::getpid());
-        std::filesystem::create_directories(folder);
-        authority.emplace(folder);
+        authority.emplace(temporary.path());
         const auto own = authority->issue("server", "IP:127.0.0.1");
         const std::string& trusted = authority->certificate_file();
         auto tls = security::TlsServer::create({trusted, own.certificate, own.key}, clients);
@@ -107,12 +106,9 @@ class HttpTest : public testing::Test {
         request.security = who;
         return fetch(request, Deadline::after(20s));
     }
-    void TearDown() override {
-        server.reset();
-        if (!folder.empty()) std::filesystem::remove_all(folder);
-    }
+    void TearDown() override { server.reset(); }
 
-    std::filesystem::path folder;
+    const TemporaryDirectory temporary;
     std::optional<security::testing::Authority> authority;
     security::ClientSecurity known, stranger;
     Router router;

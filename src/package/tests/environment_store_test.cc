@@ -13,6 +13,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/testing/temporary_directory.h"
+
 namespace weft::package {
 namespace {
 
@@ -24,15 +26,12 @@ using ::testing::Not;
 class EnvironmentStoreTest : public ::testing::Test {
   protected:
     EnvironmentStoreTest() {
-        std::string pattern = (fs::temp_directory_path() / "weft-environment-XXXXXX").string();
-        folder_ = ::mkdtemp(pattern.data());
         packages_ = std::move(*PackageStore::open({folder_ / "packages", 1000, 3000}));
         pin_.emplace(std::move(*packages_->put("the package")));
         // Counts its runs, and makes `environment/code/f.py` beside the package.
         interpreter("echo run >> ../../runs; mkdir -p environment/code; cat package > environment/code/f.py");
         reopen();
     }
-    ~EnvironmentStoreTest() override { fs::remove_all(folder_); }
 
     void interpreter(const std::string& script) const {
         std::ofstream(folder_ / "python") << "#!/bin/sh\n" << script << "\n";
@@ -66,7 +65,8 @@ class EnvironmentStoreTest : public ::testing::Test {
         return names;
     }
 
-    fs::path folder_;
+    const TemporaryDirectory temporary_;
+    const fs::path folder_ = temporary_.path();
     std::unique_ptr<PackageStore> packages_;
     std::optional<PackageStore::Pin> pin_;
     std::unique_ptr<EnvironmentStore> store_;

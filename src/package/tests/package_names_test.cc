@@ -5,6 +5,8 @@
 
 #include <fstream>
 
+#include "base/testing/temporary_directory.h"
+
 namespace weft::package {
 namespace {
 
@@ -39,11 +41,9 @@ TEST(PackageName, others_are_refused_in_pulsars_words) {
 class PackageNamesTest : public ::testing::Test {
   protected:
     PackageNamesTest() {
-        std::string pattern = (fs::temp_directory_path() / "weft-names-XXXXXX").string();
-        options_.directory = fs::path(::mkdtemp(pattern.data())) / "names";
+        options_.directory = temporary_.path() + "/names";
         reopen();
     }
-    ~PackageNamesTest() override { fs::remove_all(options_.directory.parent_path()); }
     void reopen() {
         names_.reset();
         auto opened = PackageNames::open(options_);
@@ -60,6 +60,7 @@ class PackageNamesTest : public ::testing::Test {
                 std::map<std::string, std::string>{{"k", "v"}}};
     }
 
+    const TemporaryDirectory temporary_;
     PackageNamesOptions options_;
     std::unique_ptr<PackageNames> names_;
 };

@@ -8,6 +8,8 @@
 #include <fstream>
 #include <optional>
 
+#include "base/testing/temporary_directory.h"
+
 namespace weft::package {
 namespace {
 
@@ -15,12 +17,7 @@ namespace fs = std::filesystem;
 
 class PackageStoreTest : public ::testing::Test {
   protected:
-    PackageStoreTest() {
-        std::string pattern = (fs::temp_directory_path() / "weft-package-XXXXXX").string();
-        folder_ = ::mkdtemp(pattern.data());
-        reopen();
-    }
-    ~PackageStoreTest() override { fs::remove_all(folder_); }
+    PackageStoreTest() { reopen(); }
 
     void reopen(std::uint64_t package_max = 1000, std::uint64_t total_max = 3000) {
         store_.reset();
@@ -42,7 +39,8 @@ class PackageStoreTest : public ::testing::Test {
         return static_cast<std::size_t>(std::distance(begin(all), end(all)));
     }
 
-    fs::path folder_;
+    const TemporaryDirectory temporary_;
+    const fs::path folder_ = temporary_.path();
     std::unique_ptr<PackageStore> store_;
 };
 

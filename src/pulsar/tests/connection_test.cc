@@ -1,6 +1,7 @@
 // Lookups, handshakes and ends of connections, against a scripted broker.
 #include <fstream>
 
+#include "base/testing/temporary_directory.h"
 #include "pulsar/tests/protocol_fixture.h"
 
 namespace weft::pulsar::testing {
@@ -119,7 +120,8 @@ TEST(Open, refuses_a_broker_that_wants_authentication) {
 }
 
 TEST(Open, says_who_it_is_and_says_it_again_when_asked) {
-    const std::string file = std::string(::testing::TempDir()) + "/a-token";
+    const TemporaryDirectory temporary;
+    const std::string file = temporary.path() + "/a-token";
     std::ofstream(file) << "first";
     ScriptedBroker broker([&](Session& session, const BaseCommand& command, const Bytes&) {
         if (command.type() == BaseCommand::PRODUCER) {

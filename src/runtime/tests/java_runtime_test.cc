@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/testing/temporary_directory.h"
+
 namespace weft::runtime {
 namespace {
 
@@ -15,8 +17,6 @@ using testing::HasSubstr;
 class JavaRuntimeTest : public testing::Test {
   protected:
     JavaRuntimeTest() {
-        std::string pattern = (fs::temp_directory_path() / "weft-java-XXXXXX").string();
-        root_ = mkdtemp(pattern.data());
         touch("pulsar/instances/java-instance.jar");
         fs::create_directories(root_ / "pulsar/lib");
         touch("jdk/bin/java");
@@ -24,7 +24,6 @@ class JavaRuntimeTest : public testing::Test {
         options_.pulsar_home = (root_ / "pulsar").string();
         options_.java_home = (root_ / "jdk").string();
     }
-    ~JavaRuntimeTest() override { fs::remove_all(root_); }
     void touch(const std::string& name) {
         fs::create_directories((root_ / name).parent_path());
         std::ofstream(root_ / name) << "x";
@@ -36,7 +35,8 @@ class JavaRuntimeTest : public testing::Test {
         EXPECT_EQ(found.error().code, ErrorCode::invalid_argument);
         return found.error().message;
     }
-    fs::path root_;
+    const TemporaryDirectory temporary_;
+    const fs::path root_ = temporary_.path();
     JavaOptions options_;
 };
 

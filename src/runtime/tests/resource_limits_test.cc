@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/testing/temporary_directory.h"
 #include "wire/proto/Function.pb.h"
 
 namespace weft::runtime {
@@ -25,12 +26,9 @@ std::string text_of(const fs::path& path) {
 class ResourceGroupTest : public testing::Test {
   protected:
     ResourceGroupTest() {
-        std::string pattern = (fs::temp_directory_path() / "weft-cgroups-XXXXXX").string();
-        root_ = mkdtemp(pattern.data());
         place_ = {.mounts = (root_ / "cgroup").string(), .own = (root_ / "own").string()};
         fs::create_directories(root_ / "cgroup");
     }
-    ~ResourceGroupTest() override { fs::remove_all(root_); }
     void write(const fs::path& name, const std::string& text) {
         fs::create_directories((root_ / name).parent_path());
         std::ofstream(root_ / name) << text;
@@ -44,7 +42,8 @@ class ResourceGroupTest : public testing::Test {
         ADD_FAILURE() << "no group in " << parent;
         return {};
     }
-    fs::path root_;
+    const TemporaryDirectory temporary_;
+    const fs::path root_ = temporary_.path();
     CgroupPlace place_;
 };
 

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/clock.h"
+#include "base/testing/temporary_directory.h"
 #include "security/tokens.h"
 
 namespace weft::security {
@@ -17,11 +18,6 @@ std::int64_t now_seconds() { return static_cast<std::int64_t>(wall_clock_ms() / 
 
 class Authentication : public testing::Test {
   protected:
-    void SetUp() override {
-        folder_ = std::filesystem::path(testing::TempDir()) /
-                  testing::UnitTest::GetInstance()->current_test_info()->name();
-        std::filesystem::create_directories(folder_);
-    }
     std::string file(const std::string& name, const std::string& content) {
         const auto path = folder_ / name;
         std::filesystem::remove(path);
@@ -42,7 +38,8 @@ class Authentication : public testing::Test {
         return *create_token({.subject = subject, .expires_at_seconds = expires}, *TokenKey::secret(secret_));
     }
 
-    std::filesystem::path folder_;
+    const TemporaryDirectory temporary_;
+    const std::filesystem::path folder_ = temporary_.path();
     const std::string secret_ = *new_secret("HS256");
 };
 

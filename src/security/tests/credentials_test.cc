@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/testing/temporary_directory.h"
 #include "security/client_security.h"
 
 namespace weft::security {
@@ -13,9 +14,8 @@ namespace {
 class TokenFile : public ::testing::Test {
   protected:
     void write(const std::string& text) const { std::ofstream(path_) << text; }
-    const std::string path_ =
-        std::filesystem::path(::testing::TempDir()) /
-        ("token-" + std::string(::testing::UnitTest::GetInstance()->current_test_info()->name()));
+    const TemporaryDirectory temporary_;
+    const std::string path_ = temporary_.path() + "/token";
 };
 
 TEST(Credentials, TakesATokenInEachForm) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/testing/temporary_directory.h"
 #include "security/testing/certificates.h"
 
 namespace weft::security {
@@ -14,12 +15,8 @@ namespace fs = std::filesystem;
 
 class TlsFilesTest : public ::testing::Test {
   protected:
-    void SetUp() override {
-        folder_ = fs::path(::testing::TempDir()) / ("tls-" + std::to_string(::getpid()));
-        fs::create_directories(folder_);
-    }
-    void TearDown() override { fs::remove_all(folder_); }
-    fs::path folder_;
+    const TemporaryDirectory temporary_;
+    const fs::path folder_ = temporary_.path();
 };
 
 TEST_F(TlsFilesTest, SaysWhichFileCanNotBeUsed) {

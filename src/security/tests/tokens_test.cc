@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/testing/temporary_directory.h"
+
 namespace weft::security {
 namespace {
 
@@ -82,7 +84,8 @@ TEST(Tokens, WithoutASignatureOrOfAnotherKindAreNone) {
 }
 
 TEST(Keys, AreReadInEachForm) {
-    const std::string path = std::string(::testing::TempDir()) + "/a.key";
+    const TemporaryDirectory temporary;
+    const std::string path = temporary.path() + "/a.key";
     std::ofstream(path, std::ios::binary) << "some bytes";
     for (const std::string& setting :
          {"file://" + path, "file:" + path, path, std::string("data:;base64,c29tZSBieXRlcw=="),

@@ -2,10 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <fstream>
 
+#include "base/testing/temporary_directory.h"
 #include "http/server.h"
 
 namespace weft::worker {
@@ -17,15 +17,12 @@ using ::testing::HasSubstr;
 class PackageSourceTest : public ::testing::Test {
   protected:
     PackageSourceTest() {
-        std::string pattern = (fs::temp_directory_path() / "weft-source-XXXXXX").string();
-        root = ::mkdtemp(pattern.data());
         fs::create_directories(root / "functions");
         write(root / "functions" / "f.py");
         write(root / "outside.py");
         fs::create_symlink(root / "outside.py", root / "functions" / "link.py");
         rules.patterns_key = "additionalEnabledFunctionsUrlPatterns";
     }
-    ~PackageSourceTest() override { fs::remove_all(root); }
 
     static void write(const fs::path& path) { std::ofstream(path) << "def process(x): return x\n"; }
     std::string url(const std::string& path) const { return "file://" + (root / path).string(); }
@@ -34,7 +31,8 @@ class PackageSourceTest : public ::testing::Test {
         return read ? "taken" : read.error().message;
     }
 
-    fs::path root;
+    const TemporaryDirectory temporary;
+    const fs::path root = temporary.path();
     PackageUrlRules rules;
 };
 

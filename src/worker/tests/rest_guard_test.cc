@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "base/testing/temporary_directory.h"
 #include "worker/functions_api.h"
 #include "worker/testing/fake_world.h"
 
@@ -210,8 +211,8 @@ TEST_F(RestGuardTest, rights_are_believed_for_a_while_and_a_no_for_a_moment) {
 
 TEST_F(RestGuardTest, the_audit_has_a_line_for_each_decision_and_outlives_a_rotation) {
     namespace fs = std::filesystem;
-    std::string pattern = (fs::temp_directory_path() / "weft-audit-XXXXXX").string();
-    const fs::path folder = ::mkdtemp(pattern.data());
+    const TemporaryDirectory temporary;
+    const fs::path folder = temporary.path();
     audit_file = folder / "audit.log";
     ask("DELETE /admin/v3/functions/{tenant}/{namespace}/{name}", "stranger");
     ask("GET /admin/v3/functions/{tenant}/{namespace}", "lapsed");
@@ -240,7 +241,6 @@ TEST_F(RestGuardTest, the_audit_has_a_line_for_each_decision_and_outlives_a_rota
     ask("GET /version", "root");
     EXPECT_THAT(text_of(audit_file), HasSubstr("/version"));
     EXPECT_EQ(fs::status(audit_file).permissions(), fs::perms::owner_read | fs::perms::owner_write);
-    fs::remove_all(folder);
     EXPECT_FALSE(AuditLog::open("/nowhere/audit.log"));
 }
 

@@ -1,5 +1,6 @@
 """`cmake --install` into a prefix of its own: all there, and functions of each language run from there."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -9,6 +10,8 @@ from first_function import create_and_use
 
 from harness import locations
 from harness.weft_standalone import WeftStandalone
+
+TOOLS = locations.SOURCE_ROOT / "tools"
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +45,25 @@ def test_everything_is_there_and_nothing_else(prefix: Path, tmp_path: Path) -> N
         "share/bash-completion/completions/weft",
         "share/zsh/vendor-completions/_weft",
         *(f"share/man/man1/{page}" for page in pages),
-        *(f"share/doc/weft/{name}" for name in ("CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md")),
+        *(f"share/doc/weft/{name}" for name in ("CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", "weft.cdx.json")),
         *(f"share/doc/weft/{path.relative_to(locations.SOURCE_ROOT)}" for path in documents if path.is_file()),
     }
     assert {str(path.relative_to(prefix)) for path in prefix.rglob("*") if not path.is_dir()} == wanted
+
+
+def test_whose_code_is_in_the_program_is_told(prefix: Path) -> None:
+    """Each library that our build names is in the list, with the version that is on this machine."""
+    told = json.loads((prefix / "share/doc/weft/weft.cdx.json").read_text())
+    assert (told["bomFormat"], told["metadata"]["component"]["name"]) == ("CycloneDX", "weft")
+    versions = {each["name"]: each["version"] for each in told["components"]}
+    named = re.findall(r"^build (lib\S+-dev|zlib1g-dev|nlohmann-json3-dev)$", (TOOLS / "packages.txt").read_text(), re.M)
+    only_built_with = {"libclang-rt-19-dev", "libcli11-dev", "libgtest-dev", "libgmock-dev", "libbenchmark-dev"}
+    assert len(named) > 10 and set(named) - only_built_with <= versions.keys()
+    assert "libc6-dev" not in versions and not only_built_with & versions.keys()
+    installed = ["dpkg-query", "--show", "--showformat=${Version}"]
+    for name, version in versions.items():
+        assert subprocess.run([*installed, name], capture_output=True, text=True, check=True).stdout == version
+    assert all(each["licenses"] for each in told["components"] if each["name"] == "libssl-dev")
 
 
 def test_the_unit_starts_what_was_installed(prefix: Path) -> None:

@@ -45,6 +45,7 @@ INTERNAL = "persistent://public/functions/"
 NAMES = ("one", "two", "three")
 FENCE_SECONDS = 2.0
 PATIENCE_SECONDS = 180
+REBALANCE_SECONDS = 15
 LOOK_SECONDS = 0.05  # the broker is a JVM on the same cores
 JAR = locations.pulsar_home() / "examples" / "api-examples.jar"
 PAGE = locations.SOURCE_ROOT / "docs" / "migrate-from-the-java-worker.md"
@@ -412,9 +413,18 @@ def and_back(run: Run) -> None:
     live = run.live
     for name in reversed(NAMES):
         run.swap(name, "java")
-    assert live.page.run("rebalance", JAVA=live.places["one"].now.admin_url).returncode == 0
     until("all agree", live.agree)
-    until("each has its share", lambda: len(set(live.owners().values())) == min(3, FUNCTIONS))
+    asked = 0.0
+
+    def each_has_its_share() -> bool:
+        """Java's scheduler says yes to a rebalance and may do nothing; an operator asks again."""
+        nonlocal asked
+        if time.monotonic() > asked + REBALANCE_SECONDS:
+            assert live.page.run("rebalance", JAVA=live.places["one"].now.admin_url).returncode == 0
+            asked = time.monotonic()
+        return live.agree() and len(set(live.owners().values())) == min(3, FUNCTIONS)
+
+    until("each has its share", each_has_its_share)
     run.served()
 
 

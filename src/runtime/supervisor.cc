@@ -140,8 +140,10 @@ class Keeper {
   public:
     using Answered = std::move_only_function<void(Result<control::Answer>)>;
 
-    Keeper(async::Loop& loop, InstanceSpec spec, RestartPolicy policy, HealthPolicy health, Lease* lease)
-        : loop_(loop),
+    Keeper(SupervisorThread& thread, InstanceSpec spec, RestartPolicy policy, HealthPolicy health,
+           Lease* lease)
+        : loop_(thread.loop()),
+          starts_(thread.starts()),
           spec_(std::move(spec)),
           name_(display_name(spec_)),
           log_("supervisor", name_),
@@ -160,8 +162,16 @@ class Keeper {
             restart_timer_ = loop_.after(kLeaseLook, [this] { start_later(); });
             return {};
         }
+        if (!turn_) turn_ = starts_.enter([this] { start_later(); });
+        if (!turn_->has_begun()) {
+            why_not_running_ = "waits for its turn to start";
+            return {};
+        }
         auto child = spawn_instance(name_, lease_ ? lease_->fd() : -1);
-        if (!child) return std::unexpected(std::move(child).error());
+        if (!child) {
+            turn_.reset();
+            return std::unexpected(std::move(child).error());
+        }
         run_ = std::make_unique<Run>(spec_.language == Language::java ? kOutputLinesKeptOfJava
                                                                       : kOutputLinesKept);
         run_->child = *child;
@@ -199,6 +209,7 @@ class Keeper {
     /// Asks the child to finish; `gone` is called when it is. Killed after the time given.
     void stop(Duration within, std::move_only_function<void()> gone) {
         stopping_ = true;
+        turn_.reset();
         for (auto* timer : {&restart_timer_, &health_timer_}) {
             if (*timer != 0) loop_.cancel(std::exchange(*timer, 0));
         }
@@ -318,6 +329,7 @@ class Keeper {
                 const auto after =
                     std::chrono::duration_cast<std::chrono::milliseconds>(steady_now() - run_->started);
                 log_.info("running", {{"pid", run_->child.pid}, {"after_ms", after.count()}});
+                turn_.reset();
             } else {
                 run_->failure = answer.failed();
             }
@@ -342,6 +354,7 @@ class Keeper {
         }
     }
     void child_ended() {
+        turn_.reset();
         drain_output();
         std::string end = reap(run_->child);
         const bool lease_over = lease_ && end == str_cat("exit code ", kLeaseOverExit);
@@ -380,6 +393,8 @@ class Keeper {
     }
 
     async::Loop& loop_;
+    StartGate& starts_;
+    std::unique_ptr<StartGate::Turn> turn_;  // null: it is not starting
     const InstanceSpec spec_;
     const std::string name_;
     const observe::Logger log_, function_log_;
@@ -412,7 +427,7 @@ class ProcessSupervisor final : public Supervisor {
 
     ProcessSupervisor(InstanceSpec spec, RestartPolicy policy, HealthPolicy health, Lease* lease)
         : thread_(supervisor_thread()),
-          keeper_(std::make_shared<Keeper>(thread_->loop(), std::move(spec), policy, health, lease)) {
+          keeper_(std::make_shared<Keeper>(*thread_, std::move(spec), policy, health, lease)) {
         if (!keeper_->spec().on_ask) return;
         keeper_->on_ask([thread = std::weak_ptr(thread_), weak = std::weak_ptr(keeper_),
                          on_ask = keeper_->spec().on_ask](std::uint64_t child, const control::Ask& ask) {
@@ -503,8 +518,8 @@ class ProcessSupervisor final : public Supervisor {
                                      });
     }
 
-    const std::shared_ptr<async::LoopThread> thread_;  // see supervisor_thread()
-    const std::shared_ptr<Keeper> keeper_;             // shared with calls under way on the loop
+    const std::shared_ptr<SupervisorThread> thread_;  // see supervisor_thread()
+    const std::shared_ptr<Keeper> keeper_;            // shared with calls under way on the loop
 };
 
 }  // namespace

@@ -232,8 +232,8 @@ class ThreadSupervisor final : public Supervisor {
 
     const std::shared_ptr<Runner> runner_;
     const std::shared_ptr<std::atomic<std::uint32_t>> abandoned_;
-    const std::shared_ptr<async::LoopThread> watch_;  // see supervisor_thread()
-    std::mutex mutex_;                                // one stop at a time
+    const std::shared_ptr<SupervisorThread> watch_;  // see supervisor_thread()
+    std::mutex mutex_;                               // one stop at a time
     pthread_t thread_{};
     bool joinable_ = false;
 };

@@ -50,6 +50,14 @@ std::string text_of(const Json& value) {
                              : value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+// As Java shows it: a list is "[a, b]".
+std::string java_text_of(const Json& value) {
+    if (!value.is_array()) return text_of(value);
+    std::string out;
+    for (const Json& item : value) str_append(out, out.empty() ? "[" : ", ", text_of(item));
+    return out.empty() ? "[]" : out + "]";
+}
+
 Result<std::string> lines_of(const Json& list) {
     if (!list.is_array()) return fail(ErrorCode::corrupt, "the answer is not a list: ", text_of(list));
     std::string out;
@@ -70,7 +78,7 @@ Result<std::string> as_shown(std::string_view answer, Show show) {
     if (!json.is_object()) return std::string(json.is_null() ? "" : answer);
     std::string out;
     for (const auto& [name, value] : json.items())
-        str_append(out, out.empty() ? "" : "\n", name, "    ", text_of(value));
+        str_append(out, out.empty() ? "" : "\n", name, "    ", java_text_of(value));
     return out;
 }
 

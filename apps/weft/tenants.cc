@@ -4,6 +4,7 @@
 
 #include "admin_command.h"
 #include "commands.h"
+#include "permissions.h"
 
 namespace weft::app {
 
@@ -12,7 +13,6 @@ namespace {
 using config::Times;
 using nlohmann::ordered_json;
 
-constexpr std::string_view kNoAuth = "use pulsar-admin for permissions: the broker knows them";
 constexpr std::string_view kOneCluster = "a standalone is the one cluster that there is";
 
 // --- tenants
@@ -113,6 +113,28 @@ constexpr config::Option kThreshold[] = {
      .times = Times::required},
 };
 
+constexpr config::Option kGrantSubscription[] = {
+    {.names = "-s, --subscription",
+     .value = "subscription",
+     .help = "Subscription name for which permission will be granted to roles",
+     .times = Times::required},
+    {.names = "-rs, --roles",
+     .value = "roles",
+     .help = "Client roles to which grant permissions (comma separated roles)",
+     .times = Times::required}};
+constexpr config::Option kRevokeSubscription[] = {
+    {.names = "-s, --subscription",
+     .value = "subscription",
+     .help = "Subscription name for which permission will be revoked to roles",
+     .times = Times::required},
+    {.names = "-r, --role",
+     .value = "role",
+     .help = "Client role to which revoke permissions",
+     .times = Times::required}};
+
+Result<std::string> roles(const Call& call) {
+    return ordered_json(split_list(call.arguments.text("--roles"))).dump();
+}
 Result<std::string> new_namespace(const Call& call) {
     ordered_json policies = ordered_json::object();
     if (call.arguments.has("--clusters"))
@@ -155,6 +177,16 @@ constexpr Rest kGetThreshold{"GET", "/admin/v2/namespaces/{namespace}/compaction
 constexpr Rest kSetThreshold{"PUT", "/admin/v2/namespaces/{namespace}/compactionThreshold", Show::nothing,
                              threshold};
 constexpr Rest kRemoveThreshold{"DELETE", "/admin/v2/namespaces/{namespace}/compactionThreshold"};
+
+constexpr Rest kPermissions{"GET", "/admin/v2/namespaces/{namespace}/permissions", Show::map};
+constexpr Rest kGrant{"POST", "/admin/v2/namespaces/{namespace}/permissions/{--role}", Show::nothing,
+                      granted_actions};
+constexpr Rest kRevoke{"DELETE", "/admin/v2/namespaces/{namespace}/permissions/{--role}"};
+constexpr Rest kOfSubscriptions{"GET", "/admin/v2/namespaces/{namespace}/permissions/subscription",
+                                Show::map};
+constexpr Rest kGrantOn{"POST", "/admin/v2/namespaces/{namespace}/permissions/subscription/{--subscription}",
+                        Show::nothing, roles};
+constexpr Rest kRevokeOn{"DELETE", "/admin/v2/namespaces/{namespace}/permissions/{--subscription}/{--role}"};
 
 constexpr Entry kTenants[] = {
     {.word = "list",
@@ -284,6 +316,42 @@ constexpr Entry kNamespaces[] = {
      .positional = kNamespace,
      .run = run_rest,
      .rest = &kRemoveThreshold},
+    {.word = "permissions",
+     .summary = "Get the permissions on a namespace",
+     .positional = kNamespace,
+     .takes = Takes::shown,
+     .run = run_rest,
+     .rest = &kPermissions},
+    {.word = "grant-permission",
+     .summary = "Grant permissions on a namespace",
+     .options = kGrantOptions,
+     .positional = kNamespace,
+     .run = run_rest,
+     .rest = &kGrant},
+    {.word = "revoke-permission",
+     .summary = "Revoke permissions on a namespace",
+     .options = kRevokeOptions,
+     .positional = kNamespace,
+     .run = run_rest,
+     .rest = &kRevoke},
+    {.word = "subscription-permission",
+     .summary = "Get permissions to access subscription admin-api",
+     .positional = kNamespace,
+     .takes = Takes::shown,
+     .run = run_rest,
+     .rest = &kOfSubscriptions},
+    {.word = "grant-subscription-permission",
+     .summary = "Grant permissions to access subscription admin-api",
+     .options = kGrantSubscription,
+     .positional = kNamespace,
+     .run = run_rest,
+     .rest = &kGrantOn},
+    {.word = "revoke-subscription-permission",
+     .summary = "Revoke permissions to access subscription admin-api",
+     .options = kRevokeSubscription,
+     .positional = kNamespace,
+     .run = run_rest,
+     .rest = &kRevokeOn},
 };
 
 }  // namespace
@@ -314,10 +382,8 @@ const Group& clusters_group() {
 const Group& namespaces_group() {
     static const auto kRows = rows(
         kNamespaces,
-        {{"permissions grant-permission revoke-permission subscription-permission "
-          "grant-subscription-permission "
-          "revoke-subscription-permission set-subscription-auth-mode get-subscription-auth-mode",
-          kNoAuth},
+        {{"set-subscription-auth-mode get-subscription-auth-mode",
+          "there is one mode, None: use namespaces grant-subscription-permission"},
          {"unload split-bundle get-topic-positions get-anti-affinity-group set-anti-affinity-group "
           "get-anti-affinity-namespaces delete-anti-affinity-group list-cluster update-migration-state "
           "set-allowed-clusters get-allowed-clusters",

@@ -4,6 +4,7 @@
 
 #include "admin_command.h"
 #include "commands.h"
+#include "permissions.h"
 
 namespace weft::app {
 
@@ -186,6 +187,9 @@ constexpr Rest kRestDeletePartitioned{"DELETE", "/admin/v2/{topic}/partitions?fo
 constexpr Rest kRestProperties{"GET", "/admin/v2/{topic}/properties", Show::map};
 constexpr Rest kRestSetProperties{"PUT", "/admin/v2/{topic}/properties", Show::nothing, properties};
 constexpr Rest kRestRemoveProperty{"DELETE", "/admin/v2/{topic}/properties?key={--key}"};
+constexpr Rest kRestPermissions{"GET", "/admin/v2/{topic}/permissions", Show::map};
+constexpr Rest kRestGrant{"POST", "/admin/v2/{topic}/permissions/{--role}", Show::nothing, granted_actions};
+constexpr Rest kRestRevoke{"DELETE", "/admin/v2/{topic}/permissions/{--role}"};
 constexpr Rest kRestLastId{"GET", "/admin/v2/{topic}/lastMessageId", Show::value};
 
 constexpr Entry row(std::string_view word, std::string_view summary, std::span<const Option> options,
@@ -274,6 +278,15 @@ constexpr Entry kTopics[] = {
         "compacted.",
         kNone, compact_topic),
     row("compaction-status", "Status of compaction on a topic", kCompactionStatus, compaction_status),
+    row("permissions",
+        "Get the permissions on a topic: those of its namespace and its own, each role's together.", kNone,
+        kRestPermissions),
+    row("grant-permission", "Grant a new permission to a client role on a single topic.", kGrantOptions,
+        kRestGrant),
+    row("revoke-permission",
+        "Revoke permissions to a client role on a single topic. If the permission was not set at the topic "
+        "level, but rather at the namespace level, this is an error (412).",
+        kRevokeOptions, kRestRevoke),
     row("last-message-id", "get the last commit message id of topic", kNone, kRestLastId),
 };
 
@@ -282,9 +295,7 @@ constexpr Entry kTopics[] = {
 const Group& topics_group() {
     static const auto kRows = rows(
         kTopics,
-        {{"permissions grant-permission revoke-permission",
-          "use pulsar-admin for permissions: the broker knows them"},
-         {"truncate", "use topics clear-backlog: what all have acked goes by retention"},
+        {{"truncate", "use topics clear-backlog: what all have acked goes by retention"},
          {"trim-topic", "what all have acked goes by itself"},
          {"info-internal partitioned-stats-internal", "use topics stats-internal"},
          {"expire-messages expire-messages-all-subscriptions", "use topics reset-cursor or clear-backlog"},

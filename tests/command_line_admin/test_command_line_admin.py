@@ -87,6 +87,37 @@ def test_tenants_and_namespaces(line: CommandLine) -> None:
     assert "nothing expires" in line.refused("namespaces", "set-message-ttl", "t1/ns")
 
 
+def test_permissions(line: CommandLine) -> None:
+    """Words and texts of pulsar-admin 4.0.8; there the order within [a, b] is that of a hash table."""
+    line.ok("namespaces", "create", "public/granted")
+    line.ok("topics", "create", "public/granted/a")
+    ns, topic = ("namespaces", "public/granted"), ("topics", "public/granted/a")
+
+    def of(group: str, name: str) -> str:
+        return line.ok(group, "permissions", name)
+
+    assert of(*ns) == "" and of(*topic) == ""
+    line.ok("namespaces", "grant-permission", "public/granted", "--role", "ann", "--actions", "produce,consume")
+    line.ok("namespaces", "grant-permission", "public/granted", "--role", "ben/ja", "--actions", "functions")
+    line.ok("topics", "grant-permission", "public/granted/a", "--role", "ann", "--actions", "sinks")
+    assert of(*ns) == "ann    [produce, consume]\nben/ja    [functions]\n"
+    assert of(*topic) == "ann    [produce, consume, sinks]\nben/ja    [functions]\n"
+    assert json.loads(line.ok("namespaces", "permissions", "public/granted", "--output", "json")) == {
+        "ann": ["produce", "consume"], "ben/ja": ["functions"]}
+    line.ok("topics", "revoke-permission", "public/granted/a", "--role", "ann")
+    assert "Permissions are not set at the topic level" in line.refused(
+        "topics", "revoke-permission", "public/granted/a", "--role", "ann")
+    line.ok("namespaces", "revoke-permission", "public/granted", "--role", "ann")
+    assert of(*topic) == "ben/ja    [functions]\n"
+    wrong = ("namespaces", "grant-permission", "public/granted", "--role", "x", "--actions", "produce,eat")
+    assert "Illegal auth action 'eat'. Possible values: [produce, consume, functions, sources, sinks, packages]" in line.refused(*wrong)
+    assert "--role" in line.refused("namespaces", "grant-permission", "public/granted", "--actions", "produce")
+    line.ok("namespaces", "grant-subscription-permission", "public/granted", "-s", "mine", "-rs", "ann,eve")
+    assert line.ok("namespaces", "subscription-permission", "public/granted") == "mine    [ann, eve]\n"
+    line.ok("namespaces", "revoke-subscription-permission", "public/granted", "-s", "mine", "-r", "ann")
+    assert line.ok("namespaces", "subscription-permission", "public/granted") == "mine    [eve]\n"
+
+
 def test_topics_and_their_properties(line: CommandLine) -> None:
     line.ok("namespaces", "create", "public/props")
     line.ok("topics", "create", "public/props/a", "-m", "k=v", "-m", "l=w")

@@ -119,12 +119,11 @@ class Standalone final : public Service {
 
     Result<> listen(const StandaloneStart& start) {
         const auto serve_http = [&](std::uint16_t port, std::shared_ptr<security::TlsServer> tls) {
-            return http::Server::start({.bind_address = start.broker.bind_address,
-                                        .port = port,
-                                        .threads = start.http_threads,
-                                        .connections_max = start.http_connections_max,
-                                        .tls = std::move(tls)},
-                                       router_);
+            http::ServerOptions options = start.http;
+            options.bind_address = start.broker.bind_address;
+            options.port = port;
+            options.tls = std::move(tls);
+            return http::Server::start(std::move(options), router_);
         };
         std::string ports;
         const auto take = [&](std::uint16_t port) {

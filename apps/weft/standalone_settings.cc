@@ -5,6 +5,7 @@
 #include "admin_client.h"
 #include "config/settings.h"
 #include "function_options.h"
+#include "http_limits.h"
 #include "service.h"
 #include "worker/state_topics.h"
 #include "worker_settings.h"
@@ -64,10 +65,13 @@ class Reading {
         WEFT_TRY_VOID(take("maxUnackedMessagesPerSubscription", {1, 1'000'000'000},
                            broker.unacked_per_subscription_max));
         WEFT_TRY_VOID(take("maxMessageSize", {1024, 128U << 20}, broker.message_bytes_max));
-        WEFT_TRY_VOID(take("numHttpServerThreads", {1, 256}, start_.http_threads));
-        WEFT_TRY_VOID(take("maxHttpServerConnections", {1, 1'000'000}, start_.http_connections_max));
+        WEFT_TRY_VOID(take_http_limits(settings_, start_.http));
+        std::uint32_t header = 0;
+        WEFT_TRY_VOID(take("httpMaxRequestHeaderSize", {1024, 1U << 20}, header));
+        if (header != 0) start_.http.header_bytes_max = header;
         if (settings_.integer("brokerMaxConnections").value_or(0) != 0)
             WEFT_TRY_VOID(take("brokerMaxConnections", {1, 1'000'000}, broker.connections_max));
+        WEFT_TRY_VOID(take("brokerMaxConnectionsPerIp", {0, 1'000'000}, broker.connections_per_address_max));
         if (const auto bytes = settings_.integer("brokerServiceCompactionThresholdInBytes")) {
             if (*bytes < 0)
                 return settings_.refuse("brokerServiceCompactionThresholdInBytes", "give 0 (never) or more");

@@ -18,8 +18,8 @@ struct StandaloneStart {
     store::Durability durability = store::Durability::sync;
     broker::BrokerOptions broker;
     StandaloneSecurity security;
-    std::optional<std::uint16_t> web_port = 0;  // none: there is no plain port
-    std::uint32_t http_threads = 16, http_connections_max = 2048;
+    std::optional<std::uint16_t> web_port = 0;    // none: there is no plain port
+    http::ServerOptions http = {.threads = 16};   // but for addresses and ports
     std::optional<worker::WorkerOptions> worker;  // none: the broker alone
 };
 

@@ -137,12 +137,11 @@ class WorkerService final : public Service {
     Result<std::unique_ptr<http::Server>> listen(const WorkerStart& start, std::uint16_t port,
                                                  std::shared_ptr<security::TlsServer> tls,
                                                  std::string_view option) {
-        auto server = http::Server::start({.bind_address = start.bind,
-                                           .port = port,
-                                           .threads = start.http_threads,
-                                           .connections_max = start.http_connections_max,
-                                           .tls = tls},
-                                          router_);
+        http::ServerOptions options = start.http;
+        options.bind_address = start.bind;
+        options.port = port;
+        options.tls = tls;
+        auto server = http::Server::start(std::move(options), router_);
         if (!server) return listen_error(std::move(server).error(), option, port);
         str_append(urls_, urls_.empty() ? "" : " ", tls ? "https://" : "http://",
                    start.bind.contains(':') ? str_cat('[', start.bind, ']') : start.bind, ':',

@@ -9,6 +9,7 @@
 #include "access_settings.h"
 #include "admin_client.h"
 #include "function_options.h"
+#include "http_limits.h"
 #include "observe/log.h"
 #include "pulsar/service_url.h"
 #include "service.h"
@@ -106,18 +107,7 @@ class Reading {
             WEFT_TRY(start_.port, port_at("workerPort", *start_.port));
         }
         WEFT_TRY(start_.port_tls, port_at("workerPortTls", start_.port_tls));
-        if (const auto threads = settings_.integer("numHttpServerThreads")) {
-            if (*threads < 1 || *threads > 256)
-                return settings_.refuse("numHttpServerThreads", "give 1 to 256");
-            start_.http_threads = static_cast<std::uint32_t>(*threads);
-        }
-        if (const auto connections = settings_.integer("maxHttpServerConnections")) {
-            if (*connections < 1 || *connections > 1'000'000)
-                return settings_.refuse("maxHttpServerConnections",
-                                        "give 1 to 1000000: there has to be a bound");
-            start_.http_connections_max = static_cast<std::uint32_t>(*connections);
-        }
-        return {};
+        return take_http_limits(settings_, start_.http);
     }
 
     Result<std::uint16_t> port_at(std::string_view key, std::uint16_t fallback) const {
@@ -336,8 +326,12 @@ std::string effective_config(const WorkerStart& start, const config::Settings& s
         {"tlsKeyFilePath", start.tls_files.key},
         {"tlsTrustCertsFilePath", start.tls_files.trust_certs},
         {"tlsRequireTrustedClientCertOnConnect", flag(start.tls_required)},
-        {"numHttpServerThreads", str_cat(start.http_threads)},
-        {"maxHttpServerConnections", str_cat(start.http_connections_max)},
+        {"numHttpServerThreads", str_cat(start.http.threads)},
+        {"maxHttpServerConnections", str_cat(start.http.connections_max)},
+        {"maxConcurrentHttpRequests", str_cat(start.http.requests_waiting_max)},
+        {"httpRequestsLimitEnabled", flag(start.http.requests_per_second_max > 0)},
+        {"httpRequestsMaxPerSecond",
+         start.http.requests_per_second_max > 0 ? str_cat(start.http.requests_per_second_max) : ""},
         {"pulsarServiceUrl", start.service_url},
         {"pulsarWebServiceUrl", start.web_url},
         {"brokerClientAuthenticationPlugin", options.broker_security.auth_plugin},

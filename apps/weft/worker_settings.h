@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "config/settings.h"
+#include "http/server.h"
 #include "security/tls.h"
 #include "worker/worker.h"
 
@@ -26,7 +27,7 @@ struct WorkerStart {
     security::TlsFiles tls_files;                // of tls
     bool tls_required = false;                   // clients must show a certificate
     std::shared_ptr<security::TlsServer> tls{};  // null: no https
-    std::uint32_t http_threads = 8, http_connections_max = 2048;
+    http::ServerOptions http = {.threads = 8};   // but for addresses and ports
 
     /// That others are told.
     std::uint16_t told_port() const { return tls ? port_tls : port.value_or(0); }

@@ -62,6 +62,9 @@ class FrameChannel {
     virtual std::string peer() const = 0;
     /// The common name of the certificate that the other side has shown and that was verified; else empty.
     virtual std::string certificate_name() const { return {}; }
+    /// From the next frame on: one that is larger ends the connection as it begins. kFrameBytesMax, if
+    /// nobody says otherwise. A kind of channel without frames of others may ignore it.
+    virtual void limit_frames(std::size_t bytes) { (void)bytes; }
 
     static constexpr std::size_t kWriteHighMark = 4U << 20;
     static constexpr std::size_t kWriteLowMark = 1U << 20;

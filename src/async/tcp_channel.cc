@@ -109,6 +109,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     void write(std::span<const Bytes> pieces);
     std::size_t queued_bytes() const { return queued_bytes_; }
     void pause_reading() { paused_ = true; }
+    void limit_frames(std::size_t bytes) { frame_bytes_max_ = std::min(bytes, kFrameBytesMax); }
     void resume_reading();
     void close(Error why);
     void detach();
@@ -148,6 +149,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     tcp::socket socket_;
     std::unique_ptr<TlsStream> tls_;  // null: plain
     FrameHandler* handler_ = nullptr;
+    std::size_t frame_bytes_max_ = kFrameBytesMax;
     State state_ = State::open;
     std::optional<Error> why_closed_;
     TimerId close_timer_ = 0;
@@ -244,10 +246,10 @@ bool Connection::make_room() {
     std::size_t needed = part + 1;
     if (part >= kPrefixBytes) {
         const std::size_t size = big_endian_u32(block_.memory.get() + frame_begin_);
-        if (size > kFrameBytesMax) {
+        if (size > frame_bytes_max_) {
             fail({ErrorCode::too_large,
                   str_cat("frame over the limit (or another protocol than Pulsar's) from ", peer_,
-                          ": bytes=", size, " limit=", kFrameBytesMax)});
+                          ": bytes=", size, " limit=", frame_bytes_max_)});
             return false;
         }
         needed = kPrefixBytes + size;
@@ -271,7 +273,7 @@ void Connection::hand_out_frames() {
     while (block_.used - frame_begin_ >= kPrefixBytes) {
         const char* prefix = block_.memory.get() + frame_begin_;
         const std::size_t size = big_endian_u32(prefix);
-        if (size > kFrameBytesMax || block_.used - frame_begin_ < kPrefixBytes + size) break;
+        if (size > frame_bytes_max_ || block_.used - frame_begin_ < kPrefixBytes + size) break;
         frame_begin_ += kPrefixBytes + size;
         any = true;
         handler_->on_frame(Bytes(block_.memory, prefix + kPrefixBytes, size));
@@ -469,6 +471,7 @@ class TcpChannel final : public FrameChannel {
     void write(std::span<const Bytes> pieces) override { connection_->write(pieces); }
     std::size_t queued_bytes() const override { return connection_->queued_bytes(); }
     void pause_reading() override { connection_->pause_reading(); }
+    void limit_frames(std::size_t bytes) override { connection_->limit_frames(bytes); }
     void resume_reading() override { connection_->resume_reading(); }
     void close(Error why) override { connection_->close(std::move(why)); }
     std::string peer() const override { return connection_->peer(); }

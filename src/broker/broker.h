@@ -49,10 +49,12 @@ struct BrokerOptions {
                                               << 20;  // over it connections that publish are not read; keep
                                                       // it well under StoreOptions::pending_bytes_max
     std::uint32_t connections_max = 10'000;
+    std::uint32_t connections_per_address_max = 0;  // 0: as many as there may be
     std::uint64_t compaction_threshold =
         0;  // bytes; where a namespace has no compactionThreshold. 0: when asked
     std::map<std::string, KeptCompacted, std::less<>> kept_compacted = {};  // by the topics' full names
-    Duration keep_alive = 30s;   // closed after so long without a frame; PING after half of it
+    Duration keep_alive = 30s;   // closed after so long without a frame; PING after half of it. Who has not
+                                 // connected, and shown who it is, has so long, too, but 10 s at most
     Duration cursor_flush = 1s;  // acks are on disk after about this long
 };
 

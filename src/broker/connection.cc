@@ -13,7 +13,10 @@ namespace {
 
 const observe::Logger kLog("broker");
 constexpr std::int32_t kProtocolVersion = 21;
-constexpr auto kProbePatience = 5s;          // as Pulsar's connectionLivenessCheckTimeoutMillis
+constexpr auto kProbePatience = 5s;  // as Pulsar's connectionLivenessCheckTimeoutMillis
+constexpr auto kConnectWithin = 10s;
+// Of a client that nobody knows yet. A CONNECT is a token and some words.
+constexpr std::size_t kFirstFrameBytesMax = 64U << 10;
 constexpr std::uint64_t kNoRequest = ~0ULL;  // what an error answers that belongs to no known request
 
 }  // namespace
@@ -35,16 +38,26 @@ std::unexpected<Refusal> refuse_for_now(const Topic& topic) {
 Connection::Connection(Engine& engine, std::unique_ptr<async::FrameChannel> channel)
     : engine_(engine),
       channel_(std::move(channel)),
+      number_(engine.next_connection_number()),
       peer_(channel_->peer()),
       since_(timestamp_text(wall_clock_ms())),
       command_(std::make_unique<proto::BaseCommand>()) {}
 
 Connection::~Connection() { detach(); }
 
-void Connection::start() { channel_->start(*this); }
+void Connection::start() {
+    channel_->limit_frames(kFirstFrameBytesMax);
+    connect_timer_ = engine_.loop().after(std::min<Duration>(engine_.options().keep_alive, kConnectWithin),
+                                          later([](Connection& self) {
+                                              self.connect_timer_ = 0;
+                                              self.close("the client did not connect in time");
+                                          }));
+    channel_->start(*this);
+}
 
 void Connection::detach() {
     closed_ = true;
+    if (connect_timer_ != 0) engine_.loop().cancel(std::exchange(connect_timer_, 0));  // else it may be gone
     self_.reset();
     for (const auto& [id, producer] : std::exchange(producers_, {})) {
         if (producer->topic != nullptr) producer->topic->remove_producer(*producer);
@@ -206,6 +219,9 @@ void Connection::connect(const proto::CommandConnect& command) {
     client_version_ = command.client_version();
     if (engine_.access().asks_who() && !authenticate(command)) return;
     connected_ = true;
+    engine_.loop().cancel(std::exchange(connect_timer_, 0));
+    engine_.client_known(number_);
+    channel_->limit_frames(async::kFrameBytesMax);
     welcome(command);
 }
 

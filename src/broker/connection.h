@@ -43,6 +43,13 @@ class Connection final : public async::FrameHandler, public ConsumerSink, public
     Connection(Engine& engine, std::unique_ptr<async::FrameChannel> channel);
     ~Connection() override;
     void start();
+    /// In the order of their coming.
+    std::uint64_t number() const { return number_; }
+    /// "host:port" of the client, and the host alone.
+    const std::string& peer() const { return peer_; }
+    std::string address() const { return peer_.substr(0, peer_.rfind(':')); }
+    /// Tells the client, and closes.
+    void send_away(const Refusal& why);
     /// Lets go of all producers and consumers, without a word to the client.
     void detach();
     /// Ends it behind what was written.
@@ -91,7 +98,6 @@ class Connection final : public async::FrameHandler, public ConsumerSink, public
     void welcome(const proto::CommandConnect& command);
     bool authenticate(const proto::CommandConnect& command);
     void take_new_credentials(const proto::CommandAuthResponse& command);
-    void send_away(const Refusal& why);
     bool may(Rule rule, const wire::TopicName& topic, std::string subscription = {}) const;
     void refuse_unserved(const proto::BaseCommand& command);
     // connection_lookup.cc
@@ -141,6 +147,7 @@ class Connection final : public async::FrameHandler, public ConsumerSink, public
     // Fixed after construction.
     Engine& engine_;
     const std::unique_ptr<async::FrameChannel> channel_;
+    const std::uint64_t number_;
     const std::string peer_;
     const std::string since_;
     // On the loop.
@@ -153,6 +160,7 @@ class Connection final : public async::FrameHandler, public ConsumerSink, public
     bool can_refresh_ = false;              // the client understands AUTH_CHALLENGE
     bool challenged_ = false;               // and has not answered yet
     bool connected_ = false;
+    async::TimerId connect_timer_ = 0;  // ends a client that does not connect
     bool closed_ = false;
     bool heard_ = true;  // since the last keep-alive look
     int silent_looks_ = 0;

@@ -16,6 +16,7 @@ constexpr auto kTrimEvery = 1min;
 constexpr auto kMakeRoomEvery = 1s;
 constexpr auto kLogFailureEvery = 10s;
 constexpr auto kDrainWithin = 2s;
+constexpr std::size_t kRefusedMax = 1000;  // that are being told so; more of them are told nothing
 constexpr std::string_view kStartNumberKey = "broker/starts";
 
 void log_failure(Result<> written) {
@@ -88,20 +89,54 @@ std::string Engine::service_url_tls() const {
 }
 
 void Engine::accept(std::unique_ptr<async::FrameChannel> channel) {
-    if (stopped_ || connections_.size() >= options_.connections_max) {
-        kLog.warn("a connection is refused: there are too many",
-                  {{"peer", channel->peer()}, {"limit", options_.connections_max}});
-        return;
-    }
+    if (stopped_ || refused_.size() >= kRefusedMax) return;
     auto connection = std::make_unique<Connection>(*this, std::move(channel));
     auto& made = *connection;
     connections_.emplace(&made, std::move(connection));
     made.start();
+    admit(made);
     if (keep_alive_timer_ == 0) {
         keep_alive_timer_ = loop_.after(options_.keep_alive / Connection::kKeepAliveLooks,
                                         [this] { check_keep_alive(); });
     }
     if (access_.asks_who() && credentials_timer_ == 0) check_credentials();
+}
+
+// Counts it among those that are served, or sends it away. Where there is no room, the client that has said
+// nothing of itself for the longest time gives way.
+void Engine::admit(Connection& connection) {
+    const auto address = connection.address();
+    const auto there = connections_of_.find(address);
+    const auto most = options_.connections_per_address_max;
+    constexpr std::string_view kReached = "Reached the maximum number of connections";
+    if (most != 0 && there != connections_of_.end() && there->second >= most)
+        return send_away(connection, str_cat(kReached, " on address ", address), most);
+    if (connections_.size() - refused_.size() > options_.connections_max) {
+        if (strangers_.empty()) return send_away(connection, std::string(kReached), options_.connections_max);
+        send_away(*strangers_.begin()->second, std::string(kReached), options_.connections_max);
+    }
+    ++connections_of_[address];
+    strangers_.emplace(connection.number(), &connection);
+}
+
+// It takes no room from others while it goes.
+void Engine::stop_counting(Connection& connection) {
+    strangers_.erase(connection.number());
+    const auto of_address = connections_of_.find(connection.address());
+    if (--of_address->second == 0) connections_of_.erase(of_address);
+}
+
+// Who comes again and again fills no log.
+void Engine::send_away(Connection& connection, std::string why, std::uint32_t limit) {
+    if (strangers_.contains(connection.number())) stop_counting(connection);
+    refused_.insert(&connection);
+    const auto now = steady_now();
+    if (!refusal_logged_ || now - *refusal_logged_ >= kLogFailureEvery) {
+        refusal_logged_ = now;
+        kLog.warn("connections are refused: there are too many",
+                  {{"peer", connection.peer()}, {"limit", limit}});
+    }
+    connection.send_away({ServerError::not_allowed, std::move(why)});
 }
 
 void Engine::check_credentials() {
@@ -120,6 +155,7 @@ void Engine::connection_closed(Connection& connection) {
     std::erase(paused_, &connection);
     const auto it = connections_.find(&connection);
     if (it == connections_.end()) return;
+    if (refused_.erase(&connection) == 0) stop_counting(connection);
     // Destroyed later: its channel may be on the stack.
     loop_.post([gone = std::move(it->second)]() mutable { gone.reset(); });
     connections_.erase(it);
@@ -183,6 +219,9 @@ void Engine::stop() {
     }
     for (const auto& [raw, connection] : connections_) connection->detach();
     connections_.clear();
+    connections_of_.clear();
+    strangers_.clear();
+    refused_.clear();
     for (auto* subscription : dirty_) write_cursor(*subscription);
     dirty_.clear();
     waiting_.clear();

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "broker/broker.h"
@@ -85,6 +86,9 @@ class Engine final : public Broker, public Hub {
     /// "standalone-<start>-<number>": not given before.
     std::string next_producer_name();
     void connection_closed(Connection& connection);
+    /// It is known now who is at its other end.
+    void client_known(std::uint64_t connection_number) { strangers_.erase(connection_number); }
+    std::uint64_t next_connection_number() { return ++connections_numbered_; }
     /// Whether publishing connections should stop reading; the connection is told by resume() when it is
     /// over.
     bool publishers_must_wait(Connection& connection);
@@ -111,6 +115,9 @@ class Engine final : public Broker, public Hub {
     void check_keep_alive();
     void check_credentials();
     void give_memory_back();
+    void admit(Connection& connection);
+    void stop_counting(Connection& connection);
+    void send_away(Connection& connection, std::string why, std::uint32_t limit);
 
     // Fixed after construction.
     async::Loop& loop_;
@@ -147,6 +154,12 @@ class Engine final : public Broker, public Hub {
     bool stopped_ = false;
     // Shared with work under way: tells it that the engine is gone.
     std::shared_ptr<Hub*> self_ = std::make_shared<Hub*>(this);
+    // On the loop: who is admitted.
+    std::unordered_map<std::string, std::uint32_t> connections_of_;  // an address, if they are served
+    std::map<std::uint64_t, Connection*> strangers_;  // are served and have not connected, oldest first
+    std::unordered_set<Connection*> refused_;         // are being told so, and not served
+    std::uint64_t connections_numbered_ = 0;
+    std::optional<SteadyTime> refusal_logged_;
 };
 
 }  // namespace weft::broker

@@ -8,10 +8,12 @@
 #include <boost/beast/http/status.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <optional>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "async/call.h"
 #include "async/detail/tls_handshake.h"
+#include "http/detail/address_rates.h"
 #include "http/detail/handler_pool.h"
 #include "http/detail/url.h"
 #include "http/detail/wire.h"
@@ -28,8 +30,10 @@ using beast::error_code;
 namespace {
 
 constexpr auto kDrainTime = 2s;  // for a client that is still sending when it gets its answer and the end
-constexpr auto kLastAnswersTime = 1s;   // for answers under way when the server stops
-constexpr auto kAcceptBackoff = 100ms;  // no file descriptors left, most likely
+constexpr auto kLastAnswersTime = 1s;     // for answers under way when the server stops
+constexpr int kRefusedInARow = 100;       // 401s on a connection, and it is read no faster than this:
+constexpr auto kRefusedReadAgain = 50ms;  // after the last
+constexpr auto kAcceptBackoff = 100ms;    // no file descriptors left, most likely
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr std::size_t kHeaderReadBytes = 4U << 10;  // what a connection at rest keeps
 constexpr std::size_t kReadBytes = 64U << 10;
@@ -49,6 +53,7 @@ struct Core {
           options(std::move(o)),
           router(r),
           acceptor(l.context()),
+          rates(options.requests_per_second_max),
           pool(options.threads, options.requests_waiting_max) {}
 
     async::Loop& loop;
@@ -59,6 +64,9 @@ struct Core {
     // on the loop
     tcp::acceptor acceptor;
     std::unordered_set<Session*> sessions;
+    using SessionsOf = std::unordered_map<std::string, std::size_t>;
+    SessionsOf sessions_of;  // each address
+    AddressRates rates;
     std::uint64_t body_bytes = 0;  // reserved for bodies that are read or handled
     std::size_t writing = 0;       // sessions that send an answer
     std::size_t handshakes = 0;    // connections that become sessions, perhaps
@@ -67,8 +75,9 @@ struct Core {
 
     HandlerPool pool;
 
-    // Frees a place by ending the connection that has waited longest for its next request.
-    bool end_longest_waiting();
+    // Frees a place: of the address with the most connections it ends one that waits for its client. One
+    // that waits for the rest of a body goes last, else the one that has waited longest first.
+    bool make_place();
     bool reserve(std::uint64_t bytes) {
         if (body_bytes + bytes > 2 * options.body_bytes_max) return false;
         body_bytes += bytes;
@@ -89,18 +98,32 @@ class Session final : public std::enable_shared_from_this<Session> {
           wire_(std::make_shared<Wire>(core_->loop, std::move(socket), std::move(tls))),
           buffer_(core_->options.header_bytes_max + (64U << 10)) {
         core_->sessions.insert(this);
+        const std::string& peer = wire_->peer();
+        address_ = &*core_->sessions_of.try_emplace(peer.substr(0, peer.rfind(':'))).first;
+        ++address_->second;
     }
-    ~Session() { core_->sessions.erase(this); }
+    ~Session() {
+        core_->body_bytes -= reserved_;  // if it broke off
+        core_->sessions.erase(this);
+        if (--address_->second == 0) core_->sessions_of.erase(core_->sessions_of.find(address_->first));
+    }
 
     void read_request();
     bool is_waiting() const { return phase_ == Phase::waiting; }
-    SteadyTime waiting_since() const { return since_; }
-    /// Ends a connection that waits for a request.
+    bool waits_for_client() const { return is_waiting() || reading_body_; }
+    /// Whether it should give way rather than the other one. Both wait for their clients.
+    bool goes_before(const Session& other) const {
+        if (address_->second != other.address_->second) return address_->second > other.address_->second;
+        if (reading_body_ != other.reading_body_) return other.reading_body_;
+        return since_ < other.since_;
+    }
+    /// Ends a connection that waits for a request. It lives until what is going on now is over.
     void close_if_idle() {
         if (is_waiting()) end_waiting();
     }
     void end_waiting() {
         phase_ = Phase::ending;
+        core_->loop.post([self = shared_from_this()] {});
         core_->loop.cancel(timer_);
         wire_->close();
     }
@@ -117,6 +140,7 @@ class Session final : public std::enable_shared_from_this<Session> {
     bool go_on_with_header();
     bool go_on_with_body();
     void on_header();
+    bool within_rate();
     void read_body();
     bool reserve_for_body();
     void on_request();
@@ -132,6 +156,9 @@ class Session final : public std::enable_shared_from_this<Session> {
     std::optional<bhttp::request_parser<bhttp::string_body>> parser_;
     Phase phase_ = Phase::waiting;
     SteadyTime since_ = steady_now();  // when it began to wait
+    bool reading_body_ = false;
+    int refused_in_a_row_ = 0;             // answers 401
+    Core::SessionsOf::pointer address_{};  // of the client, and how many sessions that has
     Deadline deadline_ = Deadline::never();
     async::TimerId timer_ = 0;  // ends a read that takes too long
     bool late_ = false;         // it did
@@ -141,14 +168,13 @@ class Session final : public std::enable_shared_from_this<Session> {
     char scratch_[4096];
 };
 
-bool Core::end_longest_waiting() {
-    Session* longest = nullptr;
+bool Core::make_place() {
+    Session* first = nullptr;
     for (Session* session : sessions) {
-        if (session->is_waiting() && (!longest || session->waiting_since() < longest->waiting_since()))
-            longest = session;
+        if (session->waits_for_client() && (!first || session->goes_before(*first))) first = session;
     }
-    if (longest) longest->end_waiting();
-    return longest != nullptr;
+    if (first) first->end_waiting();
+    return first != nullptr;
 }
 
 void Session::read_request() {
@@ -246,12 +272,27 @@ void Session::on_header() {
     is_head_ = parser_->get().method() == bhttp::verb::head;
     version_ = parser_->get().version();
     parser_->eager(true);
+    if (!within_rate()) return;
     if (parser_->is_done()) return on_request();
     if (!reserve_for_body()) return;
     if (!beast::iequals(parser_->get()[bhttp::field::expect], "100-continue")) return read_body();
     wire_->write(std::string(kContinue), {}, [self = shared_from_this()](bool whole) {
         if (whole) self->read_body();
     });
+}
+
+// Answers by itself if the client asks too often.
+bool Session::within_rate() {
+    if (core_->options.requests_per_second_max <= 0) return true;
+    const Duration wait = core_->rates.take(address_->first, steady_now());
+    if (wait == Duration::zero()) return true;
+    auto refused = Response::error(429, str_cat("more than ", core_->options.requests_per_second_max,
+                                                " requests in a second from ", address_->first,
+                                                ": send them slower, or raise "
+                                                "httpRequestsMaxPerSecond"));
+    refused.headers["Retry-After"] = str_cat(std::chrono::ceil<std::chrono::seconds>(wait).count());
+    const bool whole = parser_->is_done() && parser_->get().keep_alive();
+    return answer(std::move(refused), whole ? After::keep_alive : After::close), false;
 }
 
 // Counts what has come, not what was announced: who announces much and sends nothing takes no room from
@@ -270,6 +311,8 @@ bool Session::reserve_for_body() {
 }
 
 void Session::read_body() {
+    reading_body_ = true;
+    since_ = steady_now();
     end_reading_after(std::min(deadline_.left(), core_->options.idle_timeout));
     go_on();
 }
@@ -343,6 +386,7 @@ std::optional<Request> Session::take_request(std::string& problem) {
 }
 
 void Session::on_request() {
+    reading_body_ = false;
     const After after = parser_->get().keep_alive() ? After::keep_alive : After::close;
     std::string problem;
     auto request = take_request(problem);
@@ -369,6 +413,8 @@ void Session::on_request() {
 void Session::answer(Response response, After after) {
     core_->body_bytes -= std::exchange(reserved_, 0);
     phase_ = Phase::busy;
+    reading_body_ = false;
+    refused_in_a_row_ = response.status == 401 ? refused_in_a_row_ + 1 : 0;
     if (core_->stopping) after = After::close;
     std::string head = str_cat("HTTP/1.", version_ % 10, ' ', response.status, ' ',
                                std::string_view(bhttp::obsolete_reason(
@@ -397,6 +443,12 @@ void Session::answer(Response response, After after) {
 }
 
 void Session::finish(After after) {
+    if (after == After::keep_alive && refused_in_a_row_ >= kRefusedInARow) {
+        phase_ = Phase::waiting;  // it gives way like the others
+        since_ = steady_now();
+        timer_ = core_->loop.after(kRefusedReadAgain, [self = shared_from_this()] { self->read_request(); });
+        return;
+    }
     if (after == After::keep_alive) return read_request();
     wire_->end_writing();
     timer_ = core_->loop.after(kDrainTime, [wire = wire_] { wire->close(); });
@@ -418,7 +470,7 @@ void Session::drain() {
 
 void serve(const std::shared_ptr<Core>& core, tcp::socket socket) {
     const std::size_t connections = core->sessions.size() + core->handshakes;
-    if (connections >= core->options.connections_max && !core->end_longest_waiting()) {
+    if (connections >= core->options.connections_max && !core->make_place()) {
         error_code ignored;  // then it is not told; nor is who expects TLS
         socket.non_blocking(true, ignored);
         if (!core->options.tls) socket.write_some(asio::buffer(kTooManyConnections), ignored);

@@ -88,9 +88,11 @@ class Router {
 struct ServerOptions {
     std::string bind_address = "127.0.0.1";
     std::uint16_t port = 0;
-    std::uint32_t threads = 4;                  // handlers at once
-    std::uint32_t connections_max = 2048;       // over it: 503
+    std::uint32_t threads = 4;  // handlers at once
+    /// Over it one that waits for its client gives way, of the address that has the most; else 503.
+    std::uint32_t connections_max = 2048;
     std::uint32_t requests_waiting_max = 1024;  // over it: 503
+    double requests_per_second_max = 0;         // of one address; over it: 429. 0: as many as come
     std::uint64_t body_bytes_max = 512U << 20;  // over it: 413; all bodies together: twice that, then 503
     std::uint64_t header_bytes_max = 64U << 10;
     Duration request_timeout = 300s;

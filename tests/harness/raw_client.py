@@ -93,6 +93,11 @@ def _frame(command: bytes, rest: bytes = b"") -> bytes:
     return struct.pack(">II", 4 + len(command) + len(rest), len(command)) + command + rest
 
 
+def connect_frame(method: str = "", data: str = "") -> bytes:
+    credentials: dict[int, int | str | bytes] = {3: data, 5: method} if method else {}
+    return _frame(_command(_CONNECT, {1: "raw-client", 4: 19} | credentials))
+
+
 class BrokerError(RuntimeError):
     """The broker answered with an error."""
 
@@ -119,8 +124,8 @@ class RawClient:
         self.close()
 
     def connect(self, method: str = "", data: str = "") -> None:
-        credentials: dict[int, int | str | bytes] = {3: data, 5: method} if method else {}
-        self._ask(_command(_CONNECT, {1: "raw-client", 4: 19} | credentials), _CONNECTED)
+        self._socket.sendall(connect_frame(method, data))
+        self._answer(_CONNECTED)
 
     def subscribe(self, topic: str, subscription: str) -> None:
         """Shared."""

@@ -247,6 +247,22 @@ TEST_F(FramesTest, an_oversize_frame_ends_the_connection_with_a_reason) {
     ::close(fd);
 }
 
+TEST_F(FramesTest, frames_are_limited_until_the_owner_has_seen_the_first) {
+    server.on_each = [](End& end, const Bytes&) { end.channel->limit_frames(kFrameBytesMax); };
+    const int fd = connect_raw();
+    run([&] { server.channel->limit_frames(1000); });
+    const std::string frames = framed(pattern(1000)) + framed(pattern(2000));  // in one write
+    ASSERT_EQ(::send(fd, frames.data(), frames.size(), 0), static_cast<ssize_t>(frames.size()));
+    wait_for([&] { return server.frames.size() == 2; });
+    run([&] { server.channel->limit_frames(1000); });
+    const std::string begun = framed(pattern(1001)).substr(0, 4);
+    ASSERT_EQ(::send(fd, begun.data(), begun.size(), 0), static_cast<ssize_t>(begun.size()));
+    wait_for([&] { return server.closed.has_value(); });
+    EXPECT_EQ(server.closed->code, ErrorCode::too_large);
+    EXPECT_NE(server.closed->message.find("bytes=1001 limit=1000"), std::string::npos);
+    ::close(fd);
+}
+
 TEST_P(FramesOver, back_pressure_tells_when_to_go_on) {
     connect();
     run([&] { server.channel->pause_reading(); });

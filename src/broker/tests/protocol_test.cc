@@ -70,6 +70,41 @@ TEST_F(ProtocolTest, answers_a_ping) {
     client->expect(Command::PONG);
 }
 
+void expect_sent_away(TestClient& client, const std::string& why) {
+    const auto answer = client.expect(Command::ERROR).command;
+    EXPECT_EQ(answer.error().error(), proto::NotAllowedError);
+    EXPECT_EQ(answer.error().message(), why);
+    EXPECT_TRUE(client.wait_for_close());
+}
+
+TEST(Strangers, give_way_where_there_is_no_room) {
+    store::SimFileSystem files;
+    BrokerOptions options;
+    options.connections_max = 2;
+    TestBroker broker(files, options);
+    const auto known = TestClient::connected(broker);
+    TestClient silent(broker);
+    const auto second = TestClient::connected(broker);
+    expect_sent_away(silent, "Reached the maximum number of connections");
+    TestClient late(broker);  // all that are there are known
+    expect_sent_away(late, "Reached the maximum number of connections");
+    second->disconnect();
+    TestClient::connected(broker);
+}
+
+TEST(Strangers, are_counted_by_their_address) {
+    store::SimFileSystem files;
+    BrokerOptions options;
+    options.connections_per_address_max = 1;
+    TestBroker broker(files, options);
+    {
+        const auto known = TestClient::connected(broker);
+        TestClient more(broker);
+        expect_sent_away(more, "Reached the maximum number of connections on address test");
+    }
+    TestClient::connected(broker);
+}
+
 TEST(KeepAlive, misses_a_client_after_one_interval_of_silence) {
     store::SimFileSystem files;
     constexpr Duration kInterval = 500ms;

@@ -22,8 +22,13 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-int connect_to(std::uint16_t port) {
+// `last`: of the client's address, 127.0.0.N.
+int connect_to(std::uint16_t port, std::uint32_t last = 1) {
     const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in from{};
+    from.sin_family = AF_INET;
+    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + last);
+    EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&from), sizeof from), 0);
     sockaddr_in to{};
     to.sin_family = AF_INET;
     to.sin_port = htons(port);
@@ -304,6 +309,74 @@ TEST_F(HttpTest, connections_that_say_nothing_keep_nobody_out) {
     EXPECT_EQ(get("/hello/y")->body, "hello y");
     ::close(slow);
     ::close(silent);
+}
+
+TEST_F(HttpTest, an_address_with_many_connections_gives_way_first) {
+    serve({.connections_max = 4});
+    const int alone = connect_to(server->port(), 2);  // has waited longest
+    send_all(alone, "GET /hello/a HTT");
+    std::vector<int> many;
+    for (int i = 0; i < 6; ++i) {
+        many.push_back(connect_to(server->port()));
+        send_all(many.back(), "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf");
+    }
+    EXPECT_EQ(get("/hello/b")->body, "hello b");
+    send_all(alone, "P/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    EXPECT_THAT(read_to_end(alone), HasSubstr("hello a"));
+    for (const int fd : many) ::close(fd);
+    ::close(alone);
+}
+
+TEST_F(HttpTest, bodies_that_break_off_leave_room_for_others) {
+    serve({.body_bytes_max = 100'000});  // 200,000 of all together
+    for (int i = 0; i < 10; ++i) {
+        const int fd = connect_to(server->port());
+        send_all(fd,
+                 "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 90000\r\n\r\n");
+        char buffer[64];
+        EXPECT_GT(::recv(fd, buffer, sizeof buffer, 0), 0);  // room is kept for its body
+        const linger reset{1, 0};
+        ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        ::close(fd);
+    }
+    EXPECT_EQ(post("/echo", std::string(90'000, 'x'))->status, 200);
+}
+
+TEST_F(HttpTest, an_address_that_asks_too_often_is_told_when_it_may) {
+    serve({.requests_per_second_max = 0.5});
+    EXPECT_EQ(get("/hello/x")->status, 200);
+    const auto refused = post("/echo", std::string(100'000, 'x'));
+    ASSERT_TRUE(refused) << refused.error().message;
+    EXPECT_EQ(refused->status, 429);
+    EXPECT_THAT(refused->body, HasSubstr("more than 0.5 requests in a second from 127.0.0.1"));
+    EXPECT_THAT(refused->headers.at("retry-after"), testing::AnyOf("1", "2"));
+    const int other = connect_to(server->port(), 2);
+    send_all(other, "GET /hello/y HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    EXPECT_THAT(read_to_end(other), HasSubstr("hello y"));
+    ::close(other);
+}
+
+TEST_F(HttpTest, who_is_refused_again_and_again_is_read_slowly) {
+    router.add("GET", "/secret", [](const Request&) { return Response::error(401, "who?"); });
+    serve();
+    const int fd = connect_to(server->port());
+    const auto begin = steady_now();
+    for (int i = 0; i < 104; ++i) send_all(fd, "GET /secret HTTP/1.1\r\nHost: x\r\n\r\n");
+    send_all(fd, "GET /hello/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    EXPECT_THAT(read_to_end(fd), HasSubstr("hello x"));
+    EXPECT_GE(steady_now() - begin, 250ms);  // 50 behind the hundredth and each that follows
+    ::close(fd);
+    const int paused = connect_to(server->port());
+    for (int i = 0; i < 101; ++i) send_all(paused, "GET /secret HTTP/1.1\r\nHost: x\r\n\r\n");
+    std::ptrdiff_t answers = 0;
+    while (answers < 101) {
+        char buffer[4096];
+        const ssize_t size = ::recv(paused, buffer, sizeof buffer, 0);
+        ASSERT_GT(size, 0);
+        answers += std::count(buffer, buffer + size, '?');
+    }
+    server.reset();  // ends it, too
+    ::close(paused);
 }
 
 TEST_F(HttpTest, slow_requests_are_told_and_ended) {

@@ -39,7 +39,21 @@ security::AuthenticationSettings authentication_settings(const config::SettingsV
     return asked;
 }
 
-std::unexpected<Error> refuse_tls_file(const config::SettingsView& settings, const std::string& why) {
+Result<security::TlsRules> tls_rules_of(const config::SettingsView& settings, const TlsKeys& keys) {
+    security::TlsRules rules{names_in(settings, keys.protocols), names_in(settings, keys.ciphers)};
+    const auto good = security::check(rules);
+    if (good) return rules;
+    const std::string& why = good.error().message;
+    return settings.refuse(why.starts_with("protocol") ? keys.protocols : keys.ciphers, why);
+}
+
+Result<std::shared_ptr<security::TlsServer>> tls_server_of(const config::SettingsView& settings,
+                                                           const security::TlsFiles& files, bool required,
+                                                           const security::TlsRules& rules) {
+    using Clients = security::TlsServer::ClientCertificate;
+    auto made = security::TlsServer::create(files, required ? Clients::required : Clients::optional, rules);
+    if (made) return made;
+    const std::string& why = made.error().message;
     return settings.refuse(why.starts_with("private key")            ? "tlsKeyFilePath"
                            : why.starts_with("trusted certificates") ? "tlsTrustCertsFilePath"
                                                                      : "tlsCertificateFilePath",

@@ -139,7 +139,7 @@ class Standalone final : public Service {
             take(server_->port());
         }
         if (const auto port = start.security.web_port_tls) {
-            auto server = serve_http(*port, start.security.tls);
+            auto server = serve_http(*port, start.security.web_tls);
             if (!server) return listen_error(std::move(server).error(), "webServicePortTls", *port);
             server_tls_ = std::move(*server);
             web_url_tls_ = str_cat("https://", broker_->advertised_host(), ':', server_tls_->port());

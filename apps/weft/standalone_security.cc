@@ -37,6 +37,8 @@ class Reading {
     }
 
     Result<> take_tls() {
+        WEFT_TRY(const auto rules, tls_rules_of(settings_, kBrokerTls));
+        WEFT_TRY(const auto web_rules, tls_rules_of(settings_, kWebTls));
         WEFT_TRY_VOID(take_port("brokerServicePortTls", made_.broker_port_tls));
         WEFT_TRY_VOID(take_port("webServicePortTls", made_.web_port_tls));
         const bool any = made_.broker_port_tls || made_.web_port_tls;
@@ -64,11 +66,10 @@ class Reading {
                                         "leave it out: tlsRequireTrustedClientCertOnConnect is true");
             files.trust_certs.clear();  // then clients are not asked for one
         }
-        using Clients = security::TlsServer::ClientCertificate;
-        auto tls = security::TlsServer::create(
-            files, made_.certificates_required ? Clients::required : Clients::optional);
-        if (tls) return made_.tls = std::move(*tls), Result<>();
-        return refuse_tls_file(settings_, tls.error().message);
+        const bool required = made_.certificates_required;
+        WEFT_TRY(made_.tls, tls_server_of(settings_, files, required, rules));
+        WEFT_TRY(made_.web_tls, tls_server_of(settings_, files, required, web_rules));
+        return {};
     }
 
     Result<> take_authentication() {

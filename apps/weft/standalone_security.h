@@ -13,7 +13,7 @@
 namespace weft::app {
 
 struct StandaloneSecurity {
-    std::shared_ptr<security::TlsServer> tls;  // null: no port speaks it
+    std::shared_ptr<security::TlsServer> tls, web_tls;  // of the broker and the REST; null: no port speaks it
     std::optional<std::uint16_t> broker_port_tls, web_port_tls;
     broker::AccessOptions access;
     security::ClientSettings own;  // who the standalone's worker is

@@ -119,6 +119,7 @@ class Reading {
 
     // The worker's own https, and whether it can go to the others of its cluster over theirs.
     Result<> take_tls() {
+        WEFT_TRY(const auto rules, tls_rules_of(settings_, kWebTls));
         if (!settings_.boolean("tlsEnabled").value_or(false)) return {};
         if (settings_.is_null("workerPortTls"))
             return settings_.refuse("workerPortTls", "give a port: tlsEnabled is true");
@@ -134,10 +135,7 @@ class Reading {
         if (required && files.trust_certs.empty())
             return settings_.refuse("tlsRequireTrustedClientCertOnConnect",
                                     "name the authorities of clients' certificates in tlsTrustCertsFilePath");
-        using Clients = security::TlsServer::ClientCertificate;
-        auto made = security::TlsServer::create(files, required ? Clients::required : Clients::optional);
-        if (!made) return refuse_tls_file(settings_, made.error().message);
-        start_.tls = std::move(*made);
+        WEFT_TRY(start_.tls, tls_server_of(settings_, files, required, rules));
         return check_security("https://");
     }
 

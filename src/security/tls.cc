@@ -6,6 +6,8 @@
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "observe/log.h"
 
 namespace weft::security {
@@ -77,7 +79,66 @@ Result<WatchedContext::Context> client_context(const TlsOptions& options) {
     return context;
 }
 
-Result<WatchedContext::Context> server_context(const TlsFiles& files, TlsServer::ClientCertificate clients) {
+// What there is with forward secrecy and authenticated encryption.
+constexpr std::string_view kStrong12[] = {"ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384",
+                                          "ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-RSA-AES128-GCM-SHA256",
+                                          "ECDHE-RSA-AES256-GCM-SHA384",   "ECDHE-RSA-CHACHA20-POLY1305"};
+constexpr std::string_view kStrong13[] = {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384",
+                                          "TLS_CHACHA20_POLY1305_SHA256"};
+
+struct Speaks {
+    bool tls12 = true, tls13 = true;
+    std::string ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20";  // of 1.2
+    std::string suites;                                   // of 1.3; empty: all, they are of this kind
+};
+
+Result<Speaks> speaks(const TlsRules& rules) {
+    Speaks speaks;
+    const auto named = [](const auto& names, std::string_view name) {
+        return std::ranges::find(names, name) != std::end(names);
+    };
+    if (!rules.protocols.empty()) {
+        for (const auto& protocol : rules.protocols) {
+            if (protocol == "TLSv1.2" || protocol == "TLSv1.3") continue;
+            return fail(ErrorCode::invalid_argument, "protocol ", protocol,
+                        " is not spoken: give TLSv1.2, TLSv1.3, or both");
+        }
+        speaks.tls12 = named(rules.protocols, "TLSv1.2");
+        speaks.tls13 = named(rules.protocols, "TLSv1.3");
+    }
+    if (rules.ciphers.empty()) return speaks;
+    speaks.ciphers.clear();
+    for (const auto& cipher : rules.ciphers) {
+        const std::string_view ours = OPENSSL_cipher_name(cipher.c_str());
+        const std::string_view name = ours == "(NONE)" ? cipher : ours;
+        const bool of13 = named(kStrong13, name);
+        if (!of13 && !named(kStrong12, name))
+            return fail(ErrorCode::invalid_argument, "cipher ", cipher,
+                        " is weak or unknown: give ECDHE with AES-GCM or ChaCha20, or those of TLS 1.3");
+        auto& list = of13 ? speaks.suites : speaks.ciphers;
+        str_append(list, list.empty() ? "" : ":", name);
+    }
+    speaks.tls12 = speaks.tls12 && !speaks.ciphers.empty();
+    speaks.tls13 = speaks.tls13 && !speaks.suites.empty();
+    if (!speaks.tls12 && !speaks.tls13)
+        return fail(ErrorCode::invalid_argument, "cipher ", rules.ciphers.front(),
+                    " is of another protocol than those that are to be spoken: name ciphers of these");
+    return speaks;
+}
+
+Result<> keep_rules(SSL_CTX* context, const TlsRules& rules) {
+    WEFT_TRY(const auto allowed, speaks(rules));
+    SSL_CTX_set_min_proto_version(context, allowed.tls12 ? TLS1_2_VERSION : TLS1_3_VERSION);
+    SSL_CTX_set_max_proto_version(context, allowed.tls13 ? TLS1_3_VERSION : TLS1_2_VERSION);
+    const bool taken =
+        (!allowed.tls12 || SSL_CTX_set_cipher_list(context, allowed.ciphers.c_str()) == 1) &&
+        (allowed.suites.empty() || SSL_CTX_set_ciphersuites(context, allowed.suites.c_str()) == 1);
+    if (!taken) return fail(ErrorCode::invalid_argument, "ciphers: ", last_error());
+    return {};
+}
+
+Result<WatchedContext::Context> server_context(const TlsFiles& files, TlsServer::ClientCertificate clients,
+                                               const TlsRules& rules) {
     const bool required = clients == TlsServer::ClientCertificate::required;
     WEFT_TRY_VOID(check_pair(files));
     if (files.certificate.empty())
@@ -85,9 +146,8 @@ Result<WatchedContext::Context> server_context(const TlsFiles& files, TlsServer:
     if (required && files.trust_certs.empty())
         return fail(ErrorCode::invalid_argument, "no authorities are trusted for clients' certificates");
     WEFT_TRY(auto context, new_context(TLS_server_method()));
+    WEFT_TRY_VOID(keep_rules(context.get(), rules));
     WEFT_TRY_VOID(use_certificate(context.get(), files));
-    // For TLS 1.2; those of 1.3 are all of this kind.
-    SSL_CTX_set_cipher_list(context.get(), "ECDHE+AESGCM:ECDHE+CHACHA20");
     // What is resumed would keep the rights of a certificate that has been changed meanwhile.
     SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
     SSL_CTX_set_options(context.get(), SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
@@ -106,6 +166,11 @@ bool is_address(const std::string& host) {
 }
 
 }  // namespace
+
+Result<> check(const TlsRules& rules) {
+    WEFT_TRY_VOID(speaks(rules));
+    return {};
+}
 
 FileStamp FileStamp::of(const std::string& path) {
     struct stat found{};
@@ -141,9 +206,11 @@ Result<std::shared_ptr<TlsClient>> TlsClient::create(TlsOptions options) {
     return std::shared_ptr<TlsClient>(new TlsClient(std::move(options), std::move(context)));
 }
 
-Result<std::shared_ptr<TlsServer>> TlsServer::create(const TlsFiles& files, ClientCertificate clients) {
-    WEFT_TRY(auto context,
-             WatchedContext::create(files, [files, clients] { return server_context(files, clients); }));
+Result<std::shared_ptr<TlsServer>> TlsServer::create(const TlsFiles& files, ClientCertificate clients,
+                                                     const TlsRules& rules) {
+    WEFT_TRY(auto context, WatchedContext::create(files, [files, clients, rules] {
+                 return server_context(files, clients, rules);
+             }));
     return std::shared_ptr<TlsServer>(new TlsServer(std::move(context)));
 }
 

@@ -79,6 +79,17 @@ class TlsClient final {
     const std::unique_ptr<WatchedContext> context_;
 };
 
+/// What a server speaks of that which is not weak.
+struct TlsRules {
+    std::vector<std::string> protocols;  // "TLSv1.2", "TLSv1.3"; empty: both
+    /// As Java or OpenSSL names them, "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"; empty: all. A protocol for
+    /// which none is named is not spoken.
+    std::vector<std::string> ciphers;
+};
+
+/// Whether a server can keep them; `invalid_argument` begins with "protocol" or "cipher".
+Result<> check(const TlsRules& rules);
+
 /// The other side. Any thread.
 class TlsServer final {
   public:
@@ -86,7 +97,8 @@ class TlsServer final {
 
     /// Clients may show a certificate of a trusted authority; `required`: they must.
     enum class ClientCertificate : std::uint8_t { optional, required };
-    static Result<std::shared_ptr<TlsServer>> create(const TlsFiles& files, ClientCertificate clients);
+    static Result<std::shared_ptr<TlsServer>> create(const TlsFiles& files, ClientCertificate clients,
+                                                     const TlsRules& rules = {});
 
     /// For the next connection.
     Context context() { return context_->current(); }

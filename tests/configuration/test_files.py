@@ -170,7 +170,7 @@ def test_the_environment_stands_over_the_file_and_options_over_both(tmp_path: Pa
         ("workerPortTls: 70000", "workerPortTls = 70000: a port is from 1 to 65535"),
         ("tlsEnabled: true", "tlsEnabled = true: give tlsCertificateFilePath and tlsKeyFilePath"),
         ("tlsEnabledWithKeyStore: true", "tlsEnabledWithKeyStore = true: give PEM files"),
-        ("webServiceTlsProtocols: [TLSv1.1]", "webServiceTlsProtocols = TLSv1.1: TLS 1.2 and 1.3 are spoken"),
+        ("webServiceTlsProtocols: [TLSv1.1]", "webServiceTlsProtocols = TLSv1.1: protocol TLSv1.1 is not spoken: give TLSv1.2, TLSv1.3, or both"),
         ("workerPort: many", "workerPort = many: give a whole number"),
         ("workerId: 'a:b'", "workerId = a:b: leave out the colons"),
         ("pulsarFunctionsNamespace: functions", "pulsarFunctionsNamespace = functions: give tenant/namespace"),

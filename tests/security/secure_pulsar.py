@@ -15,14 +15,14 @@ TOKEN_PLUGIN = "org.apache.pulsar.client.impl.auth.AuthenticationToken"
 
 
 class SecurePulsar(PulsarStandalone):
-    """Who has a token or a certificate of the role `admin` may do everything. Its certificate is for localhost."""
+    """Who has a token or a certificate of the role `admin` may do everything. Its certificate is for localhost, if `hosts` says nothing else."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: dict[str, str] | None = None, hosts: str = "DNS:localhost") -> None:
         self.authority = Authority(folder / "certificates")
         self.issuer = TokenIssuer(folder)
         self.admin_token = folder / "admin.token"
         self.admin_token.write_text(self.issuer.token("admin") + "\n")
-        certificate, key = self.authority.issue("broker", "DNS:localhost")
+        certificate, key = self.authority.issue("broker", hosts)
         self._broker_port_tls, self._web_port_tls = free_ports(2)
         settings = {
             "brokerServicePortTls": str(self._broker_port_tls),
@@ -42,7 +42,7 @@ class SecurePulsar(PulsarStandalone):
             "brokerClientAuthenticationPlugin": TOKEN_PLUGIN,
             "brokerClientAuthenticationParameters": f"file://{self.admin_token}",
         }
-        super().__init__(folder / "pulsar", settings=settings)
+        super().__init__(folder / "pulsar", settings=settings | (more or {}))
 
     @property
     def service_url(self) -> str:

@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from harness.functions_rest import Config, FunctionsRest
 from harness.locations import weft_binary
 from harness.weft_standalone import WeftStandalone
 
+PYTHON = os.environ.get("WEFT_TEST_PYTHON", sys.executable)
 PROGRAM = """
 import os
 
@@ -34,6 +37,10 @@ def shown_by(weft: WeftStandalone, program: Path, secrets: object) -> str:
     functions = FunctionsRest(weft.address)
     functions.create(config_of(secrets), program)
     assert functions.get(config_of(secrets))["secrets"] == secrets
+    return next_shown(weft)
+
+
+def next_shown(weft: WeftStandalone) -> str:
     urls = ["--url", weft.address.service_url, "--admin-url", weft.address.admin_url]
     for command in (["produce", "in", "-m", "x"], ["consume", "out", "-s", "s", "-p", "Earliest", "-n", "1"]):
         done = subprocess.run([weft_binary(), *urls, *command], capture_output=True, text=True, timeout=60)
@@ -53,15 +60,45 @@ def test_of_the_environment(program: Path, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("PF_secretsProviderConfiguratorClassName", "weft.EnvironmentSecrets")
     conf = tmp_path / "functions_worker.yml"
     conf.write_text("")
-    options = ["--python", os.environ.get("WEFT_TEST_PYTHON", "build/venv/bin/python"), "--functions-worker-conf", str(conf)]
+    options = ["--python", PYTHON, "--functions-worker-conf", str(conf)]
     with WeftStandalone(tmp_path / "weft", options=options) as weft:
         with pytest.raises(RuntimeError, match="cannot be admitted:- secret a must name a variable"):
             FunctionsRest(weft.address).create(config_of({"a": "$ONE"}), program)
         assert "content:'the first' None []" in shown_by(weft, program, {"a": "ONE"})
 
 
+def test_of_files_that_change(program: Path, tmp_path: Path) -> None:
+    """Beside a broker. A secret that others can read is none; one that is put right is taken without a word."""
+    secret = tmp_path / "secrets" / "public" / "default" / "one"
+    secret.parent.mkdir(parents=True)
+    secret.write_text("the first\n")
+    secret.chmod(0o644)
+    conf = tmp_path / "functions_worker.yml"
+    conf.write_text(
+        "secretsProviderConfiguratorClassName: weft.FileSecrets\n"
+        f"secretsProviderConfiguratorConfig:\n  folder: {tmp_path}/secrets\n"
+    )
+    options = ["--python", PYTHON, "--functions-worker-conf", str(conf)]
+    config = config_of({"a": "one"})
+    with WeftStandalone(tmp_path / "weft", options=options) as weft:
+        functions = FunctionsRest(weft.address)
+        functions.create(config, program)
+        deadline = time.monotonic() + 30
+        while "chmod 600" not in (status := str(functions.status(config))):
+            assert time.monotonic() < deadline, status
+            time.sleep(0.05)  # between two looks
+        assert "the first" not in status
+        secret.chmod(0o600)
+        assert "content:'the first' None []" in next_shown(weft)
+        secret.write_text("the second\n")
+        functions.post(config, "restart")  # it is answered before the instance has ended
+        while "content:'the second' None []" not in (shown := next_shown(weft)):
+            assert "content:'the first' None []" in shown and time.monotonic() < deadline, shown
+        assert "the second" not in weft.log.read_text()
+
+
 def test_of_the_configuration(program: Path, tmp_path: Path) -> None:
-    options = ["--python", os.environ.get("WEFT_TEST_PYTHON", "build/venv/bin/python")]
+    options = ["--python", PYTHON]
     with WeftStandalone(tmp_path / "weft", options=options) as weft:
         assert "content:{'b': [1]} None []" in shown_by(weft, program, {"a": {"b": [1]}})
 

@@ -79,8 +79,11 @@ Result<std::string> read_private_file(const std::string& path) {
         return fail(ErrorCode::invalid_argument, "the file ", path, " has more than ", kSecretBytesMax,
                     " bytes");
     bytes.resize(size);
-    if (bytes.ends_with('\n')) bytes.pop_back();
-    if (bytes.ends_with('\r')) bytes.pop_back();
+    for (const std::string_view line_end : {"\r\n", "\n"}) {
+        if (!bytes.ends_with(line_end)) continue;
+        bytes.resize(bytes.size() - line_end.size());
+        break;
+    }
     return bytes;
 }
 

@@ -46,6 +46,11 @@ TEST_F(FileSecrets, are_what_stands_in_the_files_of_the_namespace) {
     EXPECT_EQ(ask(R"({"db":"db.pass","none":"empty"})").value_or("?"), R"({"db":"s3 \"cret\"","none":""})");
     write("t/n/db.pass", "new");
     EXPECT_EQ(ask(R"({"db":"db.pass"})").value_or("?"), R"({"db":"new"})");
+    for (const auto& [text, secret] :
+         {std::pair("a\r\n", "a"), {"a\n\n", R"(a\n)"}, {"a\r", R"(a\r)"}, {"\n", ""}}) {
+        write("t/n/db.pass", text);
+        EXPECT_EQ(ask(R"({"db":"db.pass"})").value_or("?"), str_cat(R"({"db":")", secret, R"("})"));
+    }
     EXPECT_EQ(ask("").value_or("?"), "{}");
 }
 

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
+
 #include "admin_client.h"
 #include "config/settings.h"
 #include "function_options.h"
@@ -25,6 +27,7 @@ void take_broker_environment(config::Settings& settings) {
         config::Setting setting{.values = {}, .null = value.empty(), .where = "environment " + variable};
         if (!value.empty()) setting.values.push_back(value);
         settings[name] = std::move(setting);
+        unsetenv(variable.c_str());  // it can hold a credential, and instances inherit what stands there
     }
 }
 

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <filesystem>
+#include <map>
 
 #include "access_settings.h"
 #include "admin_client.h"
@@ -12,6 +14,7 @@
 #include "http_limits.h"
 #include "observe/log.h"
 #include "pulsar/service_url.h"
+#include "security/secrets.h"
 #include "service.h"
 #include "worker_access.h"
 
@@ -26,6 +29,18 @@ std::string host_name() {
     return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : "localhost";
 }
 
+constexpr std::string_view kDefaultSecrets =
+    "org.apache.pulsar.functions.secretsproviderconfigurator.DefaultSecretsProviderConfigurator";
+
+/// Out of the environment, which instances inherit.
+std::map<std::string, std::string> take_secret_variables() {
+    auto environment = config::environment_of(::environ);
+    for (const auto& [variable, value] : environment) {
+        if (variable.starts_with(security::kSecretVariable)) unsetenv(variable.c_str());
+    }
+    return environment;
+}
+
 class Reading {
   public:
     Reading(const config::Settings& settings, const config::Arguments& arguments)
@@ -38,6 +53,7 @@ class Reading {
         WEFT_TRY_VOID(take_identity());
         WEFT_TRY_VOID(take_http());
         take_security();
+        WEFT_TRY_VOID(take_secrets());
         WEFT_TRY_VOID(take_tls());
         WEFT_TRY(start_.options.access, worker_access_of(settings_));
         start_.options.access.audit_file = arguments_.text("--audit-log");
@@ -59,6 +75,7 @@ class Reading {
                 return settings_.refuse(key, "leave it out: beside a broker the settings of --conf hold");
         }
         WEFT_TRY_VOID(take_function_options(arguments_, start_.options));
+        WEFT_TRY_VOID(take_secrets());
         WEFT_TRY_VOID(take_topics());
         WEFT_TRY_VOID(take_runtime());
         WEFT_TRY_VOID(take_cluster());
@@ -152,6 +169,31 @@ class Reading {
         take("", "brokerClientTrustCertsFilePath", security.tls.trust_certs);
         security.allow_insecure = settings_.boolean("tlsAllowInsecureConnection").value_or(false);
         security.verify_hostname = settings_.boolean("tlsEnableHostnameVerification").value_or(true);
+    }
+
+    Result<> take_secrets() {
+        constexpr std::string_view kClass = "secretsProviderConfiguratorClassName";
+        constexpr std::string_view kFolder = "secretsProviderConfiguratorConfig.folder";
+        constexpr std::string_view kFiles = "weft.FileSecrets", kVariables = "weft.EnvironmentSecrets";
+        auto& secrets = start_.options.secrets;
+        auto variables = take_secret_variables();
+        const std::string given = settings_.text(kClass).value_or(std::string(kDefaultSecrets));
+        if (given == kFiles) {
+            auto made = security::file_secrets(settings_.text(kFolder).value_or(""));
+            if (!made)
+                return settings_.refuse(settings_.text(kFolder) ? kFolder : kClass, made.error().message);
+            secrets = std::move(*made);
+            return {};
+        }
+        if (settings_.text(kFolder))
+            return settings_.refuse(kFolder, str_cat("leave it out: it is for ", kFiles));
+        if (given == kVariables) {
+            secrets = security::environment_secrets(std::move(variables));
+        } else if (given != kDefaultSecrets) {
+            return settings_.refuse(kClass,
+                                    str_cat("give ", kDefaultSecrets, ", ", kFiles, " or ", kVariables));
+        }
+        return {};
     }
 
     // Names the key whose value can't be used.
@@ -279,7 +321,12 @@ Result<config::Settings> read_worker_settings(const std::string& path) {
         WEFT_TRY(const std::string text, read_file(path));
         WEFT_TRY(settings, config::read_yaml(text, path));
     }
-    config::take_environment(settings, "PF_", config::environment_of(::environ));
+    const auto environment = config::environment_of(::environ);
+    config::take_environment(settings, "PF_", environment);
+    // They can hold credentials, and instances inherit what stands there.
+    for (const auto& [variable, value] : environment) {
+        if (variable.starts_with("PF_")) unsetenv(variable.c_str());
+    }
     if (const auto old = settings.extract("useTLS"); !old.empty()) settings["useTls"] = old.mapped();
     return settings;
 }

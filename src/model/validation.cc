@@ -457,8 +457,12 @@ constexpr auto kSupport = std::to_array<Support>({
     {"batchBuilder", [](const FunctionConfig& c) { return batch_builder_value(c.batch_builder); },
      "use DEFAULT", Served::java},
     {"secrets",
-     [](const FunctionConfig& c) { return value_if(c.secrets && c.secrets->text != "{}", "with entries"); },
-     "use userConfig for what isn't secret"},
+     [](const FunctionConfig& c) {
+         const bool on_command_line = c.runtime == Runtime::java || c.runtime == Runtime::go;
+         return value_if(on_command_line && c.secrets && c.secrets->text != "{}", "with entries");
+     },
+     "use PYTHON or NATIVE: Pulsar's instances of Java and Go take them from their command line, which "
+     "everybody can read"},
     {"windowConfig", [](const FunctionConfig& c) { return value_if(c.window_config.has_value(), "given"); },
      kLeaveOut, Served::java},
     {"autoAck", [](const FunctionConfig& c) { return value_if(c.auto_ack && !*c.auto_ack, "false"); },

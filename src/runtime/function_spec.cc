@@ -20,8 +20,7 @@ Result<std::vector<std::pair<std::string, std::string>>> members_of(std::string_
     std::vector<std::pair<std::string, std::string>> members;
     if (text.empty()) return members;
     const json object = json::parse(text, nullptr, false);
-    if (!object.is_object())
-        return fail(ErrorCode::invalid_argument, what, " is not a JSON object: ", text.substr(0, 80));
+    if (!object.is_object()) return fail(ErrorCode::invalid_argument, what, " is not a JSON object");
     for (const auto& [key, value] : object.items()) {
         members.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
     }

@@ -200,6 +200,11 @@ Result<std::vector<std::string>> program_command(const InstanceSpec& spec, Insta
     FunctionDetails details;
     if (!details.ParseFromString(spec.function_details))
         return fail(ErrorCode::corrupt, "the instance's function details don't parse");
+    if (!details.secretsmap().empty() && details.secretsmap() != "{}")
+        return fail(
+            ErrorCode::not_supported,
+            "Pulsar's instances of Java and Go take secrets from their command line, which everybody can "
+            "read: leave secrets out, or write the function in Python or C++");
     if (spec.language == Language::java) return java_command(spec, details, ports);
     if (spec.language == Language::go) return go_command(spec, details, ports);
     return fail(ErrorCode::not_supported, "only Java and Go functions are programs of their own");

@@ -398,7 +398,13 @@ Result<FunctionRunner::Slot> FunctionRunner::launch(std::int32_t id, const ::pro
         WEFT_TRY(spec.java, runtime::find_java(context_.java));
     }
     WEFT_TRY_VOID(place_program(meta, own, spec, slot));
-    spec.function_details = details.SerializeAsString();
+    ::proto::FunctionDetails told = details;
+    if (!details.secretsmap().empty()) {
+        WEFT_TRY(
+            *told.mutable_secretsmap(),
+            security::provide_secrets(*context_.secrets, {name_.tenant, name_.ns}, details.secretsmap()));
+    }
+    spec.function_details = told.SerializeAsString();
     spec.instance_id = id;
     spec.function_id = id_of(str_cat(name_.full(), "@", meta.createtime()));
     spec.function_version = id_of(program_fingerprint(meta));

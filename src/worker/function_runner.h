@@ -20,6 +20,7 @@
 #include "package/packages.h"
 #include "runtime/java_runtime.h"
 #include "security/client_security.h"
+#include "security/secrets.h"
 #include "worker/deps.h"
 #include "worker/internal_topics.h"
 #include "worker/job_pool.h"
@@ -51,6 +52,7 @@ struct RunnerContext {
     std::function<Result<>(const std::string& digest, Deadline)> fetch_package = {};
     security::ClientSettings broker_security = {};  // who instances are towards the broker
     runtime::JavaOptions java = {};                 // what runs Java functions
+    std::shared_ptr<const security::SecretsProvider> secrets = security::clear_text_secrets();
     /// Asks each of `from` to let go of an instance, and calls `admit` when they have, or can't be running
     /// it. Must not block. Empty: there are no others.
     std::function<void(const std::vector<Member>& from, const model::InstanceKey&,

@@ -62,6 +62,13 @@ class Latch {
     bool open_ = false;
 };
 
+/// Whether the secrets provider can be asked for what the function names.
+Result<> admit(const security::SecretsProvider& secrets, const model::FunctionConfig& config) {
+    const auto checked = security::check_secrets(secrets, config.secrets ? config.secrets->text : "");
+    if (checked) return {};
+    return bad_request("Function ", *config.name, " cannot be admitted:- ", checked.error().message);
+}
+
 /// Pulsar's worker has looked into the jar for what a class takes and gives; its threads don't run without.
 void keep_type_names(const ::proto::FunctionDetails& before, ::proto::FunctionDetails& now) {
     if (now.classname() != before.classname()) return;
@@ -275,6 +282,7 @@ FunctionsApi::Answer FunctionsApi::create(const http::Request& request) {
     model::infer_missing(config);
     WEFT_TRY_VOID(model::validate(config));
     WEFT_TRY_VOID(model::refuse_unsupported(config));
+    WEFT_TRY_VOID(admit(*options_.secrets, config));
     if (*config.runtime == model::Runtime::java) WEFT_TRY_VOID(runtime::find_java(options_.java));
     if (!upload.has_data)
         return bad_request("Function Package is not provided (part data = nothing: upload the file)");
@@ -322,6 +330,7 @@ FunctionsApi::Answer FunctionsApi::update(const http::Request& request) {
     model::infer_missing(merged);
     WEFT_TRY_VOID(model::validate(merged));
     WEFT_TRY_VOID(model::refuse_unsupported(merged));
+    WEFT_TRY_VOID(admit(*options_.secrets, merged));
 
     auto meta = std::make_shared<::proto::FunctionMetaData>(*found.meta);
     meta->clear_functiondetails();

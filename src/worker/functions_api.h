@@ -2,6 +2,7 @@
 // FunctionsApi: Pulsar's Functions REST V3 and Worker REST V2, on the two control planes.
 
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -12,6 +13,7 @@
 #include "model/function_details.h"
 #include "package/packages.h"
 #include "runtime/java_runtime.h"
+#include "security/secrets.h"
 #include "worker/control_plane.h"
 #include "worker/function_runners.h"
 #include "worker/package_source.h"
@@ -34,6 +36,7 @@ struct ApiOptions {
     const WorkerMetrics* metrics = nullptr;  // outlives the API
     PackageUrlPolicy package_urls = {};
     runtime::JavaOptions java = {};
+    std::shared_ptr<const security::SecretsProvider> secrets = security::clear_text_secrets();
     WorkerPeers* peers = nullptr;     // outlives the API; null: there are no other workers to ask
     Duration let_go_patience = 11s;   // of another worker that gets an instance which has to end here first
     ForeignFetch fetch_foreign = {};  // for downloads of packages that no Weft worker keeps

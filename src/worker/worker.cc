@@ -296,6 +296,7 @@ void WorkerImpl::start(Endpoints endpoints) {
     api.metrics = &metrics_;
     api.package_urls = options_.package_urls;
     api.java = options_.java;
+    api.secrets = options_.secrets;
     running->peers = make_http_peers(options_.broker_security);
     api.peers = running->peers.get();
     const bool in_process =
@@ -317,6 +318,7 @@ void WorkerImpl::start(Endpoints endpoints) {
                           &metrics_};
     context.broker_security = options_.broker_security;
     context.java = options_.java;
+    context.secrets = options_.secrets;
     context.fetch_package = [running = running.get()](const std::string& digest, Deadline deadline) {
         return running->exchange->fetch(digest, deadline);
     };

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "runtime/java_runtime.h"
 #include "security/client_security.h"
+#include "security/secrets.h"
 #include "worker/package_source.h"
 #include "worker/rest_guard.h"
 
@@ -51,6 +52,7 @@ struct WorkerOptions {
     std::uint64_t package_bytes_max = 256U << 20;  // one uploaded package; 0: as large as a request may be
     BrokerPlace broker = BrokerPlace::this_process;
     security::ClientSettings broker_security;  // who the worker and its instances are towards the broker
+    std::shared_ptr<const security::SecretsProvider> secrets = security::clear_text_secrets();
     FunctionRuntime function_runtime = FunctionRuntime::process;
     PackageUrlPolicy package_urls;
     bool package_management = false;  // uploads go to the broker's package service, for Java workers too

@@ -240,7 +240,7 @@ BROKEN: list[tuple[str, dict[str, Any] | str, str]] = [
         config(inputSpecs={"x": {"receiverQueueSize": -1}}),
         "Receiver queue size should be >= zero",
     ),
-    ("secrets", config(secrets={"a": "b"}), "secrets = with entries is not supported by Weft yet"),
+    ("secrets that are no object", config(secrets=["a"]), "of secrets in the function config: it must be a JSON"),
     ("no ack", config(autoAck=False), "autoAck = false is not supported by Weft yet: use true"),
     (
         "both orderings",

@@ -181,7 +181,7 @@ const std::map<std::string, std::pair<std::string, std::string>> kRefused = {
      {R"("processingGuarantees":"MANUAL")", R"("processingGuarantees":"ATMOST_ONCE")"}},
     {"retainKeyOrdering", {R"("retainKeyOrdering":true)", R"("retainKeyOrdering":false)"}},
     {"batchBuilder", {R"("batchBuilder":"KEY_BASED")", R"("batchBuilder":"DEFAULT")"}},
-    {"secrets", {R"("secrets":{"a":"b"})", R"("secrets":{})"}},
+    {"secrets", {R"("py":null,"go":"f","secrets":{"a":"b"})", R"("secrets":{"a":"b"})"}},
     {"autoAck", {R"("autoAck":false)", R"("autoAck":true)"}},
     {"maxMessageRetries",
      {R"("py":null,"native":"a.so","maxMessageRetries":3)", R"("maxMessageRetries":-1)"}},

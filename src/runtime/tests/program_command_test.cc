@@ -74,6 +74,19 @@ TEST(ProgramCommand, shows_no_secret) {
     EXPECT_FALSE(program_command(spec, {10, 11}));
 }
 
+TEST(ProgramCommand, refuses_what_it_would_have_to_show) {
+    for (const auto language : {Language::java, Language::go}) {
+        auto details = details_of(::proto::FunctionDetails::JAVA);
+        details.set_secretsmap("{}");
+        EXPECT_TRUE(program_command(spec_of(language, details), {10, 11}));
+        details.set_secretsmap(R"({"a":"s3cret"})");
+        const auto refused = program_command(spec_of(language, details), {10, 11});
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code, ErrorCode::not_supported);
+        EXPECT_EQ(refused.error().message.find("s3cret"), std::string::npos);
+    }
+}
+
 TEST(ProgramCommand, of_a_java_function_is_the_one_of_pulsars_worker) {
     auto details = details_of(::proto::FunctionDetails::JAVA);
     details.set_classname("a.B");

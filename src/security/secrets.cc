@@ -1,0 +1,200 @@
+#include "security/secrets.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+namespace weft::security {
+
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::size_t kSecretBytesMax = 64U << 10;
+constexpr std::size_t kAllSecretsBytesMax = 1U << 20;  // of a function: they are one frame on its channel
+constexpr std::size_t kNameBytesMax = 255;
+
+/// As JSON; none if the bytes aren't UTF-8, which no text of a function can hold.
+std::optional<std::string> json_text(const std::string& bytes) {
+    std::string text = Json(bytes).dump(-1, ' ', false, Json::error_handler_t::replace);
+    if (Json::parse(text, nullptr, false) != Json(bytes)) return std::nullopt;
+    return text;
+}
+
+std::string text_of(std::string_view reference) {
+    const Json json = Json::parse(reference, nullptr, false);
+    return json.is_string() ? json.get<std::string>() : std::string();
+}
+
+bool is_word(std::string_view text, std::string_view also) {
+    return !text.empty() && text.size() <= kNameBytesMax && std::ranges::all_of(text, [&](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+               also.contains(c);
+    });
+}
+
+class ClearText final : public SecretsProvider {
+  public:
+    Result<> check(std::string_view, std::string_view) const override { return {}; }
+    Result<std::string> secret(const SecretsOwner&, std::string_view,
+                               std::string_view reference) const override {
+        return std::string(reference);
+    }
+};
+
+/// The text of a file that only its owner can read.
+Result<std::string> read_private_file(const std::string& path) {
+    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) {
+        const bool missing = errno == ENOENT || errno == ENOTDIR;
+        return fail(missing ? ErrorCode::not_found : ErrorCode::io, "can't open the file ", path, ": ",
+                    std::strerror(errno));
+    }
+    const std::unique_ptr<const int, void (*)(const int*)> closed(&fd, [](const int* open) { close(*open); });
+    struct stat found{};
+    if (fstat(fd, &found) != 0)
+        return fail(ErrorCode::io, "can't look at the file ", path, ": ", std::strerror(errno));
+    if (!S_ISREG(found.st_mode)) return fail(ErrorCode::invalid_argument, path, " is not a file");
+    if ((found.st_mode & (S_IRWXG | S_IRWXO)) != 0 || (found.st_uid != geteuid() && found.st_uid != 0)) {
+        return fail(ErrorCode::precondition_failed, "the file ", path,
+                    " is not its owner's alone: give it to the worker's user, and chmod 600");
+    }
+    std::string bytes(kSecretBytesMax + 1, '\0');
+    std::size_t size = 0;
+    while (size < bytes.size()) {
+        const ssize_t n = read(fd, bytes.data() + size, bytes.size() - size);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return fail(ErrorCode::io, "can't read the file ", path, ": ", std::strerror(errno));
+        if (n == 0) break;
+        size += static_cast<std::size_t>(n);
+    }
+    if (size > kSecretBytesMax)
+        return fail(ErrorCode::invalid_argument, "the file ", path, " has more than ", kSecretBytesMax,
+                    " bytes");
+    bytes.resize(size);
+    for (const std::string_view line_end : {"\r\n", "\n"}) {
+        if (!bytes.ends_with(line_end)) continue;
+        bytes.resize(bytes.size() - line_end.size());
+        break;
+    }
+    return bytes;
+}
+
+class Files final : public SecretsProvider {
+  public:
+    explicit Files(std::filesystem::path folder) : folder_(std::move(folder)) {}
+
+    Result<> check(std::string_view name, std::string_view reference) const override {
+        const std::string file = text_of(reference);
+        if (is_word(file, "-.") && !file.starts_with('.')) return {};
+        return fail(
+            ErrorCode::invalid_argument, "secret ", name,
+            " must name a file of the namespace's secrets, as a text of letters, digits, '_', '-' and "
+            "'.'");
+    }
+    Result<std::string> secret(const SecretsOwner& owner, std::string_view name,
+                               std::string_view reference) const override {
+        WEFT_TRY_VOID(check(name, reference));
+        for (const std::string& part : {owner.tenant, owner.ns}) {
+            if (part.empty() || part.starts_with('.') || part.contains('/'))
+                return fail(ErrorCode::invalid_argument, "no folder of secrets is for ", owner.tenant, '/',
+                            owner.ns);
+        }
+        const auto path = folder_ / owner.tenant / owner.ns / text_of(reference);
+        const auto bytes = read_private_file(path.string());
+        if (!bytes) return fail(bytes.error().code, "secret ", name, ": ", bytes.error().message);
+        auto text = json_text(*bytes);
+        if (!text)
+            return fail(ErrorCode::invalid_argument, "secret ", name, ": the file ", path.string(),
+                        " is not text in UTF-8");
+        return std::move(*text);
+    }
+
+  private:
+    const std::filesystem::path folder_;
+};
+
+class Variables final : public SecretsProvider {
+  public:
+    explicit Variables(std::map<std::string, std::string> environment) : variables_(std::move(environment)) {
+        std::erase_if(variables_,
+                      [](const auto& entry) { return !entry.first.starts_with(kSecretVariable); });
+    }
+    Result<> check(std::string_view name, std::string_view reference) const override {
+        if (is_word(text_of(reference), "")) return {};
+        return fail(ErrorCode::invalid_argument, "secret ", name,
+                    " must name a variable, as a text of letters, digits and '_': NAME stands for ",
+                    kSecretVariable, "NAME");
+    }
+    Result<std::string> secret(const SecretsOwner&, std::string_view name,
+                               std::string_view reference) const override {
+        WEFT_TRY_VOID(check(name, reference));
+        const std::string variable = str_cat(kSecretVariable, text_of(reference));
+        const auto found = variables_.find(variable);
+        if (found == variables_.end())
+            return fail(ErrorCode::not_found, "secret ", name, ": the worker was started without ", variable);
+        auto text = json_text(found->second);
+        if (!text) return fail(ErrorCode::invalid_argument, "secret ", name, ": ", variable, " is not UTF-8");
+        return std::move(*text);
+    }
+
+  private:
+    std::map<std::string, std::string> variables_;
+};
+
+Result<Json> read_references(const std::string& references) {
+    if (references.empty()) return Json::object();
+    Json object = Json::parse(references, nullptr, false);
+    if (!object.is_object()) return fail(ErrorCode::invalid_argument, "secrets must be a JSON object");
+    return object;
+}
+
+std::string dumped(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+}  // namespace
+
+std::unique_ptr<SecretsProvider> clear_text_secrets() { return std::make_unique<ClearText>(); }
+
+Result<std::unique_ptr<SecretsProvider>> file_secrets(const std::string& folder) {
+    std::error_code error;
+    if (!std::filesystem::path(folder).is_absolute() || !std::filesystem::is_directory(folder, error))
+        return fail(ErrorCode::invalid_argument,
+                    "give the whole path of a folder: secrets are in "
+                    "FOLDER/tenant/namespace/FILE");
+    return std::make_unique<Files>(folder);
+}
+
+std::unique_ptr<SecretsProvider> environment_secrets(std::map<std::string, std::string> environment) {
+    return std::make_unique<Variables>(std::move(environment));
+}
+
+Result<> check_secrets(const SecretsProvider& provider, const std::string& references) {
+    WEFT_TRY(const Json object, read_references(references));
+    for (const auto& [name, reference] : object.items())
+        WEFT_TRY_VOID(provider.check(name, dumped(reference)));
+    return {};
+}
+
+Result<std::string> provide_secrets(const SecretsProvider& provider, const SecretsOwner& owner,
+                                    const std::string& references) {
+    WEFT_TRY(Json object, read_references(references));
+    std::size_t bytes = 0;
+    for (auto& [name, value] : object.items()) {
+        WEFT_TRY(const std::string secret, provider.secret(owner, name, dumped(value)));
+        bytes += name.size() + secret.size();
+        if (bytes > kAllSecretsBytesMax)
+            return fail(ErrorCode::limit_reached, "the function's secrets have more than ",
+                        kAllSecretsBytesMax, " bytes together: give it fewer");
+        value = Json::parse(secret, nullptr, false);
+    }
+    return dumped(object);
+}
+
+}  // namespace weft::security

@@ -51,6 +51,7 @@ struct RunnerContext {
     std::function<Result<>(const std::string& digest, Deadline)> fetch_package = {};
     security::ClientSettings broker_security = {};  // who instances are towards the broker
     runtime::JavaOptions java = {};                 // what runs Java functions
+    containment::Settings containment = {};         // of all instances that are processes
     /// Asks each of `from` to let go of an instance, and calls `admit` when they have, or can't be running
     /// it. Must not block. Empty: there are no others.
     std::function<void(const std::vector<Member>& from, const model::InstanceKey&,

@@ -1,18 +1,23 @@
 """Hostile functions: what they are kept from, and that without containment they are not."""
 
 import os
+import socket
+import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pulsar
+import pulsar.schema
 import pytest
 from function_topics import Topics
 from functions_rest import Functions
 
-from harness.locations import weft_binary
+from harness.locations import pulsar_home, weft_binary
 from harness.process_stats import command_line, descendants
 from harness.weft_standalone import WeftStandalone
 
@@ -23,6 +28,7 @@ CLASSES = {"python": "hostile.Hostile", "native": "Hostile"}
 FILE_BYTES_MAX = 1 << 30
 TASKS_MAX = 1024
 PATIENCE_MS = 30_000
+JVM_FLAGS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:MaxDirectMemorySize=64m"
 
 
 @dataclass
@@ -31,9 +37,10 @@ class Called:
 
     producer: pulsar.Producer
     results: pulsar.Consumer
+    is_text: bool = False
 
     def __call__(self, what: str) -> str:
-        self.producer.send(what.encode())
+        self.producer.send(what if self.is_text else what.encode())
         answer = self.results.receive(PATIENCE_MS)
         self.results.acknowledge(answer)
         return bytes(answer.data()).decode()
@@ -49,12 +56,14 @@ class Home:
         self.neighbour = self.start("neighbour", package, "neighbour.Hostile")
         self.hostile = {name: self.start(f"hostile-{name}", HOSTILE[name], CLASSES[name]) for name in HOSTILE}
 
-    def start(self, name: str, package: Path, class_name: str) -> Called:
+    def start(self, name: str, package: Path, class_name: str, **config: Any) -> Called:
         results = self.topics.reader_of(f"{name}-out")
+        text = pulsar.schema.StringSchema() if package.suffix == ".jar" else pulsar.schema.BytesSchema()
+        producer = self.topics.client.create_producer(self.topics(f"{name}-in"), schema=text)
         topics = {"inputs": [self.topics(f"{name}-in")], "output": self.topics(f"{name}-out")}
         once = "ATMOST_ONCE"  # an attempt that ends it does not come again
-        self.functions.create(name, package, className=class_name, processingGuarantees=once, **topics)
-        return Called(self.topics.client.create_producer(self.topics(f"{name}-in")), results)
+        self.functions.create(name, package, className=class_name, processingGuarantees=once, **topics, **config)
+        return Called(producer, results, package.suffix == ".jar")
 
     def pid(self, name: str) -> int:
         wanted = f"weft instance public/default/{name}:0"
@@ -66,7 +75,8 @@ class Home:
 
 def home_at(level: str, directory: Path) -> Iterator[Home]:
     python = os.environ.get("WEFT_TEST_PYTHON", sys.executable)
-    with WeftStandalone(directory, options=["--python", python, "--containment", level]) as weft:
+    options = ["--python", python, "--containment", level, "--pulsar-home", str(pulsar_home())]
+    with WeftStandalone(directory, options=options) as weft:
         home = Home(weft, directory)
         yield home
         home.topics.client.close()
@@ -159,3 +169,34 @@ def test_a_fork_bomb_is_bounded_and_ends_with_its_function(contained: Home) -> N
         assert time.monotonic() < deadline, "it outlived its function"
         time.sleep(0.01)  # between two looks
     contained.weft.check_running()
+
+
+@pytest.fixture(scope="module")
+def hostile_jar(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("jar")
+    subprocess.run(["javac", "-d", folder, SAMPLES / "Hostile.java"], check=True, timeout=60)
+    with zipfile.ZipFile(folder / "hostile.jar", "w") as jar:
+        jar.write(folder / "Hostile.class", "Hostile.class")
+    return folder / "hostile.jar"
+
+
+@pytest.mark.parametrize("level", ["contained", "open_home"])
+def test_a_java_function(request: pytest.FixtureRequest, hostile_jar: Path, level: str) -> None:
+    home: Home = request.getfixturevalue(level)
+    function = home.start(
+        "hostile-java", hostile_jar, "Hostile", runtimeFlags=JVM_FLAGS, resources={"ram": 134_217_728}
+    )
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+    tried = [f"list {home.weft.data_directory}", f"read {home.folder('neighbour') / 'neighbour.py'}", "list /tmp"]
+    tried += [f"listen {port}", *(["read /etc/shadow"] if os.geteuid() == 0 else [])]
+    answer = "refused" if level == "contained" else "ok"
+    assert {what: function(what) for what in tried} == dict.fromkeys(tried, answer)
+    may = [f"connect {home.weft.address.broker_port}", "make .txt", "read /etc/hosts"]
+    assert {what: function(what) for what in may} == dict.fromkeys(may, "ok")
+    if level == "contained":
+        assert function(f"end {home.pid('neighbour')}") == "refused"
+        assert list((home.folder("hostile-java") / "scratch").glob("hostile*.txt"))
+    assert home.neighbour("read /etc/hosts") == "ok"
+    home.functions.delete("hostile-java")

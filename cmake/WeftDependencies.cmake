@@ -21,6 +21,7 @@ weft_static_library(zlib z)
 weft_static_library(yaml yaml-cpp)
 weft_static_library(nghttp2 nghttp2)
 weft_static_library(crypt crypt)
+weft_static_library(seccomp seccomp)
 
 # Asio is compiled once (src/async/asio.cc); everyone who uses it takes these definitions.
 add_library(weft_ext_asio INTERFACE)

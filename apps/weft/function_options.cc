@@ -1,6 +1,7 @@
 #include "function_options.h"
 
 #include <cstdlib>
+#include <ranges>
 
 #include "worker/worker.h"
 
@@ -8,7 +9,32 @@ namespace weft::app {
 
 namespace {
 constexpr std::int64_t kCallLimitSecondsMax = 30LL * 24 * 3600;
+
+Result<> take_paths(const config::Arguments& arguments, std::string_view option,
+                    std::vector<std::string>& into) {
+    if (!arguments.has(option)) return {};
+    const std::string given = arguments.text(option);
+    for (const auto part : std::views::split(given, ',')) {
+        const std::string_view path(part);
+        if (path.starts_with('/')) {
+            into.emplace_back(path);
+            continue;
+        }
+        return fail(ErrorCode::invalid_argument, option, ' ', given,
+                    ": give absolute paths with commas between");
+    }
+    return {};
 }
+
+Result<> take_containment(const config::Arguments& arguments, containment::Settings& into) {
+    const std::string level = arguments.text("--containment");
+    auto known = containment::level_of(level);
+    if (!known) return std::unexpected(std::move(known).error().context("--containment"));
+    into.level = *known;
+    WEFT_TRY_VOID(take_paths(arguments, "--containment-read", into.readable));
+    return take_paths(arguments, "--containment-write", into.writable);
+}
+}  // namespace
 
 Result<> take_function_options(const config::Arguments& arguments, worker::WorkerOptions& into) {
     into.python = arguments.text("--python");
@@ -34,7 +60,7 @@ Result<> take_function_options(const config::Arguments& arguments, worker::Worke
                     kCallLimitSecondsMax, " seconds, or 0 for none");
     }
     into.call_limit = std::chrono::seconds(call_limit);
-    return {};
+    return take_containment(arguments, into.containment);
 }
 
 }  // namespace weft::app

@@ -43,6 +43,23 @@ inline constexpr config::Option kFunctionCallLimitOption = {
     .type = config::Type::integer,
     .fallback = "300"};
 
+inline constexpr config::Option kContainmentOption = {
+    .names = "--containment",
+    .value = "level",
+    .help =
+        "What functions in processes of their own are kept from: basic (other functions' files, the "
+        "worker's, "
+        "private ones of the system; other processes; listening; see SECURITY.md) or none.",
+    .fallback = "basic"};
+inline constexpr config::Option kContainmentReadOption = {
+    .names = "--containment-read",
+    .value = "paths",
+    .help = "Folders and files, with commas between, that contained functions may read besides."};
+inline constexpr config::Option kContainmentWriteOption = {
+    .names = "--containment-write",
+    .value = "paths",
+    .help = "Folders and files, with commas between, that contained functions may read and write besides."};
+
 /// Takes those of these options that stand on the command line, or whose default is better than none.
 Result<> take_function_options(const config::Arguments& arguments, worker::WorkerOptions& into);
 

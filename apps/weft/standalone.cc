@@ -60,6 +60,9 @@ constexpr config::Option kOptions[] = {
     kPulsarHomeOption,
     kFunctionRuntimeOption,
     kFunctionCallLimitOption,
+    kContainmentOption,
+    kContainmentReadOption,
+    kContainmentWriteOption,
     {.names = "--no-functions-worker", .help = "Run the broker alone."},
     kLogLevelOption,
 };

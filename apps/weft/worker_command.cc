@@ -61,6 +61,9 @@ constexpr config::Option kOptions[] = {
     kPulsarHomeOption,
     kFunctionRuntimeOption,
     kFunctionCallLimitOption,
+    kContainmentOption,
+    kContainmentReadOption,
+    kContainmentWriteOption,
     kLogLevelOption,
 };
 

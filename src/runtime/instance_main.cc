@@ -13,6 +13,7 @@
 #include "observe/log.h"
 #include "runtime/control_frames.h"
 #include "runtime/instance.h"
+#include "runtime/instance_rules.h"
 #include "runtime/lease.h"
 #include "runtime/program_instance.h"
 #include "runtime/proto/control.pb.h"
@@ -62,6 +63,15 @@ security::ClientSettings settings_of(const control::Security& security) {
             .verify_hostname = security.verify_hostname()};
 }
 
+containment::Settings settings_of(const control::Containment& containment) {
+    return {.level = static_cast<containment::Level>(containment.level()),
+            .readable = {containment.readable().begin(), containment.readable().end()},
+            .writable = {containment.writable().begin(), containment.writable().end()},
+            .kernel = {.landlock = containment.landlock(),
+                       .filters = containment.filters(),
+                       .mounts = containment.mounts()}};
+}
+
 InstanceSpec spec_of(const control::Spec& spec) {
     return {.function_details = spec.function_details(),
             .instance_id = spec.instance_id(),
@@ -81,6 +91,7 @@ InstanceSpec spec_of(const control::Spec& spec) {
                      .class_path = spec.java().class_path(),
                      .extra_dependencies = spec.java().extra_dependencies(),
                      .arguments = {spec.java().arguments().begin(), spec.java().arguments().end()}},
+            .containment = settings_of(spec.containment()),
             .asks = static_cast<Asks>(spec.asks()),
             .on_ask = {}};
 }
@@ -183,18 +194,16 @@ int run_instance(int control_fd) {
                    stderr);
         return 1;
     }
-    if (request.start().lease_ms() > 0) {
-        const auto watched = end_with_lease(kLeaseFd, std::chrono::milliseconds(request.start().lease_ms()));
-        close(kLeaseFd);
-        if (!watched) fail_with(channel, watched.error());
-    }
     const auto& joined_by = request.start().joined_by();
     const auto limited = take_limits({joined_by.begin(), joined_by.end()}, request.start().data_bytes_max());
     if (!limited) fail_with(channel, limited.error());
     const InstanceSpec given = spec_of(request.start());
-    if (!given.scratch_directory.empty() && chdir(given.scratch_directory.c_str()) != 0) {
-        fail_with(channel,
-                  {ErrorCode::io, "can't enter the instance's directory " + given.scratch_directory});
+    if (const auto entered = enter_scratch(given); !entered) fail_with(channel, entered.error());
+    // From here on, this process may be contained; only now it gets its second thread.
+    if (request.start().lease_ms() > 0) {
+        const auto watched = end_with_lease(kLeaseFd, std::chrono::milliseconds(request.start().lease_ms()));
+        close(kLeaseFd);
+        if (!watched) fail_with(channel, watched.error());
     }
     if (given.language == Language::java || given.language == Language::go) run_program(channel, given);
     auto spec = FunctionSpec::from(given);

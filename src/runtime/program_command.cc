@@ -68,6 +68,9 @@ void add_jvm(Command& command, const InstanceSpec& spec, const FunctionDetails& 
         command.add(str_cat("-D", netty, "io.netty.tryReflectionSetAccessible=true"));
     for (const char* const package : {"java.nio", "jdk.internal.misc", "java.util.zip"})
         command.add("--add-opens", str_cat("java.base/", package, "=ALL-UNNAMED"));
+    if (spec.containment.level != containment::Level::none) {  // /tmp is not the function's
+        command.add("-XX:-UsePerfData", str_cat("-Djava.io.tmpdir=", spec.scratch_directory));
+    }
     command.add_all(java.arguments);
     command.add_all(split_flags(details.runtimeflags()));
     if (details.resources().ram() > 0) command.add(str_cat("-Xmx", details.resources().ram()));

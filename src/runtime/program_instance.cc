@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "runtime/instance_main.h"
+#include "runtime/instance_rules.h"
 #include "runtime/lease.h"
 #include "runtime/program_command.h"
 #include "wire/proto/InstanceCommunication.pb.h"
@@ -67,17 +68,22 @@ Result<InstancePorts> free_ports() {
 }
 
 /// In the child of fork(): only calls that are safe there.
-[[noreturn]] void become(char* const* arguments, pid_t parent) {
+[[noreturn]] void become(char* const* arguments, pid_t parent, const containment::Containment* containment) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(127);
     std::signal(SIGPIPE, SIG_DFL);
     sigset_t none;
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, nullptr);
-    syscall(SYS_close_range, 3U, ~0U, 0U);
-    execvp(arguments[0], arguments);
+    const char* failed = containment == nullptr ? nullptr : containment->enter();
+    if (failed == nullptr) {
+        syscall(SYS_close_range, 3U, ~0U, 0U);
+        execvp(arguments[0], arguments);
+        failed = "exec";
+    }
     const char* const why = std::strerror(errno);
-    for (const char* const part : {"can't run ", static_cast<const char*>(arguments[0]), ": ", why, "\n"})
+    for (const char* const part :
+         {"can't run ", static_cast<const char*>(arguments[0]), ": ", failed, ": ", why, "\n"})
         (void)!write(STDERR_FILENO, part, std::strlen(part));
     _exit(127);
 }
@@ -96,10 +102,11 @@ Result<std::unique_ptr<ProgramInstance>> ProgramInstance::start(const InstanceSp
     std::vector<char*> arguments;
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
+    WEFT_TRY(const auto containment, containment_for(spec, {ports.control, ports.metrics}));
     const pid_t parent = getpid();
     const pid_t pid = fork();
     if (pid < 0) return failed("fork");
-    if (pid == 0) become(arguments.data(), parent);
+    if (pid == 0) become(arguments.data(), parent, containment ? &*containment : nullptr);
     const int pidfd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
     if (pidfd < 0) {
         const auto why = failed("pidfd_open");

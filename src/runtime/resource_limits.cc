@@ -8,9 +8,12 @@
 #include <atomic>
 #include <cerrno>
 #include <cmath>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
+#include <set>
 
 #include "model/function_config.h"
 #include "wire/proto/Function.pb.h"
@@ -31,6 +34,12 @@ bool write_file(const std::string& path, std::string_view text) {
     const bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
     close(fd);
     return written;
+}
+
+/// A file that isn't there is not made.
+bool write_existing(const std::string& path, std::string_view text) {
+    std::error_code no;
+    return fs::exists(path, no) && write_file(path, text);
 }
 
 bool has_word(std::string_view text, std::string_view word, std::string_view separators) {
@@ -69,22 +78,25 @@ std::string own_path(const CgroupPlace& place, std::string_view controller) {
     return "/";
 }
 
-/// The worker's folder of version 2 with both controllers for those below; empty: can't be had.
-std::string parent_v2(const CgroupPlace& place) {
-    const std::string own = folder_of(place.mounts, own_path(place, ""));
+/// The worker's folder of version 2 with these controllers for those below; empty: can't be had.
+std::string parent_v2(const CgroupPlace& place, std::initializer_list<std::string_view> controllers) {
+    std::string wanted;
+    for (const std::string_view each : controllers) str_append(wanted, wanted.empty() ? "+" : " +", each);
+    std::string own = folder_of(place.mounts, own_path(place, ""));
+    // Moved there before.
+    if (own.ends_with("/weft-worker")) own = fs::path(own).parent_path();
     const std::string control = own + "/cgroup.subtree_control";
-    const auto has_both = [&] {
+    const auto has_all = [&] {
         const std::string line = first_line(control);
-        return has_word(line, "cpu", " ") && has_word(line, "memory", " ");
+        return std::ranges::all_of(controllers, [&](auto each) { return has_word(line, each, " "); });
     };
-    if (own.ends_with("/weft-worker")) return fs::path(own).parent_path();  // moved there before
-    if (has_both() || (write_file(control, "+cpu +memory") && has_both())) return own;
+    if (has_all() || (write_file(control, wanted) && has_all())) return own;
     // A group with processes in it gives no controllers to those below: the worker moves into one of its own.
     const std::string worker = own + "/weft-worker";
     std::error_code no;
     fs::create_directory(worker, no);
     if (!write_file(worker + "/cgroup.procs", "0")) return "";
-    return write_file(control, "+cpu +memory") && has_both() ? own : "";
+    return write_file(control, wanted) && has_all() ? own : "";
 }
 
 std::string parent_v1(const CgroupPlace& place, const std::string& controller) {
@@ -93,8 +105,14 @@ std::string parent_v1(const CgroupPlace& place, const std::string& controller) {
     return fs::is_directory(mount, no) ? folder_of(mount, own_path(place, controller)) : "";
 }
 
-/// What workers that are gone have left.
+/// What workers that are gone have left; looked for once.
 void sweep(const std::string& parent, const CgroupPlace& place) {
+    static std::mutex mutex;
+    static std::set<std::string> swept;
+    {
+        const std::lock_guard lock(mutex);
+        if (!swept.insert(parent).second) return;
+    }
     std::error_code no;
     for (const auto& entry : fs::directory_iterator(parent, no)) {
         const std::string name = entry.path().filename().string();
@@ -121,6 +139,7 @@ ResourceLimits resource_limits_of(const InstanceSpec& spec) {
     limits.heap_only = spec.language == Language::java && asked.ram() > 0;
     if (asked.ram() > 0 && (asked.ram() != model::kRamDefault || limits.heap_only))
         limits.memory_bytes = asked.ram();
+    if (spec.containment.level != containment::Level::none) limits.tasks = containment::kTasksMax;
     return limits;
 }
 
@@ -129,9 +148,11 @@ ResourceGroup::ResourceGroup(ResourceLimits limits, CgroupPlace place)
     std::error_code no;
     const bool limits_memory = limits.memory_bytes > 0 && !limits.heap_only;
     is_v2_ = fs::exists(place_.mounts + "/cgroup.controllers", no);
-    const std::string both = (limits.cpu > 0 || limits_memory) && is_v2_ ? parent_v2(place_) : "";
+    const std::string both =
+        (limits.cpu > 0 || limits_memory) && is_v2_ ? parent_v2(place_, {"cpu", "memory"}) : "";
     if (limits.cpu > 0) limit_cpu(is_v2_ ? both : parent_v1(place_, "cpu"), limits.cpu);
     if (limits_memory) limit_memory(is_v2_ ? both : parent_v1(place_, "memory"), limits.memory_bytes);
+    if (limits.tasks > 0) limit_tasks(limits.tasks);
     if (limits.heap_only) describe(str_cat("heap ", limits.memory_bytes, " bytes by -Xmx"));
 }
 
@@ -150,6 +171,26 @@ void ResourceGroup::limit_memory(const std::string& parent, std::int64_t bytes) 
     }
     data_bytes_max_ = bytes;
     describe(str_cat("memory ", bytes, " bytes of data by RLIMIT_DATA, each process"));
+}
+
+void ResourceGroup::limit_tasks(std::int64_t most) {
+    const std::string parent = is_v2_ ? parent_v2(place_, {"pids"}) : parent_v1(place_, "pids");
+    if (limit(parent, "pids.max", str_cat(most))) tasks_folder_ = str_cat(parent, '/', name_);
+}
+
+void ResourceGroup::kill_what_is_left() const {
+    constexpr int kRounds = 50;  // what forks meanwhile can't outrun this: it is bounded
+    if (tasks_folder_.empty() || write_existing(tasks_folder_ + "/cgroup.kill", "1")) return;
+    for (int round = 0; round < kRounds; ++round) {
+        std::ifstream file(tasks_folder_ + "/cgroup.procs");
+        bool any = false;
+        for (pid_t pid = 0; file >> pid;) {
+            if (pid <= 1) continue;  // not to be seen from here
+            kill(pid, SIGKILL);
+            any = true;
+        }
+        if (!any) return;
+    }
 }
 
 std::string_view ResourceGroup::by() const { return is_v2_ ? " by cgroup v2" : " by cgroup v1"; }

@@ -13,6 +13,7 @@ namespace weft::runtime {
 struct ResourceLimits {
     double cpu = 0;                 // cores; 0: no limit
     std::int64_t memory_bytes = 0;  // 0: no limit
+    std::int64_t tasks = 0;         // processes and threads; 0: no limit
     bool heap_only = false;         // memory_bytes is the JVM's -Xmx and no limit of ours
     bool operator==(const ResourceLimits&) const = default;
 };
@@ -44,12 +45,16 @@ class ResourceGroup final {
     std::int64_t data_bytes_max() const { return data_bytes_max_; }
     /// "cpu 0.5 by cgroup v1, memory 268435456 bytes by cgroup v1"; empty: nothing was asked for.
     const std::string& description() const { return description_; }
+    bool limits_tasks() const { return !tasks_folder_.empty(); }
+    /// Kills what has outlived the instance, where its processes are known.
+    void kill_what_is_left() const;
     /// Whether the kernel has killed for memory since it was asked last.
     bool ran_out_of_memory();
 
   private:
     void limit_cpu(const std::string& parent, double cores);
     void limit_memory(const std::string& parent, std::int64_t bytes);
+    void limit_tasks(std::int64_t most);
     std::string_view by() const;
     bool limit(const std::string& parent, const std::string& file, const std::string& value);
     void describe(const std::string& what);
@@ -59,6 +64,7 @@ class ResourceGroup final {
     const CgroupPlace place_;
     bool is_v2_ = false;
     std::vector<std::string> folders_, joined_by_;
+    std::string tasks_folder_;   // empty: no cgroup limits tasks
     std::string memory_folder_;  // empty: no cgroup limits memory
     std::uint64_t memory_kills_ = 0;
     std::int64_t data_bytes_max_ = 0;

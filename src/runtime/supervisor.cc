@@ -16,6 +16,7 @@
 #include "runtime/control_frames.h"
 #include "runtime/health_watch.h"
 #include "runtime/instance_main.h"
+#include "runtime/instance_rules.h"
 #include "runtime/lease.h"
 #include "runtime/proto/control.pb.h"
 #include "runtime/resource_limits.h"
@@ -117,6 +118,15 @@ control::Spec message_of(const InstanceSpec& spec) {
     message.set_worker_id(spec.worker_id);
     message.set_python(spec.python);
     message.set_scratch_directory(spec.scratch_directory);
+    control::Containment& containment = *message.mutable_containment();
+    containment.set_level(static_cast<std::uint32_t>(spec.containment.level));
+    containment.mutable_readable()->Assign(spec.containment.readable.begin(),
+                                           spec.containment.readable.end());
+    containment.mutable_writable()->Assign(spec.containment.writable.begin(),
+                                           spec.containment.writable.end());
+    containment.set_landlock(spec.containment.kernel.landlock);
+    containment.set_filters(spec.containment.kernel.filters);
+    containment.set_mounts(spec.containment.kernel.mounts);
     message.set_asks(static_cast<std::uint32_t>(spec.asks));
     if (spec.language == Language::java) {
         control::Java& java = *message.mutable_java();
@@ -238,6 +248,7 @@ class Keeper {
     const std::string& why_not_running() const { return why_not_running_; }
     const InstanceSpec& spec() const { return spec_; }
     const std::string& limits() const { return resources_.description(); }
+    std::string containment() const { return containment_of(spec_, resources_.limits_tasks()); }
     /// What is to be said of an instance that runs: that it makes no progress, or why it was started again,
     /// as long as it has not processed anything since.
     std::string concern(bool processed_something) const {
@@ -355,6 +366,7 @@ class Keeper {
     }
     void child_ended() {
         turn_.reset();
+        resources_.kill_what_is_left();
         drain_output();
         std::string end = reap(run_->child);
         const bool lease_over = lease_ && end == str_cat("exit code ", kLeaseOverExit);
@@ -460,7 +472,7 @@ class ProcessSupervisor final : public Supervisor {
         const bool processed_something = status.numsuccessfullyprocessed() > 0;
         WEFT_TRY(const auto facts, call<Facts>(deadline, [processed_something](auto& keeper, auto done) {
                      done(Facts{keeper.restarts(), keeper.spec().instance_id, keeper.spec().worker_id,
-                                keeper.concern(processed_something), keeper.limits()});
+                                keeper.concern(processed_something), keeper.limits(), keeper.containment()});
                  }));
         if (status.running()) {
             status.set_failureexception(facts.concern);
@@ -471,6 +483,7 @@ class ProcessSupervisor final : public Supervisor {
         status.set_instanceid(str_cat(facts.instance_id));
         status.set_workerid(facts.worker_id);
         status.set_weftlimits(facts.limits);
+        status.set_weftcontainment(facts.containment);
         return {};
     }
 
@@ -503,6 +516,7 @@ class ProcessSupervisor final : public Supervisor {
         std::string worker_id;
         std::string concern;
         std::string limits;
+        std::string containment;
     };
     template <class T, class Work>
     Result<T> call(Deadline deadline, Work work) const {

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "containment/containment.h"
 #include "security/client_security.h"
 
 namespace proto {  // generated from wire/proto/*.proto (package proto)
@@ -53,6 +54,7 @@ struct InstanceSpec {
     std::string python;             // interpreter whose packages a Python function sees
     std::string scratch_directory;  // writable, this instance's own
     JavaSettings java = {};         // of a Java function
+    containment::Settings containment = {};
     Asks asks = Asks::nothing;      // Java and Go functions: nothing, whatever stands here
     /// Called on the supervisors' thread when it asks; must not block. It waits until `admit` is called, on
     /// any thread. Stays in this process.

@@ -81,6 +81,7 @@ class Runner {
         status.set_numrestarts(restarts_);
         status.set_instanceid(str_cat(spec_.info.instance_id));
         status.set_workerid(spec_.worker_id);
+        status.set_weftcontainment("none: the instance is a thread of its worker");
         if (limited_) status.set_weftlimits("none: the instance is a thread of its worker");
         if (hung_) {
             status.set_running(false);
@@ -260,6 +261,7 @@ Result<std::unique_ptr<Supervisor>> ThreadRuntime::start(InstanceSpec given) {
     WEFT_TRY(auto client, client_for(given));
     HealthWatch health(health_, timeout_of(given));
     const bool watched = health.on();
+    given.containment.level = containment::Level::none;  // a thread can't be contained
     const bool limited = resource_limits_of(given) != ResourceLimits{};
     auto runner =
         std::make_shared<Runner>(Runner::Parts{std::move(spec), std::move(given.on_ask), std::move(client)},

@@ -91,6 +91,7 @@ json status_data(const InstanceStatus& instance, model::ComponentType type) {
     }
     if (!instance.worker_id.empty()) data["workerId"] = instance.worker_id;
     if (!instance.status->weftlimits().empty()) data["limits"] = instance.status->weftlimits();
+    if (!instance.status->weftcontainment().empty()) data["containment"] = instance.status->weftcontainment();
     if (!instance.package_digest.empty()) data["packageDigest"] = instance.package_digest;  // Weft's own
     return data;
 }

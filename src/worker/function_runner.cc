@@ -4,6 +4,7 @@
 #include <atomic>
 #include <future>
 
+#include "host/python/python_library.h"
 #include "model/function_details.h"
 #include "observe/log.h"
 #include "wire/proto/Function.pb.h"
@@ -414,6 +415,11 @@ Result<FunctionRunner::Slot> FunctionRunner::launch(std::int32_t id, const ::pro
     spec.cluster_name = context_.cluster_name;
     spec.worker_id = context_.worker_id;
     spec.scratch_directory = (own / "scratch").string();
+    spec.containment = context_.containment;
+    if (slot.environment) {  // it sees the packages of the interpreter that it was made from
+        for (std::string& each : host::python_folders(context_.python))
+            spec.containment.readable.push_back(std::move(each));
+    }
     let_it_ask(spec, from);
     WEFT_TRY(slot.supervisor, context_.starter.start(std::move(spec)));
     return slot;

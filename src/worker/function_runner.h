@@ -53,6 +53,7 @@ struct RunnerContext {
     security::ClientSettings broker_security = {};  // who instances are towards the broker
     runtime::JavaOptions java = {};                 // what runs Java functions
     std::shared_ptr<const security::SecretsProvider> secrets = security::clear_text_secrets();
+    containment::Settings containment = {};         // of all instances that are processes
     /// Asks each of `from` to let go of an instance, and calls `admit` when they have, or can't be running
     /// it. Must not block. Empty: there are no others.
     std::function<void(const std::vector<Member>& from, const model::InstanceKey&,

@@ -61,6 +61,7 @@ void read_instance_status(const json& told, model::ComponentType type, StatusRep
     const Words words = words_of(type);
     status.set_running(member(told, "running") == true);
     status.set_failureexception(text_in(told, "error"));
+    status.set_weftcontainment(text_in(told, "containment"));
     status.set_weftlimits(text_in(told, "limits"));
     status.set_numrestarts(count_in(told, "numRestarts"));
     status.set_numreceived(count_in(told, words.received));

@@ -50,6 +50,24 @@ class SupervisorStarter final : public InstanceStarter {
     std::unique_ptr<runtime::Lease> lease_;  // null: none
 };
 
+/// Said once: each function's status says it of itself.
+void look_at_kernel(containment::Settings& settings) {
+    const observe::Logger log("worker");
+    if (settings.level == containment::Level::none) {
+        log.warn("the code of functions is not contained: it may do what this process may");
+        return;
+    }
+    settings.kernel = containment::find_kernel();
+    std::string missing;
+    for (const std::string& each : containment::not_held(settings.kernel, true))
+        str_append(missing, missing.empty() ? "" : ", ", each);
+    if (missing.empty()) {
+        log.info("the code of functions is contained", {{"level", "basic"}});
+    } else {
+        log.warn("the code of functions is contained in part", {{"level", "basic"}, {"but_for", missing}});
+    }
+}
+
 constexpr Duration kHandOverPatience = 3s;  // for giving the instances to others before the end
 constexpr Duration kLeavePatience = 5s;     // for their asking for them
 constexpr Duration kLetGoPatience = 12s;    // for another worker's stopping of an instance
@@ -319,6 +337,7 @@ void WorkerImpl::start(Endpoints endpoints) {
     context.broker_security = options_.broker_security;
     context.java = options_.java;
     context.secrets = options_.secrets;
+    context.containment = options_.containment;
     context.fetch_package = [running = running.get()](const std::string& digest, Deadline deadline) {
         return running->exchange->fetch(digest, deadline);
     };
@@ -390,6 +409,7 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options) {
         return fail(ErrorCode::io, "Can't make the folder ", (options.data_dir / "instances").string(), ": ",
                     error.message());
     }
+    look_at_kernel(options.containment);
     WEFT_TRY(auto audit, AuditLog::open(options.access.audit_file));
     return std::make_unique<WorkerImpl>(std::move(options), std::move(packages), std::move(audit));
 }

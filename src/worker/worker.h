@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "containment/containment.h"
 #include "runtime/java_runtime.h"
 #include "security/client_security.h"
 #include "security/secrets.h"
@@ -66,6 +67,9 @@ struct WorkerOptions {
     // The fence: instances end when this process has been asleep for so long (0: never). Not needed where no
     // other worker can take them over.
     Duration lease = 2s;
+    // What the code of functions is kept from. The kernel is looked at by create().
+    containment::Settings containment = {
+        .level = containment::Level::basic, .readable = {}, .writable = {}, .kernel = {}};
     Duration call_limit = 300s;  // a call of a function that lasts longer hangs; 0: may last for ever
     RestAccess access = {};      // who may do what over REST; nothing said: everybody everything
 };

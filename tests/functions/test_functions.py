@@ -112,7 +112,7 @@ def test_every_message(
 
 @LANGUAGES
 def test_a_function_that_aborts_is_started_again(
-    weft: WeftStandalone, topics: Topics, functions: Functions, tmp_path: Path, package: Path, class_name: str
+    weft: WeftStandalone, topics: Topics, functions: Functions, package: Path, class_name: str
 ) -> None:
     results = topics.reader_of("out")
     name = f"abort-{package.suffix[1:]}"
@@ -122,7 +122,7 @@ def test_a_function_that_aborts_is_started_again(
         className=class_name,
         inputs=[topics("in")],
         output=topics("out"),
-        userConfig={"extra": topics("extra"), "marker": str(tmp_path / "aborted")},
+        userConfig={"extra": topics("extra"), "marker": "aborted"},
     )
     producer = topics.client.create_producer(topics("in"))
     producer.send(b"before", properties={"n": "1"})

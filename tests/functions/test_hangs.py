@@ -35,13 +35,12 @@ def test_a_function_that_hangs(
     weft: WeftStandalone,
     topics: Topics,
     functions: Functions,
-    tmp_path: Path,
     package: Path,
     class_name: str,
     stack: str,
 ) -> None:
     results = topics.reader_of("out")
-    config = {"className": class_name, "userConfig": {"attempts": str(tmp_path / "attempts")}}
+    config = {"className": class_name, "userConfig": {"attempts": "attempts"}}
     functions.create("hangs", package, inputs=[topics("in")], output=topics("out"), **config)
     functions.create("idles", package, inputs=[topics("nothing")], **config)
     producer = topics.client.create_producer(topics("in"))

@@ -35,7 +35,7 @@ NOT_IN_GO_CLIENT = {
 # What Weft adds to Pulsar's.
 OURS_ALONE = {
     "Function.proto": {"FunctionDetails.Runtime.NATIVE"},
-    "InstanceCommunication.proto": {"FunctionStatus.weftLimits"},
+    "InstanceCommunication.proto": {"FunctionStatus.weftContainment", "FunctionStatus.weftLimits"},
     "Request.proto": set[str](),
 }
 # The Python instance of 4.0.8 has these, its Java worker has not.

@@ -56,6 +56,21 @@ std::vector<PythonLibrary> python_libraries(const std::string& python) {
     return found;
 }
 
+std::vector<std::string> python_folders(const std::string& python) {
+    const fs::path program = find_interpreter(python);
+    std::vector<std::string> found;
+    const auto add = [&found](const fs::path& folder) {
+        if (folder.has_relative_path()) found.push_back(folder.string());
+    };
+    std::error_code ignored;
+    if (const fs::path home = home_of_environment(program); !home.empty()) {
+        add(program.parent_path().parent_path());
+        add(fs::canonical(home, ignored).parent_path());
+    }
+    add(fs::canonical(program, ignored).parent_path().parent_path());
+    return found;
+}
+
 Result<std::unique_ptr<Host>> make_python_host(const std::string& python) {
     std::string problems;
     for (const PythonLibrary& library : python_libraries(find_interpreter(python))) {

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "host/host.h"
 
@@ -21,6 +22,9 @@ std::string find_interpreter(const std::string& python);
 
 /// `python` is the path of an interpreter, maybe a virtual environment's; empty: the system's.
 std::vector<PythonLibrary> python_libraries(const std::string& python);
+
+/// The folders of an interpreter: its virtual environment's, and those of the Python behind it. Never "/".
+std::vector<std::string> python_folders(const std::string& python);
 
 /// Loads libpython and the plug-in. The host still has to be opened.
 Result<std::unique_ptr<Host>> make_python_host(const std::string& python);

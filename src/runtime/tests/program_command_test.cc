@@ -49,6 +49,17 @@ InstanceSpec spec_of(Language language, const ::proto::FunctionDetails& details)
     return spec;
 }
 
+TEST(ProgramCommand, of_a_contained_jvm_leaves_tmp_alone) {
+    auto spec = spec_of(Language::java, details_of(::proto::FunctionDetails::JAVA));
+    const auto open = program_command(spec, {10, 11});
+    ASSERT_TRUE(open);
+    EXPECT_THAT(*open, testing::Not(testing::Contains("-Djava.io.tmpdir=/scratch")));
+    spec.containment.level = containment::Level::basic;
+    const auto contained = program_command(spec, {10, 11});
+    ASSERT_TRUE(contained);
+    EXPECT_THAT(*contained, testing::IsSupersetOf({"-XX:-UsePerfData", "-Djava.io.tmpdir=/scratch"}));
+}
+
 TEST(ProgramCommand, shows_no_secret) {
     auto spec = spec_of(Language::java, details_of(::proto::FunctionDetails::JAVA));
     spec.service_url = "pulsar+ssl://h:6651";

@@ -3,8 +3,10 @@
 #include "runtime/resource_limits.h"
 
 #include <gmock/gmock.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 
@@ -100,6 +102,37 @@ TEST_F(ResourceGroupTest, removes_what_is_empty_at_its_end_and_what_dead_workers
         EXPECT_TRUE(fs::exists(root_ / "cgroup/memory/weft-worker"));
     }
     EXPECT_FALSE(fs::exists(folder));
+}
+
+TEST_F(ResourceGroupTest, bounds_the_number_of_processes_where_a_cgroup_can) {
+    EXPECT_FALSE(ResourceGroup({.cpu = 0, .memory_bytes = 0, .tasks = 7}, place_).limits_tasks());
+    fs::create_directories(root_ / "cgroup/pids");
+    {
+        const ResourceGroup group({.cpu = 0, .memory_bytes = 0, .tasks = 7}, place_);
+        EXPECT_TRUE(group.limits_tasks());
+        EXPECT_EQ(group.description(), "") << "nobody asked for it";
+        EXPECT_EQ(text_of(group_in("cgroup/pids") / "pids.max"), "7");
+        EXPECT_THAT(group.joined_by(), ElementsAre((group_in("cgroup/pids") / "cgroup.procs").string()));
+    }
+    write("cgroup/cgroup.controllers", "cpu memory pids\n");
+    write("cgroup/cgroup.subtree_control", "pids\n");
+    write("own", "0::/\n");
+    const ResourceGroup group({.cpu = 0, .memory_bytes = 0, .tasks = 7}, place_);
+    EXPECT_EQ(text_of(group_in("cgroup") / "pids.max"), "7");
+}
+
+TEST_F(ResourceGroupTest, what_outlives_the_instance_is_killed) {
+    fs::create_directories(root_ / "cgroup/pids");
+    const ResourceGroup group({.cpu = 0, .memory_bytes = 0, .tasks = 7}, place_);
+    const pid_t child = fork();
+    if (child == 0) {
+        while (true) pause();
+    }
+    std::ofstream(group_in("cgroup/pids") / "cgroup.procs") << "0\n" << child << "\n";
+    group.kill_what_is_left();
+    int status = 0;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
 TEST_F(ResourceGroupTest, nothing_asked_for_is_nothing_done) {

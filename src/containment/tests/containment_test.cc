@@ -1,0 +1,220 @@
+// Each attempt is made in a child process, which is contained and says what the kernel answered.
+
+#include "containment/containment.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/shm.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+
+namespace weft::containment {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr int kNotEntered = 255;
+
+/// 0, or errno.
+int answer(long result) { return result < 0 ? errno : 0; }
+int open_file(const fs::path& path, int flags) { return answer(open(path.c_str(), flags | O_CLOEXEC, 0600)); }
+
+int bind_to(std::uint16_t port, int& fd) {
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return answer(bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address));
+}
+
+std::uint16_t free_port() {
+    int fd = -1;
+    EXPECT_EQ(bind_to(0, fd), 0);
+    sockaddr_in address{};
+    socklen_t size = sizeof address;
+    getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
+class ContainmentTest : public testing::Test {
+  protected:
+    ContainmentTest() {
+        std::string pattern = (fs::temp_directory_path() / "weft-containment-XXXXXX").string();
+        root_ = mkdtemp(pattern.data());
+        for (const char* const folder : {"scratch", "package", "hidden"}) {
+            fs::create_directory(root_ / folder);
+            std::ofstream(root_ / folder / "file") << folder;
+        }
+        rules_ = {.readable = system_folders(),
+                  .writable = {root_ / "scratch"},
+                  .directory = root_ / "scratch",
+                  .ports = {}};
+        rules_.readable.push_back(root_ / "package");
+    }
+    ~ContainmentTest() override { fs::remove_all(root_); }
+
+    /// What `attempt` returned in a contained child.
+    int contained(const std::function<int()>& attempt) const {
+        const auto containment = Containment::prepare(rules_, kernel_);
+        EXPECT_TRUE(containment) << containment.error().message;
+        const pid_t child = fork();
+        if (child == 0) {
+            if (const char* const failed = containment->enter()) {
+                (void)!write(STDERR_FILENO, failed, std::strlen(failed));
+                _exit(kNotEntered);
+            }
+            _exit(attempt());
+        }
+        int status = 0;
+        waitpid(child, &status, 0);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + status;
+    }
+
+    fs::path root_;
+    Rules rules_;
+    Kernel kernel_ = find_kernel();
+};
+
+TEST_F(ContainmentTest, only_what_the_rules_name_can_be_opened) {
+    if (kernel_.landlock == 0) GTEST_SKIP() << "no Landlock";
+    const auto hidden = root_ / "hidden/file";
+    ASSERT_EQ(open_file(hidden, O_RDWR), 0);
+    EXPECT_EQ(contained([&] { return open_file(hidden, O_RDONLY); }), EACCES);
+    EXPECT_EQ(contained([&] { return open_file(root_ / "hidden", O_RDONLY | O_DIRECTORY); }), EACCES);
+    EXPECT_EQ(contained([] { return open_file("/etc/shadow", O_RDONLY); }), EACCES);
+    EXPECT_EQ(contained([&] { return open_file(root_ / "package/file", O_RDONLY); }), 0);
+    EXPECT_NE(contained([&] { return open_file(root_ / "package/file", O_WRONLY); }), 0);
+    EXPECT_NE(contained([&] { return open_file("/usr/bin/weft-was-here", O_WRONLY | O_CREAT); }), 0);
+    EXPECT_EQ(contained([] { return open_file("file", O_RDWR | O_TRUNC); }), 0);
+    EXPECT_EQ(contained([] { return open_file("new", O_WRONLY | O_CREAT); }), 0);
+    EXPECT_EQ(contained([] { return open_file("/dev/null", O_WRONLY); }), 0);
+    EXPECT_EQ(contained([&] {
+                  if (symlink(hidden.c_str(), "link") != 0) return 1;
+                  return open_file("link", O_RDONLY);
+              }),
+              EACCES);
+    EXPECT_NE(contained([&] { return answer(truncate(hidden.c_str(), 0)); }), 0);
+    EXPECT_NE(contained([&] { return answer(rename(hidden.c_str(), "mine")); }), 0);
+    EXPECT_EQ(fs::file_size(hidden), 6U);
+}
+
+TEST_F(ContainmentTest, modes_and_owners_of_others_files_stay) {
+    const auto hidden = root_ / "hidden/file";
+    const auto mode = fs::status(hidden).permissions();
+    for (const bool mounts : {kernel_.mounts, false}) {
+        kernel_.mounts = mounts;
+        EXPECT_NE(contained([&] { return answer(chmod(hidden.c_str(), 0777)); }), 0) << mounts;
+        EXPECT_NE(contained([&] { return answer(chown(hidden.c_str(), getuid(), getgid())); }), 0) << mounts;
+        EXPECT_EQ(contained([] { return answer(fchmod(open("file", O_RDWR), 0700)); }), 0) << mounts;
+    }
+    EXPECT_EQ(fs::status(hidden).permissions(), mode);
+}
+
+TEST_F(ContainmentTest, other_processes_are_left_alone) {
+    const pid_t other = getpid();
+    ASSERT_EQ(kill(other, 0), 0);
+    for (const std::uint32_t version : {kernel_.landlock, 5U}) {  // by Landlock, and by the filter
+        kernel_.landlock = std::min(kernel_.landlock, version);
+        EXPECT_EQ(contained([&] { return answer(kill(other, 0)); }), EPERM);
+        EXPECT_EQ(contained([] { return answer(kill(getpid(), 0)); }), 0);
+        EXPECT_EQ(contained([] { return raise(SIGCHLD); }), 0);
+        EXPECT_EQ(contained([&] { return answer(ptrace(PTRACE_SEIZE, other, nullptr, nullptr)); }), EPERM);
+        EXPECT_NE(contained([&] { return open_file(str_cat("/proc/", other, "/environ"), O_RDONLY); }), 0);
+    }
+    rlimit limit{};
+    EXPECT_EQ(contained([&] { return answer(prlimit(other, RLIMIT_NOFILE, nullptr, &limit)); }), EPERM);
+    EXPECT_EQ(contained([&] { return answer(setpriority(PRIO_PROCESS, id_t(other), 19)); }), EPERM);
+    EXPECT_EQ(contained([&] { return answer(setpriority(PRIO_USER, 0, 19)); }), EPERM);
+    cpu_set_t cpus;
+    sched_getaffinity(0, sizeof cpus, &cpus);
+    EXPECT_EQ(contained([&] { return answer(sched_setaffinity(other, sizeof cpus, &cpus)); }), EPERM);
+    EXPECT_EQ(contained([&] { return answer(sched_setaffinity(0, sizeof cpus, &cpus)); }), 0);
+}
+
+TEST_F(ContainmentTest, listens_on_no_port_but_its_own_and_connects) {
+    int fd = -1;
+    EXPECT_EQ(contained([&] { return answer(listen(socket(AF_INET, SOCK_STREAM, 0), 1)); }), EACCES);
+    const std::uint16_t mine = free_port(), other = free_port();
+    rules_.ports = {mine};
+    EXPECT_EQ(contained([&] {
+                  const int bound = bind_to(mine, fd);
+                  return bound != 0 ? bound : answer(listen(fd, 1));
+              }),
+              0);
+    if (kernel_.landlock >= 4) EXPECT_EQ(contained([&] { return bind_to(other, fd); }), EACCES);
+    // Nobody listens there: the answer is the network's.
+    EXPECT_EQ(contained([&] {
+                  sockaddr_in address{};
+                  address.sin_family = AF_INET;
+                  address.sin_port = htons(other);
+                  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+                  const int to = socket(AF_INET, SOCK_STREAM, 0);
+                  return answer(connect(to, reinterpret_cast<const sockaddr*>(&address), sizeof address));
+              }),
+              ECONNREFUSED);
+    EXPECT_EQ(contained([] { return answer(socket(AF_UNIX, SOCK_STREAM, 0)); }), EAFNOSUPPORT);
+    EXPECT_EQ(contained([] { return answer(socket(AF_PACKET, SOCK_RAW, 0)); }), EAFNOSUPPORT);
+    EXPECT_EQ(contained([] {
+                  int pair[2];
+                  return answer(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+              }),
+              0);
+}
+
+TEST_F(ContainmentTest, the_machine_and_other_namespaces_are_out_of_reach) {
+    EXPECT_EQ(contained([] { return answer(unshare(CLONE_NEWUSER)); }), EPERM);
+    EXPECT_EQ(contained([] { return answer(unshare(CLONE_NEWNS)); }), EPERM);
+    EXPECT_EQ(contained([] { return answer(chroot("/")); }), EPERM);
+    EXPECT_EQ(contained([] { return answer(shmget(IPC_PRIVATE, 4096, IPC_CREAT)); }), EPERM);
+    EXPECT_EQ(contained([] {
+                  const pid_t child = fork();  // processes of its own it may have
+                  if (child == 0) _exit(0);
+                  return answer(waitpid(child, nullptr, 0));
+              }),
+              0);
+}
+
+TEST_F(ContainmentTest, no_file_gets_longer_than_its_bound) {
+    const auto write_at = [](std::uint64_t at) {
+        const int fd = open("large", O_WRONLY | O_CREAT, 0600);
+        return answer(pwrite(fd, "x", 1, static_cast<off_t>(at)));
+    };
+    EXPECT_EQ(contained([&] { return write_at(kFileBytesMax - 1); }), 0);
+    EXPECT_EQ(contained([&] { return write_at(kFileBytesMax); }), EFBIG);
+}
+
+TEST(ContainmentLevel, is_none_or_basic) {
+    EXPECT_EQ(level_of("none"), Level::none);
+    EXPECT_EQ(level_of("basic"), Level::basic);
+    EXPECT_EQ(level_of("strict").error().code, ErrorCode::not_supported);
+    EXPECT_EQ(level_of("").error().code, ErrorCode::invalid_argument);
+}
+
+TEST(ContainmentLevel, says_what_a_kernel_can_not_hold) {
+    EXPECT_THAT(not_held({.landlock = 6, .filters = true, .mounts = false}, true), IsEmpty());
+    EXPECT_THAT(not_held({.landlock = 2, .filters = true, .mounts = false}, false), IsEmpty());
+    EXPECT_THAT(not_held({.landlock = 2, .filters = true, .mounts = false}, true),
+                testing::ElementsAre(HasSubstr("TCP ports")));
+    EXPECT_THAT(not_held({}, false), testing::Contains(HasSubstr("no Landlock")));
+}
+
+}  // namespace
+}  // namespace weft::containment

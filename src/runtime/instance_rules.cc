@@ -1,0 +1,129 @@
+#include "runtime/instance_rules.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include "host/host.h"
+#include "host/python/python_library.h"
+
+namespace weft::runtime {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_program(Language language) { return language == Language::java || language == Language::go; }
+
+bool is_within(const fs::path& path, const fs::path& folder) {
+    return std::ranges::mismatch(folder, path).in1 == folder.end();
+}
+
+/// A credential is replaced by renaming another over it, which a rule on the file itself would not follow:
+/// its folder, unless that is one of the machine's or has this instance in it.
+void add_credential(const fs::path& file, const InstanceSpec& spec, std::vector<std::string>& into) {
+    if (!file.is_absolute()) return;
+    std::error_code ignored;
+    for (const fs::path& each : {file, fs::canonical(file, ignored)}) {
+        if (each.empty()) continue;
+        const fs::path folder = each.parent_path();
+        const bool deep = std::distance(folder.begin(), folder.end()) > 2;  // "/", "etc"
+        const bool alone = deep && !is_within(spec.scratch_directory, folder);
+        into.push_back((alone ? folder : each).string());
+    }
+}
+
+/// What is an absolute path in "file:///PATH", "tlsCertFile:PATH,tlsKeyFile:PATH" or JSON.
+void add_named_files(std::string_view parameters, const InstanceSpec& spec, std::vector<std::string>& into) {
+    constexpr std::string_view kSeparators = ",\"{} \t\n";
+    while (!parameters.empty()) {
+        const std::size_t end = std::min(parameters.find_first_of(kSeparators), parameters.size());
+        std::string_view word = parameters.substr(0, end);
+        parameters.remove_prefix(std::min(end + 1, parameters.size()));
+        for (const std::string_view scheme : {"tlsCertFile:", "tlsKeyFile:", "file:"}) {
+            if (word.starts_with(scheme)) word.remove_prefix(scheme.size());
+        }
+        if (word.starts_with("///")) word.remove_prefix(2);
+        if (word.starts_with('/')) add_credential(std::string(word), spec, into);
+    }
+}
+
+void add_java(const JavaSettings& java, std::vector<std::string>& into) {
+    std::error_code ignored;
+    const fs::path home = fs::canonical(java.program, ignored).parent_path().parent_path();
+    if (home.has_relative_path()) into.push_back(home.string());
+    into.push_back(java.instance_jar);
+    if (!java.extra_dependencies.empty()) into.push_back(java.extra_dependencies);
+    std::string_view path = java.class_path;
+    while (!path.empty()) {
+        const std::size_t end = std::min(path.find(':'), path.size());
+        std::string_view part = path.substr(0, end);
+        if (part.ends_with("/*")) part.remove_suffix(2);
+        if (!part.empty()) into.emplace_back(part);
+        path.remove_prefix(std::min(end + 1, path.size()));
+    }
+}
+
+}  // namespace
+
+containment::Rules rules_of(const InstanceSpec& spec, std::vector<std::uint16_t> ports) {
+    containment::Rules rules{.readable = containment::system_folders(),
+                             .writable = spec.containment.writable,
+                             .directory = spec.scratch_directory,
+                             .ports = std::move(ports)};
+    auto& reads = rules.readable;
+    reads.insert(reads.end(), spec.containment.readable.begin(), spec.containment.readable.end());
+    reads.push_back(spec.package_path);
+    if (spec.language == Language::java) add_java(spec.java, reads);
+    if (spec.language == Language::python) {
+        // A module is looked for in the list of its folder, which is the instance's own.
+        reads.push_back(fs::path(spec.package_path).parent_path().string());
+        reads.push_back(host::plugin_directory());
+        for (std::string& folder : host::python_folders(spec.python)) reads.push_back(std::move(folder));
+    }
+    const security::ClientSettings& security = spec.security;
+    add_named_files(security.auth_params, spec, reads);
+    for (const std::string* const file :
+         {&security.tls.trust_certs, &security.tls.certificate, &security.tls.key})
+        add_credential(*file, spec, reads);
+    if (!spec.scratch_directory.empty()) rules.writable.push_back(spec.scratch_directory);
+    return rules;
+}
+
+Result<std::optional<containment::Containment>> containment_for(const InstanceSpec& spec,
+                                                                std::vector<std::uint16_t> ports) {
+    if (spec.containment.level == containment::Level::none) return std::nullopt;
+    WEFT_TRY(auto made,
+             containment::Containment::prepare(rules_of(spec, std::move(ports)), spec.containment.kernel));
+    return std::optional(std::move(made));
+}
+
+Result<> enter_scratch(const InstanceSpec& spec) {
+    const std::string& scratch = spec.scratch_directory;
+    if (!scratch.empty() && chdir(scratch.c_str()) != 0)
+        return fail(ErrorCode::io, "can't enter the instance's directory ", scratch);
+    if (spec.containment.level == containment::Level::none) return {};
+    // /tmp and the worker's home are not the function's.
+    for (const char* const name : {"TMPDIR", "HOME"}) setenv(name, scratch.c_str(), 1);
+    if (is_program(spec.language)) return {};  // the program enters it by itself, not its keeper
+    WEFT_TRY(const auto containment, containment_for(spec, {}));
+    if (const char* const failed = containment->enter()) {
+        return fail(ErrorCode::io, "can't contain the instance: ", failed, ": ", std::strerror(errno),
+                    "; --containment none runs functions without");
+    }
+    return {};
+}
+
+std::string containment_of(const InstanceSpec& spec, bool tasks_are_limited) {
+    if (spec.containment.level == containment::Level::none) return "none";
+    auto missing = containment::not_held(spec.containment.kernel, is_program(spec.language));
+    if (!tasks_are_limited) missing.emplace_back("the number of processes (no cgroup can be written)");
+    std::string text = "basic";
+    for (const std::string& each : missing) str_append(text, text == "basic" ? ", but for " : ", ", each);
+    return text;
+}
+
+}  // namespace weft::runtime

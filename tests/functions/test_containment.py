@@ -1,0 +1,202 @@
+"""Hostile functions: what they are kept from, and that without containment they are not."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulsar
+import pulsar.schema
+import pytest
+from function_topics import Topics
+from functions_rest import Functions
+
+from harness.locations import pulsar_home, weft_binary
+from harness.process_stats import command_line, descendants
+from harness.weft_standalone import WeftStandalone
+
+SAMPLES = Path(__file__).resolve().parent / "samples"
+NATIVE = weft_binary().parents[1] / "lib" / "libweft_hostile_function.so"
+HOSTILE = {"python": SAMPLES / "hostile.py", "native": NATIVE}
+CLASSES = {"python": "hostile.Hostile", "native": "Hostile"}
+FILE_BYTES_MAX = 1 << 30
+TASKS_MAX = 1024
+PATIENCE_MS = 30_000
+JVM_FLAGS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:MaxDirectMemorySize=64m"
+
+
+@dataclass
+class Called:
+    """A function that answers one message at a time."""
+
+    producer: pulsar.Producer
+    results: pulsar.Consumer
+    is_text: bool = False
+
+    def __call__(self, what: str) -> str:
+        self.producer.send(what if self.is_text else what.encode())
+        answer = self.results.receive(PATIENCE_MS)
+        self.results.acknowledge(answer)
+        return bytes(answer.data()).decode()
+
+
+class Home:
+    """A standalone at one level, with a hostile function of each language and a neighbour."""
+
+    def __init__(self, weft: WeftStandalone, directory: Path) -> None:
+        self.weft, self.topics, self.functions = weft, Topics(weft), Functions(weft.address)
+        package = directory / "neighbour.py"  # not the same bytes: those would be the same file
+        package.write_text(HOSTILE["python"].read_text() + "# The neighbour's.\n")
+        self.neighbour = self.start("neighbour", package, "neighbour.Hostile")
+        self.hostile = {name: self.start(f"hostile-{name}", HOSTILE[name], CLASSES[name]) for name in HOSTILE}
+
+    def start(self, name: str, package: Path, class_name: str, **config: Any) -> Called:
+        results = self.topics.reader_of(f"{name}-out")
+        text = pulsar.schema.StringSchema() if package.suffix == ".jar" else pulsar.schema.BytesSchema()
+        producer = self.topics.client.create_producer(self.topics(f"{name}-in"), schema=text)
+        topics = {"inputs": [self.topics(f"{name}-in")], "output": self.topics(f"{name}-out")}
+        once = "ATMOST_ONCE"  # an attempt that ends it does not come again
+        self.functions.create(name, package, className=class_name, processingGuarantees=once, **topics, **config)
+        return Called(producer, results, package.suffix == ".jar")
+
+    def pid(self, name: str) -> int:
+        wanted = f"weft instance public/default/{name}:0"
+        return next(pid for pid in descendants(self.weft.pid) if wanted in command_line(pid))
+
+    def folder(self, name: str) -> Path:
+        return self.weft.data_directory / "instances" / "public" / "default" / name / "0"
+
+
+def home_at(level: str, directory: Path) -> Iterator[Home]:
+    python = os.environ.get("WEFT_TEST_PYTHON", sys.executable)
+    options = ["--python", python, "--containment", level, "--pulsar-home", str(pulsar_home())]
+    with WeftStandalone(directory, options=options) as weft:
+        home = Home(weft, directory)
+        yield home
+        home.topics.client.close()
+        weft.check_running()
+
+
+@pytest.fixture(scope="module")
+def contained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    yield from home_at("basic", tmp_path_factory.mktemp("basic"))
+
+
+@pytest.fixture(scope="module")
+def open_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    yield from home_at("none", tmp_path_factory.mktemp("none"))
+
+
+def attempts(home: Home) -> dict[str, tuple[set[str], bool]]:
+    """What is tried, what a contained function may see of it, and whether it is harmless where it succeeds."""
+    neighbour, store = home.folder("neighbour"), home.weft.data_directory
+    log = next(path for path in (store / "store").rglob("*") if path.is_file())
+    denied, unseen = {"EACCES"}, {"EACCES", "EPERM", "EROFS"}
+    superuser = os.geteuid() == 0
+    return {
+        "read /etc/shadow": (denied, superuser),
+        "by_link /etc/shadow": (denied, superuser),
+        f"read {neighbour / 'neighbour.py'}": (denied, True),
+        f"by_link {neighbour / 'neighbour.py'}": (denied, True),
+        f"list {neighbour / 'scratch'}": (denied, True),
+        f"list {store}": (denied, True),
+        f"read {log}": (denied, True),
+        f"write {log}": (unseen, True),
+        f"chmod {log}": (unseen, True),
+        f"list {Path.home()}": (denied, True),
+        "list /tmp": (denied, True),
+        f"write {SAMPLES / 'hostile.py'}": (unseen, True),
+        f"signal {home.pid('neighbour')}": ({"EPERM"}, True),
+        f"signal {home.weft.pid}": ({"EPERM"}, True),
+        f"trace {home.pid('neighbour')}": ({"EPERM"}, False),
+        f"trace {home.weft.pid}": ({"EPERM"}, False),
+        f"read /proc/{home.pid('neighbour')}/environ": (denied, superuser),
+        f"read /proc/{home.weft.pid}/environ": (denied, superuser),
+        "listen": (denied, True),
+        "unix_socket": ({"EAFNOSUPPORT"}, True),
+        f"large {FILE_BYTES_MAX}": ({"EFBIG"}, True),
+    }
+
+
+@pytest.mark.parametrize("language", HOSTILE)
+def test_what_a_function_is_kept_from(contained: Home, open_home: Home, language: str) -> None:
+    seen = {what: contained.hostile[language](what) for what in attempts(contained)}
+    wrong = {what: seen[what] for what, (wanted, _) in attempts(contained).items() if seen[what] not in wanted}
+    assert wrong == {}
+    harmless = [what for what, (_, harmless) in attempts(open_home).items() if harmless]
+    assert {what: open_home.hostile[language](what) for what in harmless} == dict.fromkeys(harmless, "ok")
+    for home, level in ((contained, "basic"), (open_home, "none")):
+        assert home.functions.status(f"hostile-{language}")["containment"].startswith(level)
+        assert home.functions.status(f"hostile-{language}")["numRestarts"] == 0
+
+
+@pytest.mark.parametrize("language", HOSTILE)
+def test_what_a_function_still_may(contained: Home, language: str) -> None:
+    hostile, scratch = contained.hostile[language], contained.folder(f"hostile-{language}") / "scratch"
+    may = [f"write {scratch / 'mine'}", f"read {scratch / 'mine'}", "read /etc/hosts", "list /usr/lib", "write /dev/null"]
+    may += [f"connect {contained.weft.address.broker_port}", f"large {FILE_BYTES_MAX - 1}"]
+    assert {what: hostile(what) for what in may} == dict.fromkeys(may, "ok")
+    assert (scratch / "mine").exists()
+
+
+def lives(pid: int) -> bool:
+    try:
+        return command_line(pid) != ""  # empty: it has ended, and its parent has not asked yet
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_a_fork_bomb_is_bounded_and_ends_with_its_function(contained: Home) -> None:
+    if "the number of processes" in contained.functions.status("hostile-native")["containment"]:
+        pytest.skip("no cgroup can be written here, and the status says so")
+    bomb = contained.start("bomb", NATIVE, "Hostile")
+    why, count, last = bomb(f"fork {2 * TASKS_MAX}").split()
+    assert why == "EAGAIN" and TASKS_MAX // 2 < int(count) < TASKS_MAX
+    assert lives(int(last))
+    assert contained.neighbour("read /etc/hosts") == "ok"
+    extra = contained.start("another", NATIVE, "Hostile")
+    assert extra("read /etc/hosts") == "ok"
+
+    contained.functions.delete("bomb")
+    deadline = time.monotonic() + 30
+    while lives(int(last)):
+        assert time.monotonic() < deadline, "it outlived its function"
+        time.sleep(0.01)  # between two looks
+    contained.weft.check_running()
+
+
+@pytest.fixture(scope="module")
+def hostile_jar(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("jar")
+    subprocess.run(["javac", "-d", folder, SAMPLES / "Hostile.java"], check=True, timeout=60)
+    with zipfile.ZipFile(folder / "hostile.jar", "w") as jar:
+        jar.write(folder / "Hostile.class", "Hostile.class")
+    return folder / "hostile.jar"
+
+
+@pytest.mark.parametrize("level", ["contained", "open_home"])
+def test_a_java_function(request: pytest.FixtureRequest, hostile_jar: Path, level: str) -> None:
+    home: Home = request.getfixturevalue(level)
+    function = home.start(
+        "hostile-java", hostile_jar, "Hostile", runtimeFlags=JVM_FLAGS, resources={"ram": 134_217_728}
+    )
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+    tried = [f"list {home.weft.data_directory}", f"read {home.folder('neighbour') / 'neighbour.py'}", "list /tmp"]
+    tried += [f"listen {port}", *(["read /etc/shadow"] if os.geteuid() == 0 else [])]
+    answer = "refused" if level == "contained" else "ok"
+    assert {what: function(what) for what in tried} == dict.fromkeys(tried, answer)
+    may = [f"connect {home.weft.address.broker_port}", "make .txt", "read /etc/hosts"]
+    assert {what: function(what) for what in may} == dict.fromkeys(may, "ok")
+    if level == "contained":
+        assert function(f"end {home.pid('neighbour')}") == "refused"
+        assert list((home.folder("hostile-java") / "scratch").glob("hostile*.txt"))
+    assert home.neighbour("read /etc/hosts") == "ok"
+    home.functions.delete("hostile-java")

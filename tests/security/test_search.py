@@ -194,7 +194,9 @@ def test_a_leak_would_be_found(run: Run) -> None:
     client.close()
     run.admin_file.chmod(0o640)
     search = run.search()
-    with subprocess.Popen([sys.executable, "-c", "input()", secret], stdin=subprocess.PIPE, env={"S": run.admin}) as leaky:
+    leak = [sys.executable, "-c", "print(flush=True), input()", secret]
+    with subprocess.Popen(leak, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={"S": run.admin}) as leaky:
+        assert leaky.stdout is not None and leaky.stdout.readline()  # its exec is over: it has a command line
         search.processes([leaky.pid])
         leaky.communicate(b"\n")
     run.admin_file.chmod(0o600)

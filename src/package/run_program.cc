@@ -14,24 +14,10 @@
 #include <csignal>
 #include <cstring>
 
+#include "base/fd.h"
+
 namespace weft::package {
 namespace {
-
-class Fd {
-  public:
-    explicit Fd(int fd = -1) : fd_(fd) {}
-    ~Fd() { reset(); }
-    Fd(const Fd&) = delete;
-    Fd& operator=(const Fd&) = delete;
-    int get() const { return fd_; }
-    void reset(int fd = -1) {
-        if (fd_ >= 0) ::close(fd_);
-        fd_ = fd;
-    }
-
-  private:
-    int fd_;
-};
 
 std::unexpected<Error> failed(const Program& program, std::string_view what) {
     return fail(ErrorCode::io, "Can't run ", program.arguments.front(), ": ", what, ": ",

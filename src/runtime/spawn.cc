@@ -10,28 +10,13 @@
 #include <csignal>
 #include <cstring>
 
+#include "base/fd.h"
 #include "runtime/instance_main.h"
 
 extern char** environ;
 
 namespace weft::runtime {
 namespace {
-
-/// Closes a descriptor unless it was released.
-class Fd {
-  public:
-    explicit Fd(int fd = -1) : fd_(fd) {}
-    ~Fd() {
-        if (fd_ >= 0) close(fd_);
-    }
-    Fd(const Fd&) = delete;
-    Fd& operator=(const Fd&) = delete;
-    int get() const { return fd_; }
-    int release() { return std::exchange(fd_, -1); }
-
-  private:
-    int fd_;
-};
 
 std::unexpected<Error> failed(const char* what) {
     return fail(ErrorCode::io, "can't start an instance: ", what, ": ", std::strerror(errno));

@@ -11,6 +11,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/fd.h"
+
 namespace weft::security {
 
 namespace {
@@ -51,15 +53,14 @@ class ClearText final : public SecretsProvider {
 
 /// The text of a file that only its owner can read.
 Result<std::string> read_private_file(const std::string& path) {
-    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0) {
+    const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    if (fd.get() < 0) {
         const bool missing = errno == ENOENT || errno == ENOTDIR;
         return fail(missing ? ErrorCode::not_found : ErrorCode::io, "can't open the file ", path, ": ",
                     std::strerror(errno));
     }
-    const std::unique_ptr<const int, void (*)(const int*)> closed(&fd, [](const int* open) { close(*open); });
     struct stat found{};
-    if (fstat(fd, &found) != 0)
+    if (fstat(fd.get(), &found) != 0)
         return fail(ErrorCode::io, "can't look at the file ", path, ": ", std::strerror(errno));
     if (!S_ISREG(found.st_mode)) return fail(ErrorCode::invalid_argument, path, " is not a file");
     if ((found.st_mode & (S_IRWXG | S_IRWXO)) != 0 || (found.st_uid != geteuid() && found.st_uid != 0)) {
@@ -69,7 +70,7 @@ Result<std::string> read_private_file(const std::string& path) {
     std::string bytes(kSecretBytesMax + 1, '\0');
     std::size_t size = 0;
     while (size < bytes.size()) {
-        const ssize_t n = read(fd, bytes.data() + size, bytes.size() - size);
+        const ssize_t n = read(fd.get(), bytes.data() + size, bytes.size() - size);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return fail(ErrorCode::io, "can't read the file ", path, ": ", std::strerror(errno));
         if (n == 0) break;

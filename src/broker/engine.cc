@@ -95,10 +95,7 @@ void Engine::accept(std::unique_ptr<async::FrameChannel> channel) {
     connections_.emplace(&made, std::move(connection));
     made.start();
     admit(made);
-    if (keep_alive_timer_ == 0) {
-        keep_alive_timer_ = loop_.after(options_.keep_alive / Connection::kKeepAliveLooks,
-                                        [this] { check_keep_alive(); });
-    }
+    if (keep_alive_timer_ == 0) look_for_silence_later();
     if (access_.asks_who() && credentials_timer_ == 0) check_credentials();
 }
 
@@ -166,10 +163,16 @@ void Engine::check_keep_alive() {
     keep_alive_timer_ = 0;
     for (const auto& [raw, connection] : connections_) connection->check_keep_alive();
     if (++keep_alive_looks_ % Connection::kKeepAliveLooks == 0) give_memory_back();
-    if ((!connections_.empty() || !memory_is_tidy_) && !stopped_) {
-        keep_alive_timer_ = loop_.after(options_.keep_alive / Connection::kKeepAliveLooks,
-                                        [this] { check_keep_alive(); });
-    }
+    if ((!connections_.empty() || !memory_is_tidy_) && !stopped_) look_for_silence_later();
+}
+
+/// Looks that each come a little late don't add up; but after a real stop the next is not at once: what came
+/// meanwhile isn't read yet.
+void Engine::look_for_silence_later() {
+    const Duration interval = options_.keep_alive / Connection::kKeepAliveLooks;
+    const SteadyTime now = steady_now();
+    keep_alive_at_ = std::max(keep_alive_at_ + interval, now + interval / 2);
+    keep_alive_timer_ = loop_.after(keep_alive_at_ - now, [this] { check_keep_alive(); });
 }
 
 // The allocator keeps what it has had; after a busy time that is much. Costs milliseconds, so only when all

@@ -113,6 +113,7 @@ class Engine final : public Broker, public Hub {
     void write_cursor(Subscription& subscription);
     void save_waiting(Subscription& subscription);
     void check_keep_alive();
+    void look_for_silence_later();
     void check_credentials();
     void give_memory_back();
     void admit(Connection& connection);
@@ -137,6 +138,7 @@ class Engine final : public Broker, public Hub {
     std::vector<Subscription*> dirty_;  // their cursors are to be written
     async::TimerId flush_timer_ = 0;
     async::TimerId keep_alive_timer_ = 0;
+    SteadyTime keep_alive_at_{};
     async::TimerId credentials_timer_ = 0;
     std::uint64_t keep_alive_looks_ = 0;
     std::uint64_t appends_ = 0;            // began or ended since the last keep-alive interval

@@ -1,6 +1,5 @@
 """Child processes that never outlive their parent, and free ports."""
 
-import ctypes
 import os
 import signal
 import socket
@@ -9,12 +8,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _die_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+# Not a preexec_fn: what that runs between fork and exec may wait for ever for a lock that another thread held (pulsar's have some).
+_DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
 
 
 def free_ports(count: int) -> list[int]:
@@ -44,14 +39,13 @@ class ChildProcess:
         self.command = [str(part) for part in command]
         with open(log, "ab") as output:
             self.process = subprocess.Popen(
-                self.command,
+                [*_DIE_WITH_PARENT, *self.command],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if stdout_pipe else output,
                 stderr=output,
                 env=dict(env) if env is not None else None,
                 cwd=cwd,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
             )
 
     @property

@@ -19,6 +19,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import pulsar
@@ -121,14 +122,12 @@ class Faults:
                 worker.kill()  # what is left of its group
                 worker.start()
 
-    def choose(self, chance: random.Random, how: str) -> list[str]:
-        if how == "broker":
+    def choose(self, chance: random.Random, whom: str) -> list[str]:
+        if whom == "nobody":
             return []
         leader = self.cluster.leader(NAMES[0])
         followers = [name for name in NAMES if name != leader]
-        return {
-            "leader": [leader], "follower": [chance.choice(followers)], "two": chance.sample(NAMES, 2),
-        }[chance.choice(["leader", "follower", "two"])]  # fmt: skip
+        return {"leader": [leader], "follower": [chance.choice(followers)], "two": chance.sample(NAMES, 2)}[whom]
 
     def are_at_home(self, watch: ConsumerWatch) -> bool:
         """Whether each instance has come to the broker from the host of the worker that has it."""
@@ -176,6 +175,16 @@ def run_round(faults: Faults, probe: Probe, watch: ConsumerWatch, how: str, who:
     until("all have their share", lambda: cluster.agree(list(NAMES), INSTANCES))
     probe.wait_until_all_are_served()
     return done
+
+
+def plan(chance: random.Random, kinds: list[str]) -> Iterator[tuple[str, str]]:
+    """What happens to whom, in every combination by turns; each kind first, as there may be few rounds."""
+    targets = {how: ["nobody"] if how == "broker" else ["leader", "follower", "two"] for how in kinds}
+    for how in kinds:
+        yield how, chance.choice(targets[how])
+    combinations = [(how, whom) for how in kinds for whom in targets[how]]
+    while True:
+        yield from chance.sample(combinations, len(combinations))
 
 
 @pytest.fixture
@@ -247,9 +256,8 @@ def test_no_instance_is_there_twice_and_none_is_lost(hosts: Hosts | None, tmp_pa
         watch = stack.enter_context(ConsumerWatch(address, configs, faults.cut))
         probe.wait_until_all_are_served()
         rounds = []
-        for number in range(ROUNDS):
-            how = kinds[number % len(kinds)] if number < len(kinds) else chance.choice(kinds)
-            rounds.append(run_round(faults, probe, watch, how, faults.choose(chance, how)))
+        for how, whom in islice(plan(chance, kinds), ROUNDS):
+            rounds.append(run_round(faults, probe, watch, how, faults.choose(chance, whom)))
             print(json.dumps(rounds[-1].shown()), flush=True)
         probe.finish()
         watch.finish()

@@ -45,7 +45,6 @@ INTERNAL = "persistent://public/functions/"
 NAMES = ("one", "two", "three")
 FENCE_SECONDS = 2.0
 PATIENCE_SECONDS = 180
-REBALANCE_SECONDS = 15
 LOOK_SECONDS = 0.05  # the broker is a JVM on the same cores
 JAR = locations.pulsar_home() / "examples" / "api-examples.jar"
 PAGE = locations.SOURCE_ROOT / "docs" / "migrate-from-the-java-worker.md"
@@ -194,7 +193,7 @@ class Live:
         self.page = Page(folder)
         self.places: dict[str, Place] = {}
         for name in NAMES:
-            values = {"functionRuntimeFactoryClassName": THREADS}
+            values = {"functionRuntimeFactoryClassName": THREADS, "workerListProbeIntervalSec": "5"}
             if name != LOGGER:  # its packages are in DistributedLog; 4.0.8 gives these to others only without the setting
                 values["functionsWorkerEnablePackageManagement"] = "true"
             java = JavaWorker(folder / name, broker, name, values, start=name == "one")
@@ -283,6 +282,9 @@ class Live:
         assert place.weft.stop() == 0
         ended = time.monotonic() - begin
         place.weft = None
+        other = next(each for each in NAMES if each != name)
+        forgotten = self.page.run("forgotten", JAVA=self.places[other].now.admin_url, WORKER=name)
+        assert forgotten.returncode == 0, forgotten.stderr
         place.java.start()
         return ended
 
@@ -414,14 +416,9 @@ def and_back(run: Run) -> None:
     for name in reversed(NAMES):
         run.swap(name, "java")
     until("all agree", live.agree)
-    asked = 0.0
+    assert live.page.run("rebalance", JAVA=live.places["one"].now.admin_url).returncode == 0
 
     def each_has_its_share() -> bool | dict[str, str]:
-        """Java's scheduler says yes to a rebalance and may do nothing; an operator asks again."""
-        nonlocal asked
-        if time.monotonic() > asked + REBALANCE_SECONDS:
-            assert live.page.run("rebalance", JAVA=live.places["one"].now.admin_url).returncode == 0
-            asked = time.monotonic()
         owners = live.owners()
         return (live.agree() and len(set(owners.values())) == min(3, FUNCTIONS)) or owners
 

@@ -48,7 +48,7 @@ constexpr config::Option kOptions[] = {
     {.names = "--reschedule-after",
      .value = "milliseconds",
      .help = "How long a worker of the cluster that is gone may take to come back to its instances, before "
-             "this one, where it leads, gives them to others. Default: rescheduleTimeoutMs, or 2000",
+             "this one, where it leads, gives them to others. Default: rescheduleTimeoutMs, or 1500",
      .type = Type::integer},
     {.names = "--audit-log",
      .value = "file",

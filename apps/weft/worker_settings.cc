@@ -386,7 +386,7 @@ std::string effective_config(const WorkerStart& start, const config::Settings& s
         {"clusterCoordinationTopicName", options.topic_words.coordinate},
         {"functionAssignmentTopicName", options.topic_words.assignments},
         {"failureCheckFreqMs", str_cat(options.look_every / 1ms)},
-        {"rescheduleTimeoutMs", str_cat(options.reschedule_after.value_or(2s) / 1ms)},
+        {"rescheduleTimeoutMs", str_cat(options.reschedule_after.value_or(1500ms) / 1ms)},
         {"rebalanceCheckFreqSec", str_cat(options.rebalance_every / 1s)},
         {"topicCompactionFrequencySec", str_cat(options.compact_every / 1s)},
         {"downloadDirectory", options.data_dir.native()},

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "http/client.h"
 #include "model/function_details.h"
 #include "observe/log.h"
 #include "wire/proto/Function.pb.h"
@@ -229,6 +230,7 @@ Result<> ControlPlane::join(Deadline deadline) {
     WEFT_TRY_VOID(admin_.ensure_namespace(options_.tenant, options_.ns, deadline));
     // Who is a member gets instances, and must know then who has had them.
     if (!has_followed_) WEFT_TRY_VOID(read_on(deadline));
+    WEFT_TRY_VOID(be_forgotten(deadline));
     const auto changed = [this] {
         const std::lock_guard lock(mutex_);
         role_changed_ = look_again_ = true;
@@ -237,6 +239,23 @@ Result<> ControlPlane::join(Deadline deadline) {
     WEFT_TRY(membership_, topics_.join(options_.topics.coordinate, options_.participant, changed, deadline));
     behind_ = true;
     return {};
+}
+
+/// Pulsar's own leader gives nothing to a worker that was drained (this one was, if it left in order) before
+/// it has not seen it at one of its looks, every workerListProbeIntervalSec: who joins sooner never gets
+/// anything.
+Result<> ControlPlane::be_forgotten(Deadline deadline) {
+    const auto seen = participants(deadline);
+    const Member* const leader = seen ? seen->find(seen->leader) : nullptr;
+    if (!leader || leader->is_weft) return {};
+    const std::string path =
+        str_cat("/admin/v2/worker/leader/drain?workerId=", http::url_encode(options_.worker_id));
+    const auto known = peers_.ask(*leader, "GET", path, deadline.at_most(kLookPatience));
+    if (!known || !(known->contains("SUCCESS") || known->contains("RUNNING"))) return {};
+    if (!unwelcome_since_) unwelcome_since_ = options_.now();
+    if (options_.now() - *unwelcome_since_ > options_.forget_patience) return {};
+    return fail(ErrorCode::unavailable, leader->worker_id, " leads, a worker of Pulsar's own, and has ",
+                options_.worker_id, " as drained until its workerListProbeIntervalSec (60 s) is over");
 }
 
 /// Between two looks this worker may have lost the lead and got it back: others may have written meanwhile,
@@ -578,9 +597,18 @@ void ControlPlane::hand_over(Deadline deadline) {
         const std::lock_guard lock(mutex_);
         if (stopping_ || !initialized_) return;
     }
-    const auto seen = participants(deadline);
-    if (!seen || seen->members.size() < 2) return;
-    if (!drain(options_.worker_id, deadline)) return;  // then a leader notices that this one is gone
+    while (true) {
+        const auto seen = participants(deadline);
+        if (!seen || seen->members.size() < 2) return;
+        const auto drained = drain(options_.worker_id, deadline);
+        if (drained) break;
+        // Who leads may be leaving, too. Where nobody can be asked in time, a leader notices that this one is
+        // gone.
+        if (drained.error().code != ErrorCode::unavailable || deadline.passed()) return;
+        std::unique_lock lock(mutex_);
+        const SteadyTime again = deadline.at_most(options_.backoff_min).time();
+        if (changed_.wait_until(lock, again, [this] { return stopping_; })) return;
+    }
     std::unique_lock lock(mutex_);
     changed_.wait_until(lock, deadline.time(),
                         [this] { return stopping_ || !assignments_.holders().contains(options_.worker_id); });

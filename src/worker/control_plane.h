@@ -36,10 +36,13 @@ struct PlaneOptions {
     Duration leader_patience = 3s;     // of which a write waits for somebody who leads
     Duration backoff_min = 50ms, backoff_max = 5s;  // between attempts
     Duration look_every = 250ms;                    // a leader: who is there?
-    Duration check_every = 5s;                      // a follower: was nothing missed?
-    Duration reschedule_after = 2s;  // how long a worker that is gone may take to come back to its instances
-    Duration rebalance_every = 0s;   // 0: only when asked
-    Duration compact_every = 0s;     // a leader has the broker compact the assignments; 0: never
+    Duration forget_patience = 150s;   // for a Java leader that this worker was drained; Pulsar's takes 60 s
+    Duration answer_patience = 300ms;  // for a sign of life of one that is to get what others had
+    Duration check_every = 5s;         // a follower: was nothing missed?
+    Duration reschedule_after =
+        1500ms;                     // how long a worker that is gone may take to come back to its instances
+    Duration rebalance_every = 0s;  // 0: only when asked
+    Duration compact_every = 0s;    // a leader has the broker compact the assignments; 0: never
     std::function<SteadyTime()> now = steady_now;
 };
 
@@ -121,6 +124,7 @@ class ControlPlane final {
     void look_again();
     // With writing_ held, following:
     Result<> join(Deadline deadline);
+    Result<> be_forgotten(Deadline deadline);
     void doubt_role();
     Result<> follow(Deadline deadline);
     Result<> read_on(Deadline deadline);
@@ -142,6 +146,7 @@ class ControlPlane final {
     Result<> look_after(Participants seen, Deadline deadline);
     void note_who_is_there(Participants seen);
     Workforce workforce();
+    void find_silent(const Workforce& force);
     bool is_drained(const std::string& worker_id) const;
     Result<> write(MetadataChange change, const MetaPtr& meta, Deadline deadline);
     Result<> assign(const model::FunctionName& name, Deadline deadline);
@@ -177,6 +182,7 @@ class ControlPlane final {
     std::unique_ptr<TopicWriter> metadata_writer_, assignment_writer_;
     wire::MessageId metadata_end_ = wire::MessageId::earliest();
     wire::MessageId assignments_end_ = wire::MessageId::earliest();
+    std::optional<SteadyTime> unwelcome_since_;        // drained, as a Java leader remembers
     bool has_followed_ = false;                        // to the end of the topics, once
     bool behind_ = true;                               // the topics have to be read to their end
     std::set<model::FunctionName> changed_functions_;  // since what runs here was looked at
@@ -197,6 +203,7 @@ class ControlPlane final {
     std::multiset<model::FunctionName> retiring_;  // deleted, and not cleaned up yet
     Participants roster_;                          // as a leader saw it last
     Absences absences_;
+    std::set<std::string> silent_;  // of the members, while something of others has to be given away
     std::set<std::string> planned_for_, planned_waiting_;  // the workers that the assignments were made for
     SteadyTime rebalanced_at_{}, compacted_at_{};
     bool assigned_since_ = true;  // the last compaction

@@ -7,6 +7,7 @@
 #include "observe/log.h"
 #include "wire/proto/Function.pb.h"
 #include "worker/control_plane.h"
+#include "worker/detail/gather.h"
 
 namespace weft::worker {
 namespace {
@@ -14,6 +15,7 @@ namespace {
 const observe::Logger kLog("worker");
 
 constexpr Duration kCompactAgain = 60s, kCompactPatience = 5s;
+constexpr Duration kAnswerAgain = 50ms;
 constexpr Duration kAssignPatience = 10s;     // for assignments that the control thread writes
 constexpr std::size_t kRecordsAtOnce = 1000;  // of assignments under way to the broker
 
@@ -50,6 +52,7 @@ Result<> ControlPlane::take_the_lead(Deadline deadline) {
     const std::lock_guard lock(mutex_);
     if (stopping_) return fail(ErrorCode::cancelled, "stopping");
     leading_ = true;
+    look_again_ = true;  // whoever's thread this is: the control thread looks after them all from now on
     changed_.notify_all();
     return {};
 }
@@ -119,11 +122,54 @@ Workforce ControlPlane::workforce() {
     return force;
 }
 
+/// While a worker is away whose instances may have to go to others: who of these doesn't answer. It may be
+/// gone as well, and the broker has not missed it yet; what it got would lie there until it does. Who was
+/// silent before has no long time to answer: it was asked when the other one was missed first.
+void ControlPlane::find_silent(const Workforce& force) {
+    std::vector<Member> others;
+    {
+        const std::lock_guard lock(mutex_);
+        const bool anybody_is_away = std::ranges::any_of(assignments_.holders(), [&](const auto& holder) {
+            return !roster_.find(holder.first) && holder.first != options_.worker_id;
+        });
+        if (!anybody_is_away) return silent_.clear();
+    }
+    for (const auto& member : roster_.members) {
+        if (member.worker_id != options_.worker_id && force.takers.contains(member.worker_id))
+            others.push_back(member);
+    }
+    std::vector<char> answered(others.size());  // not bool: each is written by a thread of its own
+    gather(others.size(), [&](std::size_t at) {
+        const bool again = silent_.contains(others[at].worker_id);
+        const Deadline until = Deadline::after(again ? kAnswerAgain : options_.answer_patience);
+        const auto answer = peers_.ask(others[at], "GET", "/version", until);
+        answered[at] = answer || !answer.error().message.starts_with(others[at].url());  // any answer will do
+    });
+    const std::set<std::string> before = std::exchange(silent_, {});
+    for (std::size_t at = 0; at < others.size(); ++at) {
+        const std::string& id = others[at].worker_id;
+        if (answered[at]) continue;
+        silent_.insert(id);
+        if (!before.contains(id)) {
+            kLog.info("a worker does not answer; for now it gets nothing of what others had",
+                      {{"worker", id}});
+        }
+    }
+}
+
 /// Assigns every function of either table.
 Result<> ControlPlane::assign_all(Deadline deadline) {
     Workforce force = workforce();
     std::set<std::string> takers;
     for (const auto& [id, worker] : force.takers) takers.insert(id);
+    std::set<std::string> waiting = force.waited_for;
+    find_silent(force);
+    if (silent_.size() < force.takers.size()) {  // else they have to do
+        for (const auto& id : silent_) {
+            force.takers.erase(id);
+            force.waited_for.insert(id);
+        }
+    }
     std::set<model::FunctionName> names;
     std::vector<AssignmentEvent> changes;
     std::vector<MetaPtr> leftovers;  // deleted by somebody who didn't get to clean up
@@ -145,7 +191,7 @@ Result<> ControlPlane::assign_all(Deadline deadline) {
     for (const auto& leftover : leftovers) retire(leftover, {});
     WEFT_TRY_VOID(write_assignments(changes, deadline));
     planned_for_ = std::move(takers);
-    planned_waiting_ = std::move(force.waited_for);
+    planned_waiting_ = std::move(waiting);
     return {};
 }
 

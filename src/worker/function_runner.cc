@@ -431,6 +431,10 @@ void FunctionRunner::start_instance(std::int32_t id, const ::proto::FunctionMeta
     std::vector<Member> from;
     {
         const std::lock_guard lock(mutex_);
+        if (!wanted_.contains(id)) {  // it has gone on to somebody else since this was planned
+            starting_.erase(id);
+            return settled_.notify_all();
+        }
         if (auto found = from_.extract(id)) from = std::move(found.mapped());
     }
     auto launched = [&] {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <mutex>
 #include <optional>
+#include <ranges>
 
 #include "host/python/python_library.h"
 #include "http/client.h"
@@ -140,8 +141,9 @@ void Running::share_instances(RunnerContext& context) {
     };
 }
 
-/// Asks each of them to let go. One that doesn't answer, or doesn't know how, has ended the instance by
-/// itself by then; one that says that it runs there has something to read yet, or this worker has.
+/// Asks each of them to let go, who had it last at last: it runs there, most probably, and shall until
+/// nothing else is waited for. One that doesn't answer, or doesn't know how, has ended the instance by itself
+/// by then; one that says that it runs there has something to read yet, or this worker has.
 void Running::take_over(const std::vector<Member>& from, const model::InstanceKey& instance,
                         const std::function<void()>& admit) {
     const std::string path = str_cat("/admin/v2/worker/let-go?instance=",
@@ -150,7 +152,8 @@ void Running::take_over(const std::vector<Member>& from, const model::InstanceKe
         return java_plane->has_instance(instance) || native_plane->has_instance(instance);
     };
     bool all_let_go = true;
-    for (const Member& worker : from) {
+    for (const Member& worker : from | std::views::reverse) {
+        if (!is_ours()) return;  // who has it now asks them, too
         Result<> gone = peers->order(worker, path, Deadline::after(kLetGoPatience));
         for (int again = 1; !gone && gone.error().code == ErrorCode::conflict && again < kLetGoAttempts;
              ++again) {

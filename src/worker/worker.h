@@ -66,7 +66,7 @@ struct WorkerOptions {
     Duration compact_every = 30min;  // on a broker elsewhere; 0: never
     // The fence: instances end when this process has been asleep for so long (0: never). Not needed where no
     // other worker can take them over.
-    Duration lease = 2s;
+    Duration lease = 1500ms;
     // What the code of functions is kept from. The kernel is looked at by create().
     containment::Settings containment = {
         .level = containment::Level::basic, .readable = {}, .writable = {}, .kernel = {}};

@@ -3,6 +3,7 @@
 // as told, instances that only note what was asked of them.
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -114,6 +115,11 @@ class FakeTopics final : public InternalTopics {
             for (const Member* member : all_members_) told.push_back(member->changed);
         }
         for (const auto& tell : told) tell();
+    }
+    /// And nobody is told.
+    void set_leader_silently(bool leader) {
+        const std::lock_guard lock(mutex_);
+        leader_ = leader;
     }
     /// The next append to a topic with this ending fails that way.
     void fail_next_append(const std::string& ending, Outcome outcome) {
@@ -266,6 +272,7 @@ class FakeAdmin final : public BrokerAdmin {
   public:
     explicit FakeAdmin(FakeTopics& topics) : topics_(topics) {}
     Result<Participants> participants(const std::string& topic, Deadline) override {
+        ++participants_asked;
         return topics_.stats_of(topic);
     }
     Result<bool> tenant_exists(const std::string& tenant, Deadline) override { return tenant == "public"; }
@@ -314,6 +321,7 @@ class FakeAdmin final : public BrokerAdmin {
     NamespaceRights rights;  // of every namespace; set by the test while nobody asks
     bool rights_unknown = false;
     int rights_asked = 0;
+    std::atomic<int> participants_asked{0};
 
   private:
     FakeTopics& topics_;

@@ -132,6 +132,7 @@ class SimulatedCluster::Peers final : public WorkerPeers {
     }
     Result<std::string> ask(const worker::Member& to, std::string_view, const std::string& path,
                             Deadline deadline) override {
+        if (path == "/version") return sign_of_life(to);
         WEFT_TRY_VOID(reach(to, [path, deadline](ControlPlane& plane) {
             const auto worker = path.find("workerId=");
             return worker == path.npos ? plane.rebalance(deadline)
@@ -147,10 +148,18 @@ class SimulatedCluster::Peers final : public WorkerPeers {
     }
 
   private:
+    bool can_reach(const Node& node) const {
+        const auto cut = [this](const Node& at) { return at.peers_cut || cluster_.broker_.is_cut(at.id); };
+        return node.plane && !cut(node) && !cut(from_);
+    }
+    Result<std::string> sign_of_life(const worker::Member& to) const {
+        const Node& node = *cluster_.find(to.worker_id);
+        if (can_reach(node) && !node.paused) return "";
+        return fail(ErrorCode::unavailable, to.url(), ": nobody listens");
+    }
     Result<> reach(const worker::Member& to, const std::function<Result<>(ControlPlane&)>& what) {
         Node* const node = cluster_.find(to.worker_id);
-        const auto cut = [this](const Node& at) { return at.peers_cut || cluster_.broker_.is_cut(at.id); };
-        if (!node->plane || cut(*node) || cut(from_)) return fail(ErrorCode::unavailable, "nobody listens");
+        if (!can_reach(*node)) return fail(ErrorCode::unavailable, "nobody listens");
         if (node->paused) {  // it has it in its socket
             if (cluster_.dice_.chance(0.5))
                 node->requests.emplace_back([node, what] { (void)what(*node->plane); });
@@ -422,7 +431,7 @@ inline void SimulatedCluster::freeze(Node& node) {
     node.paused = true;
     node.hands->freeze();
     ++node.turn;
-    clock_.after(2s, [&node, turn = node.turn] {
+    clock_.after(1500ms, [&node, turn = node.turn] {
         if (node.turn == turn) node.hands->lapse();
     });
     expire_later(node);

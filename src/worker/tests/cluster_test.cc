@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <list>
+#include <thread>
 
 #include "model/function_details.h"
 #include "wire/proto/Function.pb.h"
@@ -210,6 +211,48 @@ TEST(Cluster, what_a_dead_worker_had_goes_elsewhere_after_the_grace_and_nothing_
     EXPECT_THAT(running(cluster), ElementsAre("a f2:0 f6:0", "b f0:0 f1:0 f4:0", "c f3:0 f5:0"));
 }
 
+TEST(Cluster, who_does_not_answer_gets_nothing_of_what_a_dead_worker_had) {
+    Cluster cluster;
+    for (const auto* id : {"a", "b", "c"}) cluster.start(id);
+    cluster.settle();
+    for (int f = 0; f < 6; ++f)
+        ASSERT_TRUE(cluster.leader()->plane->put(function(str_cat("f", f), 1, 1), kNow));
+    cluster.settle();
+    cluster.peers.on_ask = [&](const Member& worker, const std::string&) -> Result<std::string> {
+        if (!cluster.find(worker.worker_id)->asleep) return "";
+        return fail(ErrorCode::unavailable, worker.url(), ": no answer");
+    };
+    cluster.find("c")->asleep = true;  // the broker has not missed it yet
+    Cluster::kill(*cluster.find("a"));
+    cluster.settle();
+    for (const auto& assignment : cluster.leader()->plane->assignments()) {
+        const auto& function = assignment.key.function.name;
+        EXPECT_EQ(assignment.worker_id, function == "f2" || function == "f5" ? "c" : "b") << function;
+    }
+    EXPECT_EQ(cluster.log("assignments").size(), 8U);
+    cluster.find("c")->asleep = false;
+    cluster.settle();
+    EXPECT_THAT(running(cluster), ElementsAre("b f0:0 f1:0 f3:0 f4:0", "c f2:0 f5:0"));
+}
+
+TEST(Cluster, who_takes_the_lead_on_another_thread_looks_who_is_there_from_then_on) {
+    Cluster cluster;
+    cluster.topics.set_leader(false);
+    ControlPlane& plane = *cluster.start("a").plane;
+    plane.start();
+    ASSERT_TRUE(plane.wait_until_initialized(Deadline::after(5s)));
+    const auto other =
+        cluster.topics.join("persistent://public/functions/coordinate", "b:host:1", [] {}, kNow);
+    cluster.topics.set_leader_silently(true);
+    ASSERT_TRUE(plane.catch_up(Deadline::after(5s)));
+    ASSERT_TRUE(plane.is_leader());
+    const int asked = cluster.admin.participants_asked;
+    const Deadline soon = Deadline::after(3s);  // a follower looks every 5 s
+    while (cluster.admin.participants_asked < asked + 3 && !soon.passed()) std::this_thread::yield();
+    EXPECT_GE(cluster.admin.participants_asked, asked + 3);
+    plane.stop();
+}
+
 TEST(Cluster, a_worker_that_is_back_within_the_grace_keeps_what_it_had) {
     Cluster cluster;
     for (const auto* id : {"a", "b"}) cluster.start(id);
@@ -254,6 +297,24 @@ TEST(Cluster, who_leaves_in_order_hands_over_first) {
     EXPECT_EQ(alone.leader()->plane->rebalance(kNow).error().message, "Too few workers (need at least 2)");
 }
 
+TEST(Cluster, who_leaves_asks_again_while_another_takes_the_lead) {
+    Cluster cluster;
+    for (const auto* id : {"a", "b", "c"}) cluster.start(id);
+    cluster.settle();
+    ASSERT_TRUE(cluster.leader()->plane->put(function("f", 3, 1), kNow));
+    cluster.settle();
+    const auto order = cluster.peers.on_order;
+    int asked = 0;
+    cluster.peers.on_order = [&](const Member& to, const std::string& path, Deadline deadline) -> Result<> {
+        if (++asked == 1) return fail(ErrorCode::unavailable, "it leaves");
+        return order(to, path, deadline);
+    };
+    cluster.find("b")->plane->hand_over(Deadline::after(200ms));
+    EXPECT_EQ(asked, 2);
+    for (const auto& assignment : cluster.leader()->plane->assignments())
+        EXPECT_NE(assignment.worker_id, "b");
+}
+
 TEST(Cluster, who_left_in_order_and_is_back_before_the_leader_looks_takes_its_share_again) {
     Cluster cluster;
     for (const auto* id : {"a", "b"}) cluster.start(id);
@@ -267,6 +328,38 @@ TEST(Cluster, who_left_in_order_and_is_back_before_the_leader_looks_takes_its_sh
     ASSERT_TRUE(cluster.leader()->plane->rebalance(kNow));
     cluster.settle();
     EXPECT_THAT(running(cluster), ElementsAre("a f:1", "b f:0"));
+}
+
+TEST(Cluster, who_was_drained_joins_when_a_leader_of_pulsars_own_has_forgotten_it_or_never_does) {
+    for (const bool forgets : {true, false}) {
+        Cluster cluster;
+        auto java =
+            cluster.topics.join("persistent://public/functions/coordinate", "java:host:1", [] {}, kNow);
+        std::string known = R"({"status":"SUCCESS","lastError":""})";
+        int asked = 0;
+        cluster.peers.on_ask = [&](const Member& worker, const std::string& request) -> Result<std::string> {
+            EXPECT_EQ(worker.worker_id, "java");
+            EXPECT_EQ(request, "GET /admin/v2/worker/leader/drain?workerId=b");
+            ++asked;
+            return known;
+        };
+        Node& node = cluster.start("b");
+        const auto first = node.plane->step(Deadline::after(1s));
+        ASSERT_FALSE(first);
+        EXPECT_THAT(first.error().message, ::testing::HasSubstr("workerListProbeIntervalSec"));
+        const auto members = [&] {
+            return cluster.topics.stats_of("persistent://public/functions/coordinate").members.size();
+        };
+        EXPECT_EQ(members(), 1U);
+        if (forgets) {
+            known = R"({"status":"ERROR","lastError":"Worker b not found in drain records"})";
+        } else {
+            cluster.now += 200s;
+        }
+        EXPECT_TRUE(node.plane->step(Deadline::after(1s)));
+        EXPECT_EQ(members(), 2U);
+        EXPECT_EQ(asked, 2);
+    }
 }
 
 TEST(Cluster, who_gets_an_instance_knows_who_lets_go_of_it) {

@@ -68,9 +68,9 @@ def test_kill_of_java_workers(tmp_path: Path) -> None:
                 probe.wait_until_all_are_served(PATIENCE_SECONDS)
                 gaps = []
                 for _ in range(ROUNDS):
-                    name = chance.choice(NAMES)
-                    asked = next(worker for other, worker in workers.items() if other != name)
-                    hit = {int(each.split("/")[2][1:].split(":")[0]) for each in owners(asked).get(name, [])}
+                    busy = {each: owned for each, owned in owners(workers["one"]).items() if owned}
+                    name = chance.choice(sorted(busy))
+                    hit = {int(each.split("/")[2][1:].split(":")[0]) for each in busy[name]}
                     probe.begin_round()
                     workers[name].kill()
                     begin = time.monotonic()

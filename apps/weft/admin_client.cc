@@ -29,7 +29,7 @@ Result<http::ClientResponse> fetch_patiently(const http::ClientRequest& request,
 AdminClient::AdminClient(const Call& call)
     : base_(call.value("--admin-url")),
       deadline_(Deadline::never()),
-      security_(security::ClientSecurity::of(client_settings(call), base_)) {
+      security_(http::client_security(client_settings(call), base_)) {
     while (base_.ends_with('/')) base_.pop_back();
     const config::Arguments& from =
         call.arguments.has("--request-timeout") ? call.arguments : call.globals.arguments;

@@ -123,8 +123,8 @@ inline constexpr config::Option kConnection[] = {
 inline constexpr config::Option kSecurity[] = {
     {.names = "--auth-plugin",
      .value = "class",
-     .help = "Authentication plugin: AuthenticationToken, AuthenticationTls or AuthenticationBasic, with or "
-             "without org.apache.pulsar.client.impl.auth before it."},
+     .help = "Authentication plugin: AuthenticationToken, AuthenticationTls, AuthenticationBasic or "
+             "oauth2.AuthenticationOAuth2, with or without org.apache.pulsar.client.impl.auth before it."},
     {.names = "--auth-params",
      .value = "params",
      .help = "Its parameters, for example file:///path/of/a/token: other users can read a token that stands "

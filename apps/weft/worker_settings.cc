@@ -199,7 +199,7 @@ class Reading {
 
     // Names the key whose value can't be used.
     Result<> check_security(std::string_view url) const {
-        const auto made = security::ClientSecurity::of(start_.options.broker_security, url);
+        const auto made = http::client_security(start_.options.broker_security, url);
         if (made) return {};
         const bool of_plugin = made.error().code == ErrorCode::not_supported;
         const bool of_files = made.error().message.starts_with("trusted certificates");

@@ -166,6 +166,7 @@ class Exchange {
           request_(request),
           authority_(str_cat(url.host.find(':') == std::string::npos ? url.host : str_cat('[', url.host, ']'),
                              ':', url.port)),
+          deadline_(deadline),
           wire_(authority_, deadline) {}
 
     Result<> connect() {
@@ -202,8 +203,10 @@ class Exchange {
         out.set(bhttp::field::host, authority_);
         out.set(bhttp::field::user_agent, "Weft");
         for (const auto& [name, value] : request_.headers) out.set(name, value);
-        if (const auto& credentials = request_.security.credentials) {
-            WEFT_TRY(const auto who, credentials->authorization());
+        const auto& credentials = request_.security.credentials;
+        std::string who;
+        if (credentials) {
+            WEFT_TRY(who, credentials->authorization(deadline_));
             if (!who.empty()) out.set(bhttp::field::authorization, who);
         }
         out.body() = request_.body;
@@ -225,6 +228,7 @@ class Exchange {
             return fail(ErrorCode::unknown_outcome, "no answer from ", authority_, " to ", request_.method,
                         ' ', url_.target, ": ", unsent ? unsent.message() : error.message());
         }
+        if (credentials && parser.get().result() == bhttp::status::unauthorized) credentials->refused(who);
         return answer_of(parser.get());
     }
 
@@ -245,6 +249,7 @@ class Exchange {
     const HttpUrl url_;
     const ClientRequest& request_;
     const std::string authority_;
+    const Deadline deadline_;
     ClientWire wire_;
 };
 
@@ -262,7 +267,41 @@ Result<> check(const ClientRequest& request) {
     return {};
 }
 
+constexpr std::uint64_t kIssuerAnswerBytesMax = 1U << 20;
+constexpr int kIssuerRedirectsMax = 3;  // of a question without a secret
+
+std::string form_text(const std::map<std::string, std::string>& form) {
+    std::string text;
+    for (const auto& [name, value] : form)
+        str_append(text, text.empty() ? "" : "&", url_encode(name), '=', url_encode(value));
+    return text;
+}
+
+Result<security::HttpAnswer> ask_issuer(const security::HttpQuestion& question, Deadline deadline) {
+    ClientRequest request;
+    request.url = question.url;
+    request.headers["Accept"] = "application/json";
+    request.answer_bytes_max = kIssuerAnswerBytesMax;
+    request.redirects_max = kIssuerRedirectsMax;
+    request.security.tls = question.tls;
+    if (!question.form.empty()) {
+        request.method = "POST";
+        request.headers["Content-Type"] = "application/x-www-form-urlencoded";
+        request.body = form_text(question.form);
+        request.redirects_max = 0;
+    }
+    WEFT_TRY(auto answer, fetch(request, deadline));
+    return security::HttpAnswer{answer.status, std::move(answer.body)};
+}
+
 }  // namespace
+
+security::HttpExchange exchange() { return ask_issuer; }
+
+Result<security::ClientSecurity> client_security(const security::ClientSettings& settings,
+                                                 std::string_view url) {
+    return security::ClientSecurity::of(settings, url, exchange());
+}
 
 Result<ClientResponse> fetch(const ClientRequest& request, Deadline deadline) {
     WEFT_TRY_VOID(check(request));

@@ -37,6 +37,13 @@ struct ClientResponse {
 /// not taken).
 Result<ClientResponse> fetch(const ClientRequest& request, Deadline deadline);
 
+/// fetch(), as those who ask an issuer for tokens need it: answers of at most a MiB, and forms to nobody
+/// else.
+security::HttpExchange exchange();
+/// Who a client is, also where an issuer has to be asked for it.
+Result<security::ClientSecurity> client_security(const security::ClientSettings& settings,
+                                                 std::string_view url);
+
 /// Builds a multipart/form-data body.
 class MultipartBuilder {
   public:

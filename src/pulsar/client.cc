@@ -1,6 +1,7 @@
 #include "pulsar/client.h"
 
 #include "async/loop.h"
+#include "http/client.h"
 #include "pulsar/detail/facades.h"
 #include "pulsar/service_url.h"
 #include "wire/topic_name.h"
@@ -126,7 +127,7 @@ class ClientImpl final : public Client {
 Result<std::unique_ptr<Client>> Client::create(ClientOptions options) {
     WEFT_TRY_VOID(check(options));
     WEFT_TRY(auto hosts, parse_service_url(options.service_url));
-    WEFT_TRY(auto security, security::ClientSecurity::of(options.security, options.service_url));
+    WEFT_TRY(auto security, http::client_security(options.security, options.service_url));
     return std::make_unique<ClientImpl>(std::move(options), std::move(security), std::move(hosts));
 }
 

@@ -81,11 +81,27 @@ bool is_secured(const InstanceSpec& spec) {
     return !spec.security.auth_plugin.empty() || security::is_tls_url(spec.service_url);
 }
 
+/// The issuer, and the file that holds what it is to be told.
+Result<> add_oauth2(Command& command, const security::ClientSettings& security) {
+    WEFT_TRY(const auto settings, security::OAuth2Settings::parse(security.auth_params));
+    if (settings.key_file.empty())
+        return fail(
+            ErrorCode::not_supported,
+            "a Java function is told who it is on its command line, which everybody can read: put the "
+            "client's id and secret into a file, and give it as privateKey, file:///PATH, in "
+            "brokerClientAuthenticationParameters");
+    command.add("--client_auth_plugin", security::kOAuth2Plugin);
+    command.add("--client_auth_params", settings.java_parameters());
+    return {};
+}
+
 /// Who the function is towards the broker. Everybody on the machine can read a command line: it names files.
 Result<> add_security(Command& command, const InstanceSpec& spec) {
     constexpr std::string_view kPackage = "org.apache.pulsar.client.impl.auth.";
     const security::ClientSettings& security = spec.security;
-    if (!security.auth_plugin.empty()) {
+    if (security::is_oauth2(security.auth_plugin)) {
+        WEFT_TRY_VOID(add_oauth2(command, security));
+    } else if (!security.auth_plugin.empty()) {
         WEFT_TRY(const auto credentials,
                  security::Credentials::create(security.auth_plugin, security.auth_params));
         const std::string& method = credentials->method();

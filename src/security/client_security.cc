@@ -6,9 +6,11 @@ bool is_tls_url(std::string_view url) {
     return url.starts_with("pulsar+ssl://") || url.starts_with("https://");
 }
 
-Result<ClientSecurity> ClientSecurity::of(const ClientSettings& settings, std::string_view url) {
+Result<ClientSecurity> ClientSecurity::of(const ClientSettings& settings, std::string_view url,
+                                          HttpExchange exchange) {
     ClientSecurity made;
-    WEFT_TRY(made.credentials, Credentials::create(settings.auth_plugin, settings.auth_params));
+    WEFT_TRY(made.credentials,
+             Credentials::create(settings.auth_plugin, settings.auth_params, std::move(exchange)));
     if (!is_tls_url(url)) {
         if (made.credentials->method() == "tls")
             return fail(ErrorCode::invalid_argument,

@@ -25,8 +25,10 @@ struct ClientSecurity {
     std::shared_ptr<const Credentials> credentials;  // never null once made; method() may be "none"
     std::shared_ptr<TlsClient> tls;                  // null: connections are not encrypted
 
-    /// TLS is set up where `url` asks for it: pulsar+ssl:// or https://.
-    static Result<ClientSecurity> of(const ClientSettings& settings, std::string_view url);
+    /// TLS is set up where `url` asks for it: pulsar+ssl:// or https://. `exchange` as of
+    /// Credentials::create(): who connects takes http::client_security(), which gives it.
+    static Result<ClientSecurity> of(const ClientSettings& settings, std::string_view url,
+                                     HttpExchange exchange = {});
 };
 
 bool is_tls_url(std::string_view url);

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "security/detail/secret_file.h"
+#include "security/detail/token_refresher.h"
 #include "security/tokens.h"
 
 namespace weft::security {
@@ -12,6 +13,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::string_view kPackage = "org.apache.pulsar.client.impl.auth.";
+constexpr std::string_view kBearer = "Bearer ";
 
 std::string_view trimmed(std::string_view text) {
     constexpr std::string_view kBlanks = " \t\r\n";
@@ -26,6 +28,7 @@ std::string_view short_name(std::string_view plugin) {
     if (plugin == "AuthenticationToken") return "token";
     if (plugin == "AuthenticationTls") return "tls";
     if (plugin == "AuthenticationBasic") return "basic";
+    if (plugin == "AuthenticationOAuth2" || plugin == "oauth2.AuthenticationOAuth2") return "oauth2";
     if (plugin.empty() || plugin == "AuthenticationDisabled") return "none";
     return plugin;
 }
@@ -57,8 +60,14 @@ Result<std::string> token_in(const std::string& path) {
 
 }  // namespace
 
+bool is_oauth2(std::string_view plugin) { return short_name(trimmed(plugin)) == "oauth2"; }
+
+Credentials::Credentials() = default;
+Credentials::~Credentials() = default;
+
 Result<std::shared_ptr<const Credentials>> Credentials::create(std::string_view plugin,
-                                                               std::string_view parameters) {
+                                                               std::string_view parameters,
+                                                               HttpExchange exchange) {
     auto made = std::make_shared<Credentials>();
     const std::string_view kind = short_name(trimmed(plugin));
     parameters = trimmed(parameters);
@@ -90,23 +99,56 @@ Result<std::shared_ptr<const Credentials>> Credentials::create(std::string_view 
             return fail(ErrorCode::invalid_argument,
                         "basic authentication: give {\"userId\": ..., \"password\": ...} as parameters");
         made->secret_ = str_cat(user, ':', text_in(json, "password"));
+    } else if (kind == "oauth2") {
+        WEFT_TRY_VOID(made->take_issuer(parameters, std::move(exchange)));
     } else if (kind != "none") {
         return fail(ErrorCode::not_supported, "authentication plugin ", plugin,
-                    " is not served; AuthenticationToken, AuthenticationTls and AuthenticationBasic are");
+                    " is not served; AuthenticationToken, AuthenticationTls, AuthenticationBasic and "
+                    "oauth2.AuthenticationOAuth2 are");
     }
     return made;
 }
 
+Result<> Credentials::take_issuer(std::string_view parameters, HttpExchange exchange) {
+    method_ = "token";  // to a broker they are tokens as others are
+    WEFT_TRY(auto settings, OAuth2Settings::parse(parameters));
+    WEFT_TRY_VOID(settings.client());
+    std::shared_ptr<TlsClient> tls;
+    if (!settings.trust_certs.empty()) {
+        auto trusted = TlsClient::create({{settings.trust_certs, {}, {}}});
+        if (!trusted) return std::unexpected(std::move(trusted).error().context("OAuth2 parameters"));
+        tls = std::move(*trusted);
+    }
+    std::string issuer = settings.issuer_url;
+    issuer_ = std::make_unique<TokenRefresher>(
+        [settings = std::move(settings), tls = std::move(tls),
+         exchange = std::move(exchange)]() -> Result<Grant> {
+            if (!exchange) return fail(ErrorCode::internal, "nobody is there to ask an issuer for a token");
+            return ask_for_token(settings, tls, exchange);
+        },
+        std::move(issuer));
+    return {};
+}
+
+bool Credentials::pending() const { return issuer_ && issuer_->pending(); }
+
+void Credentials::refused(std::string_view shown) const {
+    if (!issuer_) return;
+    if (shown.starts_with(kBearer)) shown.remove_prefix(kBearer.size());
+    issuer_->refused(shown);
+}
+
 Result<std::string> Credentials::data() const {
+    if (issuer_) return issuer_->token(Deadline::after(0s));
     if (token_file_.empty()) return secret_;
     return token_in(token_file_);
 }
 
-Result<std::string> Credentials::authorization() const {
+Result<std::string> Credentials::authorization(Deadline deadline) const {
     if (method_ == "basic") return str_cat("Basic ", base64(secret_));
     if (method_ != "token") return std::string();
-    WEFT_TRY(const std::string token, data());
-    return str_cat("Bearer ", token);
+    WEFT_TRY(const std::string token, issuer_ ? issuer_->token(deadline) : data());
+    return str_cat(kBearer, token);
 }
 
 }  // namespace weft::security

@@ -161,7 +161,7 @@ std::unique_ptr<BrokerAdmin> make_in_process_admin(const http::Router& router,
                                            Deadline deadline) -> Result<Answer> {
         http::Request request;
         if (credentials) {
-            WEFT_TRY(request.headers["authorization"], credentials->authorization());
+            WEFT_TRY(request.headers["authorization"], credentials->authorization(deadline));
         }
         request.method = method;
         request.path = request.raw_path = path;

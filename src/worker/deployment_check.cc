@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "http/client.h"
 #include "model/function_details.h"
 #include "pulsar/admin.h"
 #include "pulsar/client.h"
@@ -88,7 +89,7 @@ std::string why_not_fetched(const ::proto::FunctionMetaData& meta, const Package
 
 Result<ClusterView> look_at_cluster(const WorkerOptions& options, const Endpoints& endpoints,
                                     Deadline deadline) {
-    WEFT_TRY(auto security, security::ClientSecurity::of(options.broker_security, endpoints.web_url));
+    WEFT_TRY(auto security, http::client_security(options.broker_security, endpoints.web_url));
     const auto names = TopicNames::of_java_workers(options.functions_namespace, options.topic_words);
     ClusterView view;
     const auto there =

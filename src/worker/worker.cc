@@ -298,7 +298,7 @@ void WorkerImpl::start(Endpoints endpoints) {
     pulsar::ClientOptions client;
     client.service_url = endpoints.service_url;
     client.security = options_.broker_security;
-    auto admin_security = security::ClientSecurity::of(options_.broker_security, endpoints.web_url);
+    auto admin_security = http::client_security(options_.broker_security, endpoints.web_url);
     if (!admin_security) {
         observe::Logger("worker").error("can't start: no client of the broker's REST",
                                         {{"why", admin_security.error().message}});

@@ -17,7 +17,7 @@ constexpr std::uint64_t kAnswerBytesMax = 64U << 20;  // of JSON: a thousand ins
 /// What we are to the broker, we are to the other workers; some of them may be behind TLS where we are not
 /// (yet). What can't be used for that is of no use among workers without TLS.
 security::ClientSecurity towards_peers(const security::ClientSettings& settings) {
-    auto made = security::ClientSecurity::of(settings, "https://");
+    auto made = http::client_security(settings, "https://");
     return made ? std::move(*made) : security::ClientSecurity{};
 }
 

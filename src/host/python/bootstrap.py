@@ -355,12 +355,25 @@ def _security(pulsar, settings):
     name, params = plugin.rpartition(".")[2], params.strip()
     if name in ("AuthenticationToken", "token") and not params.startswith(("token:", "file:")):
         params = "token:" + (json.loads(params)["token"] if params.startswith("{") else params)
-    if name == "AuthenticationBasic" or name == "basic":
+    if name in ("AuthenticationOAuth2", "oauth2"):
+        given = json.loads(params)
+        if "trustCertsFilePath" in given:
+            told.setdefault("tls_trust_certs_file_path", given["trustCertsFilePath"])
+        told["authentication"] = pulsar.AuthenticationOauth2(json.dumps(_oauth2(given)))
+    elif name == "AuthenticationBasic" or name == "basic":
         who = json.loads(params)
         told["authentication"] = pulsar.AuthenticationBasic(who["userId"], who.get("password", ""))
     elif name not in ("", "AuthenticationDisabled"):
         told["authentication"] = pulsar.Authentication(plugin, params)
     return told
+
+
+def _oauth2(params):
+    """The Java client's parameters in the words of the Python client."""
+    words = {"issuerUrl": "issuer_url", "privateKey": "private_key"}
+    known = ("issuer_url", "private_key", "audience", "scope", "client_id", "client_secret")
+    told = {words.get(name, name): value for name, value in params.items()}
+    return {name: value for name, value in told.items() if name in known}
 
 
 def _members(text):

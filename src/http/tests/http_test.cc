@@ -184,6 +184,18 @@ TEST_F(HttpTest, says_who_it_is_and_is_not_led_out_of_tls) {
     EXPECT_THAT(post_tls(known, "x").error().message, HasSubstr("which is not encrypted"));
 }
 
+TEST_F(HttpTest, asks_an_issuer_and_gives_a_form_to_nobody_whom_it_names) {
+    serve();
+    const security::HttpExchange ask = exchange();
+    const auto answer =
+        ask({.url = url("/echo"), .form = {{"id", "a b&c"}, {"secret", "="}}}, Deadline::after(20s));
+    ASSERT_TRUE(answer) << answer.error().message;
+    EXPECT_EQ(answer->status, 200);
+    EXPECT_EQ(answer->body, "id=a%20b%26c&secret=%3D");
+    EXPECT_FALSE(ask({.url = url("/moved"), .form = {{"secret", "x"}}}, Deadline::after(20s)));
+    EXPECT_EQ(ask({.url = url("/nothing")}, Deadline::after(20s))->status, 204);
+}
+
 TEST_F(HttpTest, large_binary_bodies_come_back_and_follow_redirects) {
     serve();
     std::string body(20'000'000, '\0');

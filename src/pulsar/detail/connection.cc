@@ -14,6 +14,7 @@ using proto::BaseCommand;
 
 constexpr int kProtocolVersion = 21;
 constexpr std::size_t kQuestionsMax = 100'000;
+constexpr Duration kLookForCredentials = 10ms, kLookAgain = 1s;
 
 const observe::Logger kLog("pulsar.connection");
 
@@ -46,6 +47,23 @@ Connection::~Connection() = default;
 
 void Connection::start_handshake() {
     state_ = State::handshake;
+    timer_ = loop_.after(options_.connect_timeout, [this, life = std::weak_ptr(life_)] {
+        if (life.expired() || state_ != State::handshake) return;
+        close(Error{ErrorCode::deadline_exceeded,
+                    str_cat("no CONNECTED from ", peer_, " within the connect timeout")});
+    });
+    introduce();
+}
+
+void Connection::soon(Duration delay, void (Connection::*then)()) {
+    loop_.after(delay, [this, life = std::weak_ptr(life_), then] {
+        if (!life.expired() && state_ != State::closed) (this->*then)();
+    });
+}
+
+void Connection::introduce() {
+    // An issuer is asked on another thread: this one looks again.
+    if (options_.security.credentials->pending()) return soon(kLookForCredentials, &Connection::introduce);
     BaseCommand command;
     command.set_type(BaseCommand::CONNECT);
     auto& connect = *command.mutable_connect();
@@ -56,18 +74,20 @@ void Connection::start_handshake() {
     auto& flags = *connect.mutable_feature_flags();
     if (const auto& credentials = options_.security.credentials; credentials->method() != "none") {
         auto data = credentials->data();
-        if (!data) return close(std::move(data.error()).context("connect to " + peer_));
+        if (!data) return cant_say_who("connect to " + peer_, std::move(data).error());
+        shown_ = *data;
         connect.set_auth_method_name(credentials->method());
         connect.set_auth_data(std::move(*data));
         flags.set_supports_auth_refresh(true);
     }
     if (!options_.proxy_to_broker.empty()) connect.set_proxy_to_broker_url(options_.proxy_to_broker);
     send(command);
-    timer_ = loop_.after(options_.connect_timeout, [this, life = std::weak_ptr(life_)] {
-        if (life.expired() || state_ != State::handshake) return;
-        close(Error{ErrorCode::deadline_exceeded,
-                    str_cat("no CONNECTED from ", peer_, " within the connect timeout")});
-    });
+}
+
+// A first attempt of whom the issuer refuses fails at once.
+void Connection::cant_say_who(const std::string& what, Error why) {
+    const bool refused = why.code == ErrorCode::unauthorized;
+    close(Failure{std::move(why).context(what), refused ? Retry::on_reconnect : Retry::always, true});
 }
 
 void Connection::finish_handshake(const BaseCommand& command) {
@@ -145,6 +165,8 @@ void Connection::on_frame(Bytes frame) {
     if (state_ == State::handshake && command_->type() == BaseCommand::CONNECTED) {
         finish_handshake(*command_);
     } else if (state_ == State::handshake && command_->type() == BaseCommand::ERROR) {
+        if (command_->error().error() == proto::AuthenticationError)
+            options_.security.credentials->refused(shown_);
         close(from_server(command_->error().error(), command_->error().message(), "connect to " + peer_));
     } else {
         dispatch(*command_, *entry);
@@ -209,7 +231,7 @@ void Connection::dispatch(const BaseCommand& command, const Bytes& entry) {
     }
 }
 
-// What we said who we are has expired, or soon will: the file may have something newer.
+// What we said who we are has expired, or soon will: the file may have something newer, or the issuer.
 void Connection::answer_challenge() {
     const auto& credentials = options_.security.credentials;
     if (credentials->method() == "none") {
@@ -217,8 +239,21 @@ void Connection::answer_challenge() {
                              " asks who we are: give an authentication plugin and its parameters")
                          .error());
     }
+    credentials->refused(shown_);
+    if (!std::exchange(challenged_, true)) send_new_credentials();
+}
+
+void Connection::send_new_credentials() {
+    const auto& credentials = options_.security.credentials;
+    if (credentials->pending()) return soon(kLookForCredentials, &Connection::send_new_credentials);
     auto data = credentials->data();
-    if (!data) return close(std::move(data.error()).context("the broker " + peer_ + " asks who we are"));
+    if (!data && state_ == State::ready) {  // what runs goes on, until the broker has no patience left
+        kLog.debug("no new credentials yet", {{"peer", peer_}, {"why", data.error().message}});
+        return soon(kLookAgain, &Connection::send_new_credentials);
+    }
+    if (!data) return cant_say_who("the broker " + peer_ + " asks who we are", std::move(data).error());
+    challenged_ = false;
+    shown_ = *data;
     BaseCommand command;
     command.set_type(BaseCommand::AUTH_RESPONSE);
     auto& response = *command.mutable_authresponse();

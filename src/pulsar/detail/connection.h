@@ -99,7 +99,11 @@ class Connection final : private async::FrameHandler {
     void on_frames_done() override;
     void on_closed(const Error& why) override;
     void start_handshake();
+    void introduce();
     void answer_challenge();
+    void send_new_credentials();
+    void cant_say_who(const std::string& what, Error why);
+    void soon(Duration delay, void (Connection::*then)());
     void finish_handshake(const wire::proto::BaseCommand& command);
     void dispatch(const wire::proto::BaseCommand& command, const Bytes& entry);
     void answer(std::uint64_t request_id, const wire::proto::BaseCommand& command);
@@ -134,6 +138,8 @@ class Connection final : private async::FrameHandler {
     async::TimerId timer_ = 0;  // handshake limit, then keep-alive
     bool heard_ = false;        // something arrived since the last tick
     bool pinged_ = false;
+    std::string shown_;        // of our credentials, last
+    bool challenged_ = false;  // and the answer waits for credentials
 };
 
 }  // namespace weft::pulsar::detail

@@ -2,6 +2,7 @@
 #include <fstream>
 
 #include "base/testing/temporary_directory.h"
+#include "http/server.h"
 #include "pulsar/tests/protocol_fixture.h"
 
 namespace weft::pulsar::testing {
@@ -142,6 +143,41 @@ TEST(Open, says_who_it_is_and_says_it_again_when_asked) {
     const auto said = broker.wait_for(BaseCommand::AUTH_RESPONSE, 1).at(0).command.authresponse().response();
     EXPECT_EQ(said.auth_method_name(), "token");
     EXPECT_EQ(said.auth_data(), "second");
+}
+
+TEST(Open, asks_its_issuer_for_a_token_and_for_another_when_asked_again) {
+    std::atomic<int> given = 0;
+    http::Router routes;
+    std::string address;
+    routes.add("GET", "/.well-known/openid-configuration", [&](const http::Request&) {
+        return http::Response::text(R"({"token_endpoint": ")" + address + R"(/token"})");
+    });
+    routes.add("POST", "/token", [&](const http::Request&) {
+        const int number = ++given;
+        if (number == 1) return http::Response::error(503, "not yet");  // it is asked again
+        return http::Response::text(R"({"access_token": "t)" + std::to_string(number) + R"("})");
+    });
+    const auto issuer = http::Server::start({}, routes);
+    ASSERT_TRUE(issuer);
+    address = "http://127.0.0.1:" + std::to_string((*issuer)->port());
+    ScriptedBroker broker([&](Session& session, const BaseCommand& command, const Bytes&) {
+        if (command.type() == BaseCommand::PRODUCER) session.send(challenge());
+        return false;
+    });
+    ClientOptions options{.service_url = broker.url()};
+    options.security = {
+        .auth_plugin = "oauth2",
+        .auth_params = R"({"client_id": "me", "client_secret": "s", "issuerUrl": ")" + address + R"("})",
+        .tls = {}};
+    auto client = Client::create(std::move(options));
+    ASSERT_TRUE(client) << client.error().message;
+    EXPECT_TRUE(produce(**client));
+    const auto connect = broker.wait_for(BaseCommand::CONNECT, 1).at(0).command.connect();
+    EXPECT_EQ(connect.auth_method_name(), "token");
+    EXPECT_EQ(connect.auth_data(), "t2");
+    const auto said = broker.wait_for(BaseCommand::AUTH_RESPONSE, 1).at(0).command.authresponse().response();
+    EXPECT_EQ(said.auth_method_name(), "token");
+    EXPECT_EQ(said.auth_data(), "t3");
 }
 
 TEST(Connection, ends_one_that_does_not_answer_pings) {

@@ -43,7 +43,8 @@ TEST(InstanceRules, credentials_are_read_with_the_folder_that_they_are_replaced_
     EXPECT_THAT(rules.readable, Contains("/data/ca.pem")) << "its folder has the instances in it";
     EXPECT_THAT(rules.readable, Not(Contains("/data")));
     for (const char* const token :
-         {"file:///keys/of/weft/token", R"({"tlsCertFile":"/keys/of/weft/cert"})"}) {
+         {"file:///keys/of/weft/token", R"({"tlsCertFile":"/keys/of/weft/cert"})",
+          R"({"issuerUrl":"https://i","privateKey":"file:///keys/of/weft/key.json"})"}) {
         spec.security.auth_params = token;
         EXPECT_THAT(rules_of(spec, {}).readable, Contains("/keys/of/weft")) << token;
     }

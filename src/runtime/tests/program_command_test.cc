@@ -81,6 +81,19 @@ TEST(ProgramCommand, shows_no_secret) {
         ASSERT_FALSE(refused);
         EXPECT_EQ(refused.error().code, ErrorCode::not_supported);
     }
+    spec.security.auth_plugin = "oauth2";
+    spec.security.auth_params =
+        R"({"issuer_url": "https://i", "private_key": "file:///keys/k.json", "audience": "a"})";
+    const auto told = program_command(spec, {10, 11});
+    ASSERT_TRUE(told) << told.error().message;
+    EXPECT_THAT(
+        *told,
+        testing::IsSupersetOf(
+            {std::string(security::kOAuth2Plugin),
+             std::string(R"({"audience":"a","issuerUrl":"https://i","privateKey":"file:///keys/k.json",)"
+                         R"("type":"client_credentials"})")}));
+    spec.security.auth_params = R"({"issuerUrl": "https://i", "client_id": "me", "client_secret": "s3cret"})";
+    EXPECT_EQ(program_command(spec, {10, 11}).error().code, ErrorCode::not_supported);
     spec.language = Language::go;
     EXPECT_FALSE(program_command(spec, {10, 11}));
 }

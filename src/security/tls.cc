@@ -47,11 +47,16 @@ Result<WatchedContext::Context> new_context(const ssl_method_st* method) {
 Result<> use_certificate(SSL_CTX* context, const TlsFiles& files) {
     if (SSL_CTX_use_certificate_chain_file(context, files.certificate.c_str()) != 1)
         return bad_file("certificate", files.certificate);
-    if (SSL_CTX_use_PrivateKey_file(context, files.key.c_str(), SSL_FILETYPE_PEM) != 1)
-        return bad_file("private key", files.key);
-    if (SSL_CTX_check_private_key(context) != 1) {
+    if (SSL_CTX_use_PrivateKey_file(context, files.key.c_str(), SSL_FILETYPE_PEM) != 1) {
+        const unsigned long code = ERR_peek_last_error();
+        const int reason = ERR_GET_REASON(code);
+        const bool of_another = ERR_GET_LIB(code) == ERR_LIB_X509 &&
+                                (reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH);
+        if (!of_another) return bad_file("private key", files.key);
+        ERR_clear_error();
         return fail(ErrorCode::invalid_argument, "private key ", files.key,
-                    " does not belong to the certificate ", files.certificate, ": ", last_error());
+                    " does not belong to the certificate ", files.certificate,
+                    ": give the key that the certificate was made for");
     }
     return {};
 }

@@ -20,7 +20,9 @@ std::string path_of_file_url(std::string_view url) {
 Result<std::string> read_secret_file(const std::string& path, ErrorCode code, std::string_view what) {
     std::ifstream file(path, std::ios::binary);
     std::ostringstream text;
-    if (!file || !(text << file.rdbuf())) return fail(code, "can't read the ", what, ' ', path);
+    if (!file || !(text << file.rdbuf()))
+        return fail(code, "can't read the ", what, ' ', path,
+                    "; name a file that is there, has something in it, and that this user can read");
     std::string bytes = std::move(text).str();
     if (bytes.size() > kBytesMax)
         return fail(code, "the ", what, ' ', path, " has more than ", kBytesMax, " bytes");

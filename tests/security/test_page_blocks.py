@@ -111,32 +111,37 @@ NOBODY_IS_ASKED = {
 }  # fmt: skip
 ROLES_OF_THE_PAGE = {"superUserRoles": "admin,role1,role2,role3"}
 
-# (the blocks, what stands there, what is put there instead, what is said)
+_WITH_TOKENS = (TLS, AUTHENTICATION, TOKEN)
+_WITH_RIGHTS = (TLS, AUTHENTICATION, TOKEN, AUTHORIZATION, SUPER_USERS)
+_PEM, _BOOLEAN, _READABLE = "; give a readable PEM file", ": give true or false", "; name a file that is there"
+_MADE_FOR = "does not belong to the certificate {certificate}: give the key that the certificate was made for"
+# (the blocks, what stands there, what is put there instead, the key that is named, the cure)
 BROKEN = [
-    ((TLS,), "useTLS: true", "useTLS: perhaps", "useTls = perhaps: give true or false"),
-    ((TLS,), "{service_url}/", "http://localhost", "pulsarServiceUrl = http://localhost: "),
-    ((TLS,), "pulsarWebServiceUrl: {web_url}", "pulsarWebServiceUrl: ftp://localhost", "pulsarWebServiceUrl = ftp://localhost: give http://host:port"),
-    ((TLS,), "tlsEnabled: true", "tlsEnabled: 3", "tlsEnabled = 3: give true or false"),
-    ((TLS,), "{certificate}", "/nowhere/worker.pem", "tlsCertificateFilePath = /nowhere/worker.pem: certificate /nowhere/worker.pem: "),
-    ((TLS,), "{key}", "/nowhere/key.pem", "tlsKeyFilePath = /nowhere/key.pem: private key /nowhere/key.pem: "),
-    ((TLS,), "{key}", "{role1_key}", "does not belong to the certificate"),
-    ((TLS,), "tlsTrustCertsFilePath:  {authority}", "tlsTrustCertsFilePath: /nowhere/ca.pem", "tlsTrustCertsFilePath = /nowhere/ca.pem: trusted certificates /nowhere/ca.pem: "),
-    ((TLS,), "brokerClientTrustCertsFilePath: {authority}", "brokerClientTrustCertsFilePath: /nowhere/ca.pem",
-     "brokerClientTrustCertsFilePath = /nowhere/ca.pem: trusted certificates /nowhere/ca.pem: "),
-    ((TLS, AUTHENTICATION, TOKEN), "authenticationEnabled: true", "authenticationEnabled: maybe", "authenticationEnabled = maybe: give true or false"),
-    ((TLS, AUTHENTICATION, TOKEN), "{providers}Tls", "provider2", "provider2 is not served; AuthenticationProviderToken"),
-    ((TLS, TLS_AUTHENTICATION), "{tls_plugin}", "org.example.Plugin", "brokerClientAuthenticationPlugin = org.example.Plugin: "),
-    ((TLS, TLS_AUTHENTICATION), "tlsCertFile:{role1_certificate}", "tlsCertFile:/nowhere/admin.pem", "brokerClientAuthenticationParameters = ********: "),
-    ((TLS, TLS_AUTHENTICATION), "tlsKeyFile:{role1_key}", "tlsKeyFile:/nowhere/admin.key", "brokerClientAuthenticationParameters = ********: "),
-    ((TLS, TLS_AUTHENTICATION), "['{providers}Tls']", "[]", "name AuthenticationProviderToken, AuthenticationProviderTls or"),
-    ((TLS, AUTHENTICATION, TOKEN), "file://{secret_key}", "file:///nowhere/secret.key", "properties.tokenSecretKey = ********: "),
-    ((TLS, AUTHENTICATION, TOKEN, AUTHORIZATION), "authorizationEnabled: true", "authorizationEnabled: x", "authorizationEnabled = x: give true or false"),
-    ((TLS, AUTHORIZATION), "authorizationEnabled: true", "authorizationEnabled: true", "authorizationEnabled = true: set authenticationEnabled too"),
-    ((TLS, AUTHENTICATION, TOKEN, AUTHORIZATION), "org.apache.pulsar.broker.authorization.PulsarAuthorizationProvider", "a.B",
-     "authorizationProvider = a.B: leave it out, or give org.apache.pulsar"),
-    ((TLS, AUTHENTICATION, TOKEN, SUPER_USERS), "superUserRoles:\n  - role1", "superUserRoles: {{a: b}}\nx:\n  - role1", "superUserRoles"),
-    ((TLS, OLD_NAMES), "{token_plugin}", "a.b.C", "clientAuthenticationPlugin = a.b.C: authentication plugin a.b.C is not served"),
-    ((TLS, OLD_NAMES), "file://{role1_token}", "file:///nowhere/token", "clientAuthenticationParameters = ********: "),
+    ((TLS,), "useTLS: true", "useTLS: perhaps", "useTls = perhaps", _BOOLEAN),
+    ((TLS,), "{service_url}/", "http://localhost", "pulsarServiceUrl = http://localhost", "must begin with pulsar:// or pulsar+ssl://"),
+    ((TLS,), "{web_url}", "ftp://localhost", "pulsarWebServiceUrl = ftp://localhost", ": give http://host:port or https://host:port"),
+    ((TLS,), "tlsEnabled: true", "tlsEnabled: 3", "tlsEnabled = 3", _BOOLEAN),
+    ((TLS,), "{certificate}", "/nowhere/pem", "tlsCertificateFilePath = /nowhere/pem", _PEM),
+    ((TLS,), "{key}", "/nowhere/pem", "tlsKeyFilePath = /nowhere/pem", _PEM),
+    ((TLS,), "{key}", "{role1_key}", "tlsKeyFilePath = {role1_key}", _MADE_FOR),
+    ((TLS,), "tlsTrustCertsFilePath:  {authority}", "tlsTrustCertsFilePath: /nowhere/pem", "tlsTrustCertsFilePath = /nowhere/pem", _PEM),
+    ((TLS,), "brokerClientTrustCertsFilePath: {authority}", "brokerClientTrustCertsFilePath: /nowhere/pem",
+     "brokerClientTrustCertsFilePath = /nowhere/pem", _PEM),
+    (_WITH_TOKENS, "authenticationEnabled: true", "authenticationEnabled: maybe", "authenticationEnabled = maybe", _BOOLEAN),
+    (_WITH_TOKENS, "{providers}Tls", "provider2", "authenticationProviders = ", "provider2 is not served; AuthenticationProviderToken"),
+    ((TLS, TLS_AUTHENTICATION), "{tls_plugin}", "org.example.Plugin", "brokerClientAuthenticationPlugin = org.example.Plugin", "AuthenticationTls"),
+    ((TLS, TLS_AUTHENTICATION), "{role1_certificate}", "/nowhere/pem", "brokerClientAuthenticationParameters = ********", _PEM),
+    ((TLS, TLS_AUTHENTICATION), "{role1_key}", "/nowhere/pem", "brokerClientAuthenticationParameters = ********", _PEM),
+    ((TLS, TLS_AUTHENTICATION), "['{providers}Tls']", "[]", "authenticationEnabled = true", "name AuthenticationProviderToken, AuthenticationProviderTls"),
+    (_WITH_TOKENS, "{secret_key}", "/nowhere/key", "properties.tokenSecretKey = ********", _READABLE),
+    (_WITH_RIGHTS, "authorizationEnabled: true", "authorizationEnabled: x", "authorizationEnabled = x", _BOOLEAN),
+    (_WITH_RIGHTS, "authenticationEnabled: true", "authenticationEnabled: false", "authorizationEnabled = true", ": set authenticationEnabled too"),
+    (_WITH_RIGHTS, "org.apache.pulsar.broker.authorization.PulsarAuthorizationProvider", "a.B", "authorizationProvider = a.B",
+     ": leave it out, or give org.apache.pulsar.broker.authorization.PulsarAuthorizationProvider"),
+    (_WITH_RIGHTS, "superUserRoles:\n  - role1\n  - role2\n  - role3", "superUserRoles: {{role1: role2}}", "superUserRoles.role1",
+     "did you mean superUserRoles?"),
+    ((TLS, OLD_NAMES), "{token_plugin}", "a.b.C", "clientAuthenticationPlugin = a.b.C", "AuthenticationToken"),
+    ((TLS, OLD_NAMES), "{role1_token}", "/nowhere/token", "clientAuthenticationParameters = ********", _READABLE),
 ]  # fmt: skip
 
 
@@ -269,16 +274,19 @@ def test_what_is_not_broken_can_be_used(name: str, values: dict[str, str], tmp_p
 
 
 @pytest.mark.skipif(ON_PULSAR, reason="no broker is asked")
-@pytest.mark.parametrize(("blocks", "there", "instead", "said"), BROKEN)
-def test_one_value_that_is_broken(blocks: tuple[str, ...], there: str, instead: str, said: str, values: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("blocks", "there", "instead", "key", "cure"), BROKEN)
+def test_one_value_that_is_broken(
+    blocks: tuple[str, ...], there: str, instead: str, key: str, cure: str, values: dict[str, str], tmp_path: Path
+) -> None:
     whole = "\n".join((OWN, *blocks))
     assert whole.count(there) == 1
     conf = tmp_path / "functions_worker.yml"
     conf.write_text(whole.replace(there, instead).format(**values))
     status, told = check(conf)
     assert status != 0, told
-    assert said in told and "the configuration can be used" not in told, told
-    assert str(conf) in told  # and the line
+    (line,) = [line for line in told.splitlines() if key.format(**values) in line]
+    assert cure.format(**values) in line and str(conf) in line, told
+    assert "the configuration can be used" not in told
 
 
 @pytest.mark.skipif(ON_PULSAR, reason="no broker is asked")

@@ -12,6 +12,8 @@ import time
 _CONNECT, _CONNECTED, _PRODUCER, _SEND, _SEND_RECEIPT, _SEND_ERROR = 2, 3, 5, 6, 7, 8
 _SUBSCRIBE, _SUCCESS = 4, 13
 _ERROR, _PRODUCER_SUCCESS, _PING, _PONG, _LOOKUP, _LOOKUP_RESPONSE = 14, 17, 18, 19, 23, 24
+# Where an answer has its error, by its kind: errors, and answers that may be one.
+_ERROR_FIELDS = {_ERROR: 2, _SEND_ERROR: 3, _LOOKUP_RESPONSE: 6, 22: 4, 26: 2, 35: 2, 40: 2, 51: 4}
 _MAGIC_CRC32C = 0x0E01
 
 
@@ -99,7 +101,11 @@ def connect_frame(method: str = "", data: str = "") -> bytes:
 
 
 class BrokerError(RuntimeError):
-    """The broker answered with an error."""
+    """The broker answered with an error; `code` is a ServerError of PulsarApi.proto."""
+
+    def __init__(self, fields: dict[int, int | bytes], code: int) -> None:
+        super().__init__(f"{fields}")
+        self.code = code
 
 
 class RawClient:
@@ -127,9 +133,9 @@ class RawClient:
         self._socket.sendall(connect_frame(method, data))
         self._answer(_CONNECTED)
 
-    def subscribe(self, topic: str, subscription: str) -> None:
+    def subscribe(self, topic: str, subscription: str, consumer: int = 1) -> None:
         """Shared."""
-        self._ask(_command(_SUBSCRIBE, {1: topic, 2: subscription, 3: 1, 4: 1, 5: 3}), _SUCCESS)
+        self._ask(_command(_SUBSCRIBE, {1: topic, 2: subscription, 3: 1, 4: consumer, 5: 3}), _SUCCESS)
 
     def lookup(self, topic: str) -> None:
         self._ask(_command(_LOOKUP, {1: topic, 2: 1, 3: 0}), _LOOKUP_RESPONSE)
@@ -149,6 +155,10 @@ class RawClient:
         self._socket.sendall(_frame(command, rest))
         return bytes(self._answer(_SEND_RECEIPT)[3])
 
+    def ask(self, kind: int, fields: dict[int, int | str | bytes], expected: int) -> dict[int, int | bytes]:
+        """Any other command, by the numbers of PulsarApi.proto; the fields of its answer."""
+        return self._ask(_command(kind, fields), expected)
+
     def _ask(self, command: bytes, expected: int) -> dict[int, int | bytes]:
         self._socket.sendall(_frame(command))
         return self._answer(expected)
@@ -164,10 +174,8 @@ class RawClient:
                 self._socket.sendall(_frame(_command(_PONG, {})))
                 continue
             fields = _parse(bytes(command[kind]))
-            if kind in (_ERROR, _SEND_ERROR):
-                raise BrokerError(f"{fields}")
-            if kind == _LOOKUP_RESPONSE and fields.get(3) == 2:
-                raise BrokerError(f"lookup failed: {fields}")
+            if _ERROR_FIELDS.get(kind) in fields:
+                raise BrokerError(fields, int(fields[_ERROR_FIELDS[kind]]))
             if kind == _PRODUCER_SUCCESS and fields.get(6, 1) == 0:
                 continue  # not ready yet; another follows
             if kind == expected:

@@ -17,7 +17,9 @@ TOKEN_PLUGIN = "org.apache.pulsar.client.impl.auth.AuthenticationToken"
 class SecurePulsar(PulsarStandalone):
     """Who has a token or a certificate of the role `admin` may do everything. Its certificate is for localhost, if `hosts` says nothing else."""
 
-    def __init__(self, folder: Path, more: dict[str, str] | None = None, hosts: str = "DNS:localhost") -> None:
+    def __init__(
+        self, folder: Path, more: dict[str, str] | None = None, hosts: str = "DNS:localhost", *, functions: bool = False
+    ) -> None:
         self.authority = Authority(folder / "certificates")
         self.issuer = TokenIssuer(folder)
         self.admin_token = folder / "admin.token"
@@ -42,7 +44,7 @@ class SecurePulsar(PulsarStandalone):
             "brokerClientAuthenticationPlugin": TOKEN_PLUGIN,
             "brokerClientAuthenticationParameters": f"file://{self.admin_token}",
         }
-        super().__init__(folder / "pulsar", settings=settings | (more or {}))
+        super().__init__(folder / "pulsar", functions=functions, settings=settings | (more or {}))
 
     @property
     def service_url(self) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from matrix_operations import who_may
 from secure_pulsar import PROVIDERS, TOKEN_PLUGIN, SecurePulsar
 
 from harness.credentials import TokenIssuer
@@ -46,6 +47,10 @@ class Web:
         connection.request(method, path, body.encode() or None, headers)
         answer = connection.getresponse()
         return answer.status, answer.read().decode(errors="replace")
+
+    def forget(self) -> None:
+        """Connects anew the next time."""
+        self._connections.clear()
 
 
 @dataclass(frozen=True)
@@ -136,22 +141,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         finally:
             for worker in cluster.workers:
                 worker.stop()
-
-
-def who_may(path: str) -> str:
-    """Which role may besides super users, `known`: all that are known. By the rules of Pulsar's worker."""
-    if path in ("/metrics", "/initialized", "/version", "/admin/openapi.json") or path.endswith("leader/ready"):
-        return "known"
-    if re.match("/admin/(v2/)?worker(-stats)?/", path):
-        return "admin"
-    if path.startswith("/admin/v3/packages/"):
-        return "pkg"
-    if "/builtinsources" in path or "/builtinsinks" in path or path.endswith("/functions/connectors"):
-        return "known"
-    if re.search("/reloadBuiltIn|/functions/(builtins|leader|upload|download$)", path):
-        return "admin"
-    assert "/{tenant}/{namespace}" in path, f"{path}: who may?"
-    return "src" if "/v3/source" in path else "snk" if "/v3/sink" in path else "fn"
 
 
 def test_every_endpoint_for_every_caller(cluster: Cluster, tmp_path: Path) -> None:

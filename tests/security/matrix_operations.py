@@ -83,15 +83,16 @@ def of_the_broker() -> list[Operation]:
     return made
 
 
-def of_the_worker(document: dict[str, Any]) -> list[Operation]:
-    """`document`: its OpenAPI document. A route that who_may() knows nothing of fails."""
+def of_the_worker(document: dict[str, Any], *, alone: bool = False) -> list[Operation]:
+    """`document`: its OpenAPI document. A route that who_may() knows nothing of fails. `alone`: not beside a broker, which does not ask
+    who wants its pages."""
     made = []
     for pattern, methods in document["paths"].items():
         for method, described in methods.items():
             name = f"{method.upper()} {pattern}"
             rights = _rights(who_may(pattern))
-            if pattern in ("/metrics", "/initialized", "/version"):
-                rights[""] = "y"  # beside a broker that does not ask for them
+            if pattern in ("/metrics", "/initialized", "/version") and not alone:
+                rights[""] = "y"
             path = _filled(pattern, name="no-such-name", key="no-such-key")
             schema = described.get("requestBody", {}).get("content", {}).get("multipart/form-data")
             if schema:

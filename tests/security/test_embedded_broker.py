@@ -103,7 +103,7 @@ def test_cells(weft: SecureWeft, tmp_path: Path) -> None:
         "of one without a right": (Who(tokens.token("mallory")), nothing),
         "of another key": (Who(TokenIssuer(tmp_path).token("admin")), "refused"),
         "expired": (Who(tokens.token("admin", -5)), "refused"),
-        "not yet valid": (Who(tokens.token("admin", 3600, 60)), "refused"),
+        "not yet valid": (Who(tokens.token("admin", 7200, 3600)), "refused"),
         "no token": (Who("x.y.z"), "refused"),
         "a certificate": (Who(certificate=certificates.issue("one", role="admin")), everything),
         "of a producer, too": (Who(certificate=certificates.issue("two", role="prod")), "pls"),

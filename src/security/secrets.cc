@@ -1,17 +1,11 @@
 #include "security/secrets.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "base/fd.h"
+#include "security/private_file.h"
 
 namespace weft::security {
 
@@ -19,7 +13,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::size_t kSecretBytesMax = 64U << 10;
 constexpr std::size_t kAllSecretsBytesMax = 1U << 20;  // of a function: they are one frame on its channel
 constexpr std::size_t kNameBytesMax = 255;
 
@@ -50,43 +43,6 @@ class ClearText final : public SecretsProvider {
         return std::string(reference);
     }
 };
-
-/// The text of a file that only its owner can read.
-Result<std::string> read_private_file(const std::string& path) {
-    const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-    if (fd.get() < 0) {
-        const bool missing = errno == ENOENT || errno == ENOTDIR;
-        return fail(missing ? ErrorCode::not_found : ErrorCode::io, "can't open the file ", path, ": ",
-                    std::strerror(errno));
-    }
-    struct stat found{};
-    if (fstat(fd.get(), &found) != 0)
-        return fail(ErrorCode::io, "can't look at the file ", path, ": ", std::strerror(errno));
-    if (!S_ISREG(found.st_mode)) return fail(ErrorCode::invalid_argument, path, " is not a file");
-    if ((found.st_mode & (S_IRWXG | S_IRWXO)) != 0 || (found.st_uid != geteuid() && found.st_uid != 0)) {
-        return fail(ErrorCode::precondition_failed, "the file ", path,
-                    " is not its owner's alone: give it to the worker's user, and chmod 600");
-    }
-    std::string bytes(kSecretBytesMax + 1, '\0');
-    std::size_t size = 0;
-    while (size < bytes.size()) {
-        const ssize_t n = read(fd.get(), bytes.data() + size, bytes.size() - size);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return fail(ErrorCode::io, "can't read the file ", path, ": ", std::strerror(errno));
-        if (n == 0) break;
-        size += static_cast<std::size_t>(n);
-    }
-    if (size > kSecretBytesMax)
-        return fail(ErrorCode::invalid_argument, "the file ", path, " has more than ", kSecretBytesMax,
-                    " bytes");
-    bytes.resize(size);
-    for (const std::string_view line_end : {"\r\n", "\n"}) {
-        if (!bytes.ends_with(line_end)) continue;
-        bytes.resize(bytes.size() - line_end.size());
-        break;
-    }
-    return bytes;
-}
 
 class Files final : public SecretsProvider {
   public:

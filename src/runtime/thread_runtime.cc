@@ -243,13 +243,17 @@ class ThreadSupervisor final : public Supervisor {
 
 Result<std::shared_ptr<pulsar::Client>> ThreadRuntime::client_for(const InstanceSpec& given) {
     const std::lock_guard lock(mutex_);
-    if (auto client = client_.lock()) return client;
+    std::erase_if(clients_, [](const auto& each) { return each.second.expired(); });
+    for (const auto& [who, shared] : clients_) {
+        if (who != given.security) continue;
+        if (auto client = shared.lock()) return client;
+    }
     pulsar::ClientOptions options;
     options.service_url = given.service_url;
     options.security = given.security;
     WEFT_TRY(auto made, pulsar::Client::create(std::move(options)));
     std::shared_ptr<pulsar::Client> client = std::move(made);
-    client_ = client;
+    clients_.emplace_back(given.security, client);
     return client;
 }
 

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <utility>
+#include <vector>
 
 #include "pulsar/client.h"
 #include "runtime/supervisor.h"
@@ -16,8 +18,8 @@ class ThreadRuntime final {
   public:
     ThreadRuntime(RestartPolicy restart, HealthPolicy health) : restart_(restart), health_(health) {}
 
-    /// Starts an instance on a thread of its own; all of them share one Pulsar client. Languages other than
-    /// native are refused.
+    /// Starts an instance on a thread of its own; those that are one to the broker share a Pulsar client.
+    /// Languages other than native are refused.
     Result<std::unique_ptr<Supervisor>> start(InstanceSpec spec);
     /// Threads that did not end when they were told to. They run on: what they use must stay until the
     /// process ends, without its usual ceremony.
@@ -32,7 +34,8 @@ class ThreadRuntime final {
     const std::shared_ptr<std::atomic<std::uint32_t>> abandoned_ =
         std::make_shared<std::atomic<std::uint32_t>>(0);
     std::mutex mutex_;
-    std::weak_ptr<pulsar::Client> client_;  // guarded by mutex_; the instances own it together
+    // Guarded by mutex_: one for each who is somebody else to the broker; its instances own it together.
+    std::vector<std::pair<security::ClientSettings, std::weak_ptr<pulsar::Client>>> clients_;
 };
 
 }  // namespace weft::runtime

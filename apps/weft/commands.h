@@ -19,6 +19,7 @@ Entry completion_command();
 Entry manual_command();
 
 const Group& functions_group();
+const Group& function_credentials_group();
 const Group& packages_group();
 const Group& topics_group();
 const Group& tenants_group();

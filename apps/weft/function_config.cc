@@ -26,6 +26,8 @@ struct FunctionOption {
     std::string_view choices = {};
 };
 
+constexpr std::string_view kUpdateAuthData = "--update-auth-data";
+
 // What Weft honours of these is decided by the worker (src/model/fields.def), which refuses the others by
 // name.
 constexpr FunctionOption kFunctionOptions[] = {
@@ -130,6 +132,8 @@ constexpr FunctionOption kFunctionOptions[] = {
      "[--input] and [--topics-pattern] are mutually "
      "exclusive.",
      "topicsPattern"},
+    {kUpdateAuthData, "", "Whether or not to update the auth data: the function becomes who updates it", "",
+     As::elsewhere},
     {"--user-config", "userConfigString", "User-defined config key/values", "userConfig", As::json},
     {"--window-length-count", "windowLengthCount", "The number of messages per window",
      "windowConfig.windowLengthCount", As::integer},
@@ -138,19 +142,23 @@ constexpr FunctionOption kFunctionOptions[] = {
 };
 constexpr std::size_t kCount = std::size(kFunctionOptions);
 
-constexpr std::array<config::Option, kCount> as_options() {
-    std::array<config::Option, kCount> out{};
-    for (std::size_t i = 0; i < kCount; ++i) {
-        const FunctionOption& from = kFunctionOptions[i];
-        out[i] = {.names = from.names, .value = from.value, .help = from.help, .choices = from.choices};
+template <std::size_t kSize>
+constexpr std::array<config::Option, kSize> as_options() {
+    std::array<config::Option, kSize> out{};
+    std::size_t i = 0;
+    for (const FunctionOption& from : kFunctionOptions) {
+        if (kSize < kCount && from.names == kUpdateAuthData) continue;  // of updates only
+        config::Option& made = out[i++];
+        made = {.names = from.names, .value = from.value, .help = from.help, .choices = from.choices};
         if (from.value.empty()) continue;
-        if (from.as == As::integer) out[i].type = Type::integer;
-        if (from.as == As::number) out[i].type = Type::number;
-        if (from.as == As::boolean) out[i].type = Type::boolean;
+        if (from.as == As::integer) made.type = Type::integer;
+        if (from.as == As::number) made.type = Type::number;
+        if (from.as == As::boolean) made.type = Type::boolean;
     }
     return out;
 }
-constexpr auto kOptions = as_options();
+constexpr auto kCreateOptions = as_options<kCount - 1>();
+constexpr auto kUpdateOptions = as_options<kCount>();
 
 std::string_view name_of(const FunctionOption& option) {
     const std::size_t comma = option.names.rfind(", ");
@@ -363,7 +371,10 @@ Result<> check_name_options(const config::Arguments& arguments) {
 
 }  // namespace
 
-std::span<const config::Option> function_options() { return kOptions; }
+std::span<const config::Option> function_options(Purpose purpose) {
+    if (purpose == Purpose::update) return kUpdateOptions;
+    return kCreateOptions;
+}
 
 Result<FunctionPlace> function_place_of(const config::Arguments& arguments) {
     WEFT_TRY_VOID(check_name_options(arguments));
@@ -401,8 +412,10 @@ Result<FunctionRequest> function_request_of(const config::Arguments& arguments, 
                             text_of(config, "name"),
                             std::move(json),
                             "",
-                            ""};
+                            "",
+                            false};
     (is_package_name(package) ? request.package_url : request.package_path) = std::move(package);
+    request.updates_auth_data = purpose == Purpose::update && arguments.is_set(kUpdateAuthData);
     return request;
 }
 

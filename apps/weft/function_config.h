@@ -15,13 +15,13 @@ struct FunctionRequest {
     std::string config_json;   // FunctionConfig, as the REST takes it
     std::string package_path;  // what to upload
     std::string package_url;   // or where it was stored: function://tenant/namespace/name@version
+    bool updates_auth_data;    // of an update: the function becomes who updates it
 };
-
-/// The options of `functions create` and `functions update`.
-std::span<const config::Option> function_options();
 
 /// An update may leave out what stays as it is: the package too (then package_path is empty).
 enum class Purpose : std::uint8_t { create, update };
+/// The options of `functions create` and `functions update`.
+std::span<const config::Option> function_options(Purpose purpose);
 /// Errors are those of the command line, in pulsar-admin's words.
 Result<FunctionRequest> function_request_of(const config::Arguments& arguments, Purpose purpose);
 

@@ -98,6 +98,8 @@ Outcome upload(Purpose purpose, const AdminClient& admin, const config::Argument
         const std::string file_name = std::filesystem::path(request->package_path).filename();
         body.add("data", "application/octet-stream", *package, file_name);
     }
+    if (request->updates_auth_data)
+        body.add("updateOptions", "application/json", R"({"updateAuthData":true})");
     if (!request->package_url.empty()) body.add("url", "text/plain", request->package_url);
     const std::string path = path_of({request->tenant, request->ns, request->name});
     http::ClientRequest sent{.method = purpose == Purpose::create ? "POST" : "PUT", .url = {}};
@@ -246,7 +248,7 @@ const Group& functions_group() {
     static const Entry kEntries[] = {
         {.word = "create",
          .summary = "Create a Pulsar Function in cluster mode (deploy it on a Pulsar cluster)",
-         .options = function_options(),
+         .options = function_options(Purpose::create),
          .run = run<create>},
         {.word = "delete",
          .summary = "Delete a Pulsar Function that is running on a Pulsar cluster",
@@ -254,7 +256,7 @@ const Group& functions_group() {
          .run = run<remove>},
         {.word = "update",
          .summary = "Update a Pulsar Function that has been deployed to a Pulsar cluster",
-         .options = function_options(),
+         .options = function_options(Purpose::update),
          .run = run<update>},
         {.word = "get",
          .summary = "Fetch information about a Pulsar Function",

@@ -70,9 +70,11 @@ Entry version_command() {
 }
 
 const Face& weft_face() {
-    static const Group* const kGroups[] = {&own_group(),     &functions_group(),  &topics_group(),
-                                           &tenants_group(), &namespaces_group(), &clusters_group(),
-                                           &schemas_group(), &packages_group(),   &tokens_group()};
+    static const Group* const kGroups[] = {&own_group(),        &functions_group(),
+                                           &topics_group(),     &tenants_group(),
+                                           &namespaces_group(), &clusters_group(),
+                                           &schemas_group(),    &packages_group(),
+                                           &tokens_group(),     &function_credentials_group()};
     static const Face kFace{.name = "weft",
                             .summary = "Functions for Apache Pulsar, and a broker to run them on.",
                             .globals = kGlobals,
@@ -87,7 +89,8 @@ namespace {
 std::vector<const Group*> groups_with_a_word() {
     std::vector<const Group*> out;
     for (const Group* group : weft_face().groups) {
-        if (!group->word.empty() && group != &tokens_group()) out.push_back(group);
+        const bool own = group == &tokens_group() || group == &function_credentials_group();
+        if (!group->word.empty() && !own) out.push_back(group);
     }
     return out;
 }

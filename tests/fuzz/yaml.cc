@@ -15,7 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                                    "/proc/self/fd/" + std::to_string(file), "--name", "f"};
     fuzz::must(::ftruncate(file, 0) == 0 && ::pwrite(file, data, size, 0) == static_cast<ssize_t>(size),
                "the file is written");
-    const config::Command command{.name = "update", .summary = "", .options = app::function_options()};
+    const config::Command command{
+        .name = "update", .summary = "", .options = app::function_options(app::Purpose::update)};
     const auto arguments = config::parse(command, words);
     fuzz::must(arguments.has_value(), "the options are right");
     const auto request = app::function_request_of(*arguments, app::Purpose::update);

@@ -30,7 +30,7 @@ class FunctionConfigTest : public testing::Test {
     }
 
     Result<FunctionRequest> request(std::vector<std::string> words, Purpose purpose = Purpose::create) const {
-        const config::Command command{.name = "create", .summary = "", .options = function_options()};
+        const config::Command command{.name = "create", .summary = "", .options = function_options(purpose)};
         WEFT_TRY(const auto arguments, config::parse(command, words));
         return function_request_of(arguments, purpose);
     }
@@ -47,6 +47,14 @@ class FunctionConfigTest : public testing::Test {
     const TemporaryDirectory temporary;
     const std::filesystem::path directory = temporary.path();
 };
+
+TEST_F(FunctionConfigTest, an_update_may_ask_for_new_auth_data_and_nothing_else) {
+    const auto made = request({"--name", "f", "--update-auth-data"}, Purpose::update);
+    ASSERT_TRUE(made.has_value()) << made.error().message;
+    EXPECT_TRUE(made->updates_auth_data);
+    EXPECT_FALSE(request({"--name", "f"}, Purpose::update)->updates_auth_data);
+    EXPECT_FALSE(request({"--py", path("f.py"), "--classname", "a.F", "--update-auth-data"}).has_value());
+}
 
 TEST_F(FunctionConfigTest, options_become_members) {
     const auto made = config({"--py",

@@ -9,6 +9,7 @@
 #include "function_options.h"
 #include "http_limits.h"
 #include "service.h"
+#include "worker/function_credentials.h"
 #include "worker/state_topics.h"
 #include "worker_settings.h"
 
@@ -140,6 +141,7 @@ Result<worker::WorkerOptions> worker_of(const config::Arguments& arguments, cons
                       .proxy_roles = access.proxy_roles,
                       .ask_on_pages = access.ask_for_metrics,
                       .audit_file = {}};
+    WEFT_TRY_VOID(worker::check_function_credentials(options));
     return options;
 }
 

@@ -194,6 +194,8 @@ bool check_cluster(WorkerStart start, bool must_be_there) {
         good = good && !stops;
         if (stops)
             print_error(str_cat("refused: ", finding.text));
+        else if (finding.kind == worker::SwapFinding::Kind::beside_java)
+            print(str_cat("beside Java workers: ", finding.text));
         else
             print(str_cat("before the last Java worker goes: ", finding.text));
     }

@@ -16,6 +16,7 @@
 #include "pulsar/service_url.h"
 #include "security/secrets.h"
 #include "service.h"
+#include "worker/function_credentials.h"
 #include "worker_access.h"
 
 namespace weft::app {
@@ -55,6 +56,7 @@ class Reading {
         WEFT_TRY_VOID(take_http());
         take_security();
         WEFT_TRY_VOID(take_secrets());
+        WEFT_TRY_VOID(take_function_credentials());
         WEFT_TRY_VOID(take_tls());
         WEFT_TRY(start_.options.access, worker_access_of(settings_));
         start_.options.access.audit_file = arguments_.text("--audit-log");
@@ -67,6 +69,7 @@ class Reading {
         take_package_urls("functionsDirectory", "enableReferencingFunctionsDirectoryFiles", urls.functions);
         take_package_urls("connectorsDirectory", "enableReferencingConnectorDirectoryFiles", urls.connectors);
         WEFT_TRY_VOID(take_cluster());
+        WEFT_TRY_VOID(worker::check_function_credentials(start_.options));
         return std::move(start_);
     }
 
@@ -77,6 +80,7 @@ class Reading {
         }
         WEFT_TRY_VOID(take_function_options(arguments_, start_.options));
         WEFT_TRY_VOID(take_secrets());
+        WEFT_TRY_VOID(take_function_credentials());
         WEFT_TRY_VOID(take_topics());
         WEFT_TRY_VOID(take_runtime());
         WEFT_TRY_VOID(take_cluster());
@@ -194,6 +198,28 @@ class Reading {
             return settings_.refuse(kClass,
                                     str_cat("give ", kDefaultSecrets, ", ", kFiles, " or ", kVariables));
         }
+        return {};
+    }
+
+    Result<> take_function_credentials() {
+        constexpr std::string_view kClass = "functionAuthProviderClassName", kFile = worker::kKeyFileSetting;
+        const auto given = settings_.text(kClass), file = settings_.text(kFile);
+        if (!given && file) return settings_.refuse(kFile, str_cat("leave it out: it goes with ", kClass));
+        if (!given) return {};
+        if (given->ends_with("KubernetesSecretsTokenAuthProvider") ||
+            given->ends_with("KubernetesServiceAccountTokenAuthProvider"))
+            return settings_.refuse(kClass, str_cat("it needs Kubernetes: give ", worker::kTokenProvider));
+        if (*given != worker::kTokenProvider)
+            return settings_.refuse(kClass, str_cat("leave it out, or give ", worker::kTokenProvider));
+        if (!file)
+            return settings_.refuse(kClass,
+                                    str_cat("tokens are stored encrypted: give ", kFile,
+                                            ", a file that `weft function-credentials create-key` makes"));
+        if (!file->starts_with('/')) return settings_.refuse(kFile, "give the whole path of a file");
+        auto keys = security::watch_credential_keys(*file);
+        if (!keys) return settings_.refuse(kFile, keys.error().message);
+        start_.options.credential_keys = std::move(*keys);
+        start_.options.credential_key_file = *file;
         return {};
     }
 

@@ -9,6 +9,7 @@
 #include "runtime/java_runtime.h"
 #include "wire/proto/Function.pb.h"
 #include "worker/broker_admin.h"
+#include "worker/function_credentials.h"
 #include "worker/function_tables.h"
 #include "worker/package_exchange.h"
 #include "worker/package_source.h"
@@ -117,6 +118,14 @@ std::vector<SwapFinding> examine_swap(const ClusterView& view, const WorkerOptio
     });
     const Kind kind = last ? Kind::stops : Kind::until_the_last;
     std::vector<SwapFinding> findings;
+    std::optional<FunctionCredentials> credentials;
+    if (options.credential_keys) credentials.emplace(options.credential_keys, options.access.authenticator);
+    if (credentials && !last)
+        findings.push_back(
+            {Kind::beside_java,
+             "functionAuthProviderClassName: this worker stores tokens encrypted, which they can't read: "
+             "functions "
+             "that are made, updated, started or stopped through it run on Weft's workers only"});
     bool java = false;
     for (const auto& meta : view.functions) {
         const auto& details = meta->functiondetails();
@@ -130,6 +139,8 @@ std::vector<SwapFinding> examine_swap(const ClusterView& view, const WorkerOptio
             continue;
         }
         java = java || details.runtime() == Details::JAVA;
+        const auto known = client_settings_for(*meta, credentials ? &*credentials : nullptr, {});
+        if (!known) findings.push_back({Kind::stops, str_cat(name, ": ", known.error().message)});
         const Kind of_log = view.log_readers.empty() ? Kind::stops : Kind::until_the_last;
         if (auto why = why_not_fetched(*meta, options.package_urls); !why.empty())
             findings.push_back({is_in_log(meta) ? of_log : kind, str_cat(name, ": ", why)});

@@ -33,6 +33,7 @@ struct SwapFinding {
     enum class Kind : std::uint8_t {
         stops,           // with the worker in its place, what it names does not run
         until_the_last,  // runs as long as one of Pulsar's own workers is there
+        beside_java,     // what it names does not run on Pulsar's own workers
     };
     Kind kind = Kind::stops;
     std::string text;  // names the function, what is wrong and what to do

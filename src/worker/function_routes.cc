@@ -217,6 +217,9 @@ void add_worker(RouteTable& table, const Api& api) {
                    .query = "instance!",
                    .status = 204},
                   by(api, &FunctionsApi::let_go));
+        table.add("PUT", worker + "/function-credentials", Rule::super_user,
+                  {.summary = "Encrypt what is stored of functions' credentials with the newest key"},
+                  by(api, &FunctionsApi::encrypt_credentials));
         table.add("GET", worker + "/drain", Rule::super_user,
                   {.summary = "How far the draining of this worker is"},
                   by(api, &FunctionsApi::drain_status));

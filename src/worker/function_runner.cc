@@ -10,6 +10,7 @@
 #include "wire/proto/Function.pb.h"
 #include "wire/proto/InstanceCommunication.pb.h"
 #include "worker/detail/gather.h"
+#include "worker/function_credentials.h"
 #include "worker/function_tables.h"
 
 namespace weft::worker {
@@ -108,6 +109,11 @@ FunctionRunner::~FunctionRunner() = default;
 
 fs::path FunctionRunner::folder() const {
     return context_.instances_dir / path_part(name_.tenant) / path_part(name_.ns) / path_part(name_.name);
+}
+
+/// Of a name that a URL can hold, whatever the function is called.
+fs::path FunctionRunner::token_folder(std::int32_t id) const {
+    return context_.instances_dir.parent_path() / kTokensFolder / id_of(name_.instance_key(id));
 }
 
 void FunctionRunner::want(MetaPtr meta, std::set<std::int32_t> instances, Moves moves) {
@@ -303,6 +309,7 @@ void FunctionRunner::stop_instances(const std::vector<std::int32_t>& ids, Deadli
         }
         std::error_code ignored;  // what stays is replaced at the next start
         fs::remove_all(folder() / str_cat(id), ignored);
+        fs::remove_all(token_folder(id), ignored);
     });
     const std::lock_guard lock(mutex_);
     for (const auto id : ids) {
@@ -411,7 +418,10 @@ Result<FunctionRunner::Slot> FunctionRunner::launch(std::int32_t id, const ::pro
     spec.function_version = id_of(program_fingerprint(meta));
     spec.service_url = context_.service_url;
     spec.web_service_url = context_.web_url;
-    spec.security = context_.broker_security;
+    WEFT_TRY(spec.security, client_settings_for(meta, context_.credentials.get(), context_.broker_security));
+    if (spec.language == runtime::Language::java && context_.credentials &&
+        !meta.functionauthspec().data().empty())
+        WEFT_TRY_VOID(put_token_into_file(spec, token_folder(id)));
     spec.cluster_name = context_.cluster_name;
     spec.worker_id = context_.worker_id;
     spec.scratch_directory = (own / "scratch").string();

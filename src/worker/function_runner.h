@@ -33,6 +33,8 @@ class MetricsData;
 
 namespace weft::worker {
 
+class FunctionCredentials;
+
 /// The bytes of a function's package, from where Pulsar's own workers keep what is uploaded to them.
 using ForeignFetch = std::function<Result<std::string>(const ::proto::FunctionMetaData&, Deadline)>;
 
@@ -53,7 +55,8 @@ struct RunnerContext {
     security::ClientSettings broker_security = {};  // who instances are towards the broker
     runtime::JavaOptions java = {};                 // what runs Java functions
     std::shared_ptr<const security::SecretsProvider> secrets = security::clear_text_secrets();
-    containment::Settings containment = {};         // of all instances that are processes
+    std::shared_ptr<const FunctionCredentials> credentials = {};  // null: functions are what the worker is
+    containment::Settings containment = {};                       // of all instances that are processes
     /// Asks each of `from` to let go of an instance, and calls `admit` when they have, or can't be running
     /// it. Must not block. Empty: there are no others.
     std::function<void(const std::vector<Member>& from, const model::InstanceKey&,
@@ -164,6 +167,7 @@ class FunctionRunner final
     void clean_up();
     Result<> delete_subscriptions(const ::proto::FunctionMetaData& meta);
     std::filesystem::path folder() const;
+    std::filesystem::path token_folder(std::int32_t id) const;
 
     const model::FunctionName name_;
     const RunnerContext& context_;

@@ -7,6 +7,7 @@
 
 #include "model/function_details.h"
 #include "wire/proto/Function.pb.h"
+#include "worker/function_credentials.h"
 
 namespace weft::worker {
 bool MetadataTable::apply(const MetadataEvent& event) {
@@ -96,6 +97,7 @@ std::set<std::int32_t> instances_to_run(const MetaPtr& meta, const InstanceAssig
 
 std::string program_fingerprint(const ::proto::FunctionMetaData& meta) {
     std::string bytes = str_cat(meta.createtime(), "\n", meta.packagelocation().packagepath(), "\n");
+    if (const std::string id = credential_id(meta); !id.empty()) str_append(bytes, "credential ", id, "\n");
     google::protobuf::io::StringOutputStream stream(&bytes);
     google::protobuf::io::CodedOutputStream coded(&stream);
     coded.SetSerializationDeterministic(true);  // maps in the order of their keys

@@ -15,6 +15,7 @@
 #include "worker/answers.h"
 #include "worker/detail/requests.h"
 #include "worker/detail/upload.h"
+#include "worker/function_credentials.h"
 #include "worker/packages_api.h"
 #include "worker/program_check.h"
 
@@ -67,6 +68,18 @@ Result<> admit(const security::SecretsProvider& secrets, const model::FunctionCo
     const auto checked = security::check_secrets(secrets, config.secrets ? config.secrets->text : "");
     if (checked) return {};
     return bad_request("Function ", *config.name, " cannot be admitted:- ", checked.error().message);
+}
+
+/// What the part updateOptions says of updateAuthData.
+Result<bool> takes_credential(std::string_view options) {
+    if (is_blank(options)) return false;
+    const auto json = nlohmann::json::parse(options, nullptr, false);
+    if (json.is_null()) return false;
+    const auto found = json.is_object() ? json.find("updateAuthData") : json.end();
+    if (!json.is_object() || (found != json.end() && !found->is_boolean() && !found->is_null()))
+        return bad_request("updateOptions = ", shown(options),
+                           " must be a JSON object with a boolean updateAuthData (send it so)");
+    return found != json.end() && found->is_boolean() && found->get<bool>();
 }
 
 /// Pulsar's worker has looked into the jar for what a class takes and gives; its threads don't run without.
@@ -177,6 +190,8 @@ Result<FunctionsApi::Upload> FunctionsApi::read_upload(const http::Request& requ
             upload.file_name = part.filename;
         } else if (part.name == "url") {
             upload.url = part.content;
+        } else if (part.name == "updateOptions") {
+            WEFT_TRY(upload.takes_credential, takes_credential(part.content));
         }
     }
     if (!has_config || is_blank(upload.config)) {
@@ -263,6 +278,13 @@ Result<std::optional<package::PackageStore::Pin>> FunctionsApi::store_package(
     return std::optional(std::move(pin));
 }
 
+/// What another worker has stored of a credential in clear is encrypted with this write.
+Result<> FunctionsApi::put(ControlPlane& plane, std::shared_ptr<::proto::FunctionMetaData> next,
+                           Deadline deadline) const {
+    if (options_.credentials) WEFT_TRY_VOID(options_.credentials->seal_clear(*next));
+    return plane.put(std::move(next), deadline);
+}
+
 FunctionsApi::Answer FunctionsApi::create(const http::Request& request) {
     if (component_in(request) != model::ComponentType::function) return create_connector(request);
     const auto name = name_in(request);
@@ -291,10 +313,11 @@ FunctionsApi::Answer FunctionsApi::create(const http::Request& request) {
     model::to_details(config, *meta->mutable_functiondetails());
     meta->set_createtime(wall_clock_ms());
     meta->set_version(0);
+    if (options_.credentials) WEFT_TRY_VOID(options_.credentials->capture(request, *meta));
     WEFT_TRY(const auto pin, store_package(upload, config, *meta, request.deadline));
     ControlPlane& plane = *config.runtime == model::Runtime::native ? native_plane_ : java_plane_;
     const std::string digest = pin->digest();
-    WEFT_TRY_VOID(plane.put(std::move(meta), request.deadline));
+    WEFT_TRY_VOID(put(plane, std::move(meta), request.deadline));
     kLog.info("function created", {{"function", name.full()}, {"package", digest}});
     return done_with(digest);
 }
@@ -323,7 +346,7 @@ FunctionsApi::Answer FunctionsApi::update(const http::Request& request) {
     config.name = name.name;
     const auto stored = model::from_details(found.meta->functiondetails());
     WEFT_TRY(auto merged, model::merge_update(stored, config));
-    if (merged == stored && !upload.has_data) {
+    if (merged == stored && !upload.has_data && !upload.takes_credential) {
         return bad_request("Update contains no change (functionConfig = ", shown(upload.config),
                            ": change a field, or upload a package)");
     }
@@ -336,11 +359,19 @@ FunctionsApi::Answer FunctionsApi::update(const http::Request& request) {
     meta->clear_functiondetails();
     model::to_details(merged, *meta->mutable_functiondetails());
     meta->set_version(found.meta->version() + 1);
+    if (options_.credentials && upload.takes_credential) {
+        WEFT_TRY(const bool captured, options_.credentials->capture(request, *meta));
+        if (!captured)
+            return bad_request(
+                "updateAuthData = true: the request has no token that the function could be to the broker "
+                "with: "
+                "send the header Authorization: Bearer TOKEN");
+    }
     WEFT_TRY(const auto pin, store_package(upload, merged, *meta, request.deadline));
     if (!pin || is_package_of(*found.meta, pin->digest(), request.deadline))
         keep_type_names(found.meta->functiondetails(), *meta->mutable_functiondetails());
     const std::string digest(pin ? pin->digest() : digest_of(*meta));
-    WEFT_TRY_VOID(found.plane->put(std::move(meta), request.deadline));
+    WEFT_TRY_VOID(put(*found.plane, std::move(meta), request.deadline));
     kLog.info("function updated", {{"function", name.full()}, {"package", digest}});
     if (upload.has_data) collect_packages();
     return done_with(digest);
@@ -419,7 +450,7 @@ FunctionsApi::Answer FunctionsApi::change_state(const http::Request& request, mo
     }
     auto meta = std::make_shared<::proto::FunctionMetaData>(*found.meta);
     model::change_state(*meta, id, change);
-    WEFT_TRY_VOID(found.plane->put(std::move(meta), request.deadline));
+    WEFT_TRY_VOID(put(*found.plane, std::move(meta), request.deadline));
     return http::Response::no_content();
 }
 

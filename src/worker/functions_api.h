@@ -23,6 +23,8 @@
 
 namespace weft::worker {
 
+class FunctionCredentials;
+
 struct ApiOptions {
     std::string worker_id, hostname;
     std::uint16_t web_port = 0;
@@ -37,6 +39,7 @@ struct ApiOptions {
     PackageUrlPolicy package_urls = {};
     runtime::JavaOptions java = {};
     std::shared_ptr<const security::SecretsProvider> secrets = security::clear_text_secrets();
+    std::shared_ptr<const FunctionCredentials> credentials = {};  // null: functions are what the worker is
     WorkerPeers* peers = nullptr;     // outlives the API; null: there are no other workers to ask
     Duration let_go_patience = 11s;   // of another worker that gets an instance which has to end here first
     ForeignFetch fetch_foreign = {};  // for downloads of packages that no Weft worker keeps
@@ -87,6 +90,7 @@ class FunctionsApi final {
     Answer drain(const http::Request& request);
     Answer drain_status(const http::Request& request);
     Answer let_go(const http::Request& request);
+    Answer encrypt_credentials(const http::Request& request);
     Answer assignments(const http::Request& request);
     Answer functions_metrics(const http::Request& request);
     // Functions V2: protobuf's JSON.
@@ -131,6 +135,9 @@ class FunctionsApi final {
                                                                     ::proto::FunctionMetaData& meta,
                                                                     Deadline deadline);
     Answer change_state(const http::Request& request, model::StateChange change);
+    Result<> put(ControlPlane& plane, std::shared_ptr<::proto::FunctionMetaData> next,
+                 Deadline deadline) const;
+    Result<bool> encrypt_anew(ControlPlane& plane, const model::FunctionName& name, Deadline deadline) const;
     static bool is_for_native_plane(const http::Request& request);
     std::string worker_in(const http::Request& request) const;
 

@@ -15,6 +15,7 @@
 #include "runtime/thread_runtime.h"
 #include "worker/admissions.h"
 #include "worker/broker_admin.h"
+#include "worker/function_credentials.h"
 #include "worker/functions_api.h"
 #include "worker/package_exchange.h"
 #include "worker/pulsar_topics.h"
@@ -318,6 +319,9 @@ void WorkerImpl::start(Endpoints endpoints) {
     api.package_urls = options_.package_urls;
     api.java = options_.java;
     api.secrets = options_.secrets;
+    if (options_.credential_keys)
+        api.credentials =
+            std::make_shared<FunctionCredentials>(options_.credential_keys, options_.access.authenticator);
     running->peers = make_http_peers(options_.broker_security);
     api.peers = running->peers.get();
     const bool in_process =
@@ -340,6 +344,7 @@ void WorkerImpl::start(Endpoints endpoints) {
     context.broker_security = options_.broker_security;
     context.java = options_.java;
     context.secrets = options_.secrets;
+    context.credentials = api.credentials;
     context.containment = options_.containment;
     context.fetch_package = [running = running.get()](const std::string& digest, Deadline deadline) {
         return running->exchange->fetch(digest, deadline);
@@ -400,6 +405,7 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options) {
     if (error) return fail(ErrorCode::io, "No working folder to resolve ", options.data_dir.string(), " in");
     WEFT_TRY_VOID(check_url_patterns(options.package_urls.functions));
     WEFT_TRY_VOID(check_url_patterns(options.package_urls.connectors));
+    WEFT_TRY_VOID(check_function_credentials(options));
     if (options.instances_starting_max == 0) options.instances_starting_max = 1;
     WEFT_TRY(auto packages, package::Packages::open({options.data_dir, host::find_interpreter(options.python),
                                                      options.python_dependency_repository,
@@ -407,6 +413,7 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options) {
                                                      options.package_bytes_max}));
     fs::remove_all(options.data_dir / "instances",
                    error);  // what an earlier run left: every start makes it anew
+    fs::remove_all(options.data_dir / kTokensFolder, error);
     fs::create_directories(options.data_dir / "instances", error);
     if (error) {
         return fail(ErrorCode::io, "Can't make the folder ", (options.data_dir / "instances").string(), ": ",

@@ -12,6 +12,7 @@
 #include "containment/containment.h"
 #include "runtime/java_runtime.h"
 #include "security/client_security.h"
+#include "security/credential_keys.h"
 #include "security/secrets.h"
 #include "worker/package_source.h"
 #include "worker/rest_guard.h"
@@ -54,6 +55,10 @@ struct WorkerOptions {
     BrokerPlace broker = BrokerPlace::this_process;
     security::ClientSettings broker_security;  // who the worker and its instances are towards the broker
     std::shared_ptr<const security::SecretsProvider> secrets = security::clear_text_secrets();
+    // functionAuthProviderClassName: a function is to the broker who made it. Empty: it is what the worker
+    // is.
+    security::CredentialKeySource credential_keys = {};
+    std::string credential_key_file;
     FunctionRuntime function_runtime = FunctionRuntime::process;
     PackageUrlPolicy package_urls;
     bool package_management = false;  // uploads go to the broker's package service, for Java workers too

@@ -14,6 +14,7 @@ from harness.processes import ChildProcess
 from harness.weft_standalone import WeftStandalone, read_ready_line
 
 PROVIDERS = "org.apache.pulsar.broker.authentication.AuthenticationProvider"
+FUNCTION_TOKENS = "org.apache.pulsar.functions.auth.ClearTextFunctionTokenAuthProvider"
 
 
 class SecureWeft(WeftStandalone):

@@ -1,5 +1,6 @@
 """Marked secrets and tokens are in no process list, environment, log, answer, topic or file of a run, but where they belong."""
 
+import base64
 import hashlib
 import json
 import ssl
@@ -15,7 +16,7 @@ import pulsar
 import pytest
 from search import Search, write_private
 from secure_pulsar import TOKEN_PLUGIN
-from secure_weft import PROVIDERS, SecureWeft
+from secure_weft import FUNCTION_TOKENS, PROVIDERS, SecureWeft
 
 from harness.locations import weft_binary
 from harness.process_stats import descendants
@@ -44,6 +45,9 @@ class Run:
         self.admin = self.broker.issuer.token("admin")
         own = self.broker.issuer.token("admin", 3600)
         self.admin_file = write_private(folder / "admin.token", self.admin)
+        keys = folder / "credentials" / "keys"
+        keys.parent.mkdir(mode=0o700)
+        subprocess.run([weft_binary(), "function-credentials", "create-key", keys], check=True, timeout=30)
         certificate, key = self.broker.authority.issue("worker", "DNS:localhost,IP:127.0.0.1")
         authority, key_file = self.broker.authority.certificate, self.broker.issuer.key_file
         for held in (key, key_file, Path(self.broker.settings["tlsKeyFilePath"])):
@@ -61,6 +65,7 @@ class Run:
             f"brokerClientAuthenticationParameters: 'token:{own}'\n"
             f"authenticationEnabled: true\nauthenticationProviders: [ {PROVIDERS}Token ]\nauthorizationEnabled: true\n"
             f"superUserRoles: [ admin ]\nproperties:\n  tokenSecretKey: file://{key_file}\n"
+            f"  weftFunctionCredentialsKeyFile: {keys}\nfunctionAuthProviderClassName: {FUNCTION_TOKENS}\n"
             f"secretsProviderConfiguratorClassName: weft.FileSecrets\n"
             f"secretsProviderConfiguratorConfig:\n  folder: {folder}/secrets\n",
         )
@@ -72,7 +77,8 @@ class Run:
             "key of tokens": key_file.read_bytes(),
             "key of the worker's certificate": key.read_text().splitlines()[2].encode(),
         }
-        self.holders = {self.admin_file, key, key_file, conf, *own_files}
+        self.marks["key of credentials"] = base64.b64decode(keys.read_text().splitlines()[1].split()[3])
+        self.holders = {self.admin_file, key, key_file, conf, keys, *own_files}
 
     def close(self) -> None:
         self.worker.stop()

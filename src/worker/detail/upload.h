@@ -14,7 +14,8 @@ struct FunctionsApi::Upload {
     std::string_view data;
     std::string file_name;
     std::string url;
-    std::string named;  // the bytes of the package that `url` names; empty: data has them
+    bool takes_credential = false;  // updateOptions: anew, of who asks
+    std::string named;              // the bytes of the package that `url` names; empty: data has them
 
     std::string_view program() const { return named.empty() ? data : std::string_view(named); }
 };

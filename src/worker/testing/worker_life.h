@@ -10,6 +10,7 @@
 
 #include "http/client.h"
 #include "http/server.h"
+#include "worker/function_credentials.h"
 #include "worker/functions_api.h"
 #include "worker/package_exchange.h"
 #include "worker/testing/fake_world.h"
@@ -42,8 +43,12 @@ struct World {
     testing::FakePeers peers;
     testing::FakeStarter starter;
     testing::FakeTrigger trigger;
-    std::map<std::string, std::string> named_packages;  // of the broker's package service
-    std::vector<Member> java_workers;                   // that are asked for packages
+    std::map<std::string, std::string> named_packages;       // of the broker's package service
+    std::vector<Member> java_workers;                        // that are asked for packages
+    std::shared_ptr<const FunctionCredentials> credentials;  // null: functions are what the worker is
+    runtime::JavaOptions java;
+    security::ClientSettings of_worker = {
+        .auth_plugin = "token", .auth_params = "token:of-the-worker", .tls = {}};
 };
 
 /// One life of a worker.
@@ -111,6 +116,9 @@ struct Life {
                       .web_url = "http://x:2",
                       .retry_min = 1ms,
                       .retry_max = 4ms,
+                      .broker_security = world.of_worker,
+                      .java = world.java,
+                      .credentials = world.credentials,
                       .leaving_max = kLeavingMax,
                       .fetch_foreign = [this](const ::proto::FunctionMetaData& meta, Deadline deadline) {
                           return foreign(meta, deadline);
@@ -126,6 +134,7 @@ struct Life {
                       .start_patience = 1ms,
                       .trigger_patience = kPatience,
                       .trigger = &world.trigger,
+                      .credentials = world.credentials,
                       .peers = &world.peers,
                       .fetch_foreign = [this](const ::proto::FunctionMetaData& meta,
                                               Deadline deadline) { return foreign(meta, deadline); }},
@@ -148,6 +157,7 @@ class WorkerTest : public ::testing::Test {
     http::Response call(const std::string& method, const std::string& path, std::string body = "",
                         const std::string& type = "") {
         http::Request request;
+        request.headers = headers;
         request.method = method;
         request.path = request.raw_path = path;
         request.body = std::move(body);
@@ -182,6 +192,7 @@ class WorkerTest : public ::testing::Test {
 
     World world;
     std::optional<Life> life;
+    decltype(http::Request::headers) headers;  // of each request
 };
 
 }  // namespace weft::worker

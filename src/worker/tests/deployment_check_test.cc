@@ -52,6 +52,26 @@ TEST_F(DeploymentCheck, packages_that_weft_workers_get_stop_nothing) {
     EXPECT_THAT(kinds(), IsEmpty());
 }
 
+TEST_F(DeploymentCheck,
+       credentials_that_this_worker_can_not_hand_on_stop_it_and_java_workers_can_not_read_its_own) {
+    auto& meta = add("a", "weft-package://00");
+    meta.mutable_functionauthspec()->set_data("a token in clear");
+    const auto without = examine_swap(view, options);
+    ASSERT_THAT(without, SizeIs(1));
+    EXPECT_EQ(without[0].kind, Kind::stops);
+    EXPECT_THAT(without[0].text, HasSubstr("t/n/a: the function is to the broker who made it"));
+    options.credential_keys = [] {
+        auto keys = std::make_shared<security::CredentialKeys>();
+        EXPECT_TRUE(keys->add("2026-01-31").has_value());
+        return keys;
+    };
+    EXPECT_THAT(kinds(), IsEmpty());
+    member("a", false);
+    EXPECT_THAT(kinds(), ElementsAre(Kind::beside_java));
+    meta.mutable_functionauthspec()->set_data(std::string("\0weft\1", 6));
+    EXPECT_THAT(kinds(), ElementsAre(Kind::beside_java, Kind::stops));
+}
+
 TEST_F(DeploymentCheck, what_is_only_in_distributed_log_stops_the_last_swap_and_no_other) {
     add("d", "t/n/d/0f-d.py");
     member("a", false);

@@ -20,7 +20,7 @@ class Authority:
         self._key = folder / "ca.key.pem"
         self._openssl(
             "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-            "-subj", "/CN=the tests' authority", "-keyout", self._key, "-out", self.certificate,
+            "-subj", f"/CN=the tests' authority {os.urandom(4).hex()}", "-keyout", self._key, "-out", self.certificate,
         )  # fmt: skip
 
     def issue(self, name: str, hosts: str = "", role: str = "") -> tuple[Path, Path]:

@@ -34,13 +34,14 @@ class ChildProcess:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         stdout_pipe: bool = False,
+        stdin_pipe: bool = False,
     ) -> None:
         self.log = log
         self.command = [str(part) for part in command]
         with open(log, "ab") as output:
             self.process = subprocess.Popen(
                 [*_DIE_WITH_PARENT, *self.command],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if stdin_pipe else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if stdout_pipe else output,
                 stderr=output,
                 env=dict(env) if env is not None else None,

@@ -33,6 +33,8 @@ class Handshake final : public std::enable_shared_from_this<Handshake> {
         step();
     }
 
+    void give_up() { finish(false); }
+
   private:
     void step() {
         if (!done_) return;
@@ -74,8 +76,12 @@ class Handshake final : public std::enable_shared_from_this<Handshake> {
 
 }  // namespace
 
-void shake_hands(Loop& loop, tcp::socket socket, security::TlsServer& tls, HandsShaken done) {
-    std::make_shared<Handshake>(loop, std::move(socket), std::move(done))->start(tls);
+GiveUp shake_hands(Loop& loop, tcp::socket socket, security::TlsServer& tls, HandsShaken done) {
+    const auto handshake = std::make_shared<Handshake>(loop, std::move(socket), std::move(done));
+    handshake->start(tls);
+    return [handshake = std::weak_ptr(handshake)] {
+        if (const auto still = handshake.lock()) still->give_up();
+    };
 }
 
 }  // namespace weft::async

@@ -7,6 +7,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/status.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <map>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
@@ -34,6 +35,7 @@ constexpr auto kLastAnswersTime = 1s;     // for answers under way when the serv
 constexpr int kRefusedInARow = 100;       // 401s on a connection, and it is read no faster than this:
 constexpr auto kRefusedReadAgain = 50ms;  // after the last
 constexpr auto kAcceptBackoff = 100ms;    // no file descriptors left, most likely
+constexpr auto kSlowHandshake = 1s;       // who takes longer is slow, or says nothing
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr std::size_t kHeaderReadBytes = 4U << 10;  // what a connection at rest keeps
 constexpr std::size_t kReadBytes = 64U << 10;
@@ -69,15 +71,22 @@ struct Core {
     AddressRates rates;
     std::uint64_t body_bytes = 0;  // reserved for bodies that are read or handled
     std::size_t writing = 0;       // sessions that send an answer
-    std::size_t handshakes = 0;    // connections that become sessions, perhaps
+    struct Shaking {
+        SteadyTime since;
+        async::GiveUp give_up;
+    };
+    std::map<std::uint64_t, Shaking> handshakes;  // connections that become sessions, perhaps; in their order
+    std::uint64_t last_handshake = 0;
     bool stopping = false;
     std::move_only_function<void(Result<bool>)> when_quiet;
 
     HandlerPool pool;
 
-    // Frees a place: of the address with the most connections it ends one that waits for its client. One
-    // that waits for the rest of a body goes last, else the one that has waited longest first.
+    // Frees a place: of the oldest handshake, if that is slow; else of the address with the most connections
+    // it ends one that waits for its client. One that waits for the rest of a body goes last, else the one
+    // that has waited longest first.
     bool make_place();
+    bool give_up_handshake(Duration older_than);
     bool reserve(std::uint64_t bytes) {
         if (body_bytes + bytes > 2 * options.body_bytes_max) return false;
         body_bytes += bytes;
@@ -169,12 +178,20 @@ class Session final : public std::enable_shared_from_this<Session> {
 };
 
 bool Core::make_place() {
+    if (give_up_handshake(kSlowHandshake)) return true;
     Session* first = nullptr;
     for (Session* session : sessions) {
         if (session->waits_for_client() && (!first || session->goes_before(*first))) first = session;
     }
     if (first) first->end_waiting();
-    return first != nullptr;
+    return first != nullptr || give_up_handshake(Duration::zero());
+}
+
+bool Core::give_up_handshake(Duration older_than) {
+    if (handshakes.empty() || steady_now() - handshakes.begin()->second.since < older_than) return false;
+    const async::GiveUp give_up = handshakes.begin()->second.give_up;
+    give_up();
+    return true;
 }
 
 void Session::read_request() {
@@ -469,7 +486,7 @@ void Session::drain() {
 }
 
 void serve(const std::shared_ptr<Core>& core, tcp::socket socket) {
-    const std::size_t connections = core->sessions.size() + core->handshakes;
+    const std::size_t connections = core->sessions.size() + core->handshakes.size();
     if (connections >= core->options.connections_max && !core->make_place()) {
         error_code ignored;  // then it is not told; nor is who expects TLS
         socket.non_blocking(true, ignored);
@@ -478,14 +495,17 @@ void serve(const std::shared_ptr<Core>& core, tcp::socket socket) {
     }
     if (!core->options.tls)
         return std::make_shared<Session>(core, std::move(socket), nullptr)->read_request();
-    ++core->handshakes;
-    async::shake_hands(
+    const std::uint64_t number = ++core->last_handshake;
+    core->handshakes.emplace(number, Core::Shaking{steady_now(), nullptr});
+    auto give_up = async::shake_hands(
         core->loop, std::move(socket), *core->options.tls,
-        [core](tcp::socket whole, std::unique_ptr<async::TlsStream> stream) {
-            --core->handshakes;
+        [core, number](tcp::socket whole, std::unique_ptr<async::TlsStream> stream) {
+            core->handshakes.erase(number);
             if (!stream || core->stopping) return;
             std::make_shared<Session>(core, std::move(whole), std::move(stream))->read_request();
         });
+    const auto still = core->handshakes.find(number);
+    if (still != core->handshakes.end()) still->second.give_up = std::move(give_up);
 }
 
 void accept_next(const std::shared_ptr<Core>& core) {

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import resource
 import signal
 import socket
 import statistics
@@ -128,6 +129,26 @@ def test_who_does_not_connect_is_let_go(weft: SecureWeft) -> None:
 
         assert ended(wrapped, drip, 2 * WITHIN_SECONDS)  # a keep-alive interval would be 30 s
         assert time.monotonic() - begin > WITHIN_SECONDS / 2
+
+
+@pytest.mark.parametrize("port", ["broker", "web"])
+def test_who_says_nothing_of_tls_keeps_nobody_out(weft: SecureWeft, port: str) -> None:
+    """More of them than may be at their handshake (1,000), or at the web port at all (2,048)."""
+    number = weft.address.broker_port if port == "broker" else weft.address.web_port
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files[1], files[1]))
+    silent = [socket.create_connection(("127.0.0.1", number)) for _ in range(1100 if port == "broker" else 2100)]
+    try:
+        if port == "web":
+            assert weft.ask("GET", "/admin/v2/clusters", token=weft.issuer.token("admin"))[0] == 200
+        else:
+            with RawClient("127.0.0.1", number, 20, weft.trust()) as client:
+                client.connect("token", weft.issuer.token("admin"))
+        assert silent[0].recv(1) == b""  # the oldest has given way
+    finally:
+        for each in silent:
+            each.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, files)
 
 
 def test_a_frame_of_a_stranger_is_small(weft: SecureWeft) -> None:

@@ -116,8 +116,9 @@ void Connection::on_frame(Bytes frame) {
     probing_ = false;
     auto entry = wire::decode_frame(frame, *command_);
     if (!entry) {
-        kLog.warn("a frame can't be read; the connection is closed",
-                  {{"peer", peer_}, {"error", entry.error().message}});
+        if (const auto unlogged = engine_.may_log_stranger(address()))
+            kLog.warn("a frame can't be read; the connection is closed",
+                      {{"peer", peer_}, {"error", entry.error().message}, {"not_logged", *unlogged}});
         fail_request(kNoRequest,
                      {ServerError::unknown, str_cat("the command can't be read: ", entry.error().message)});
         closed_ = true;

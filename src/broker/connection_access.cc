@@ -28,7 +28,9 @@ bool Connection::authenticate(const proto::CommandConnect& command) {
     auto caller = access.options().authenticator->authenticate(auth_method_, command.auth_data(),
                                                                channel_->certificate_name());
     if (!caller) {
-        kLog.warn("a client is sent away", {{"peer", peer_}, {"reason", caller.error().message}});
+        if (const auto unlogged = engine_.may_log_stranger(address()))
+            kLog.warn("a client is sent away",
+                      {{"peer", peer_}, {"reason", caller.error().message}, {"not_logged", *unlogged}});
         send_away({ServerError::authentication, "Failed to authenticate"});
         return false;
     }
@@ -38,9 +40,12 @@ bool Connection::authenticate(const proto::CommandConnect& command) {
     if (!access.options().authorization) return principal_.original.clear(), true;
     const auto wrong = access.wrong_original(principal_);
     if (wrong.empty()) return true;
-    kLog.warn(
-        "a client is sent away",
-        {{"peer", peer_}, {"role", principal_.role}, {"original", principal_.original}, {"reason", wrong}});
+    if (const auto unlogged = engine_.may_log_stranger(address()))
+        kLog.warn("a client is sent away", {{"peer", peer_},
+                                            {"role", principal_.role},
+                                            {"original", principal_.original},
+                                            {"reason", wrong},
+                                            {"not_logged", *unlogged}});
     send_away({ServerError::authorization, "Invalid roles."});
     return false;
 }

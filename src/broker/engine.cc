@@ -15,6 +15,7 @@ const observe::Logger kLog("broker");
 constexpr auto kTrimEvery = 1min;
 constexpr auto kMakeRoomEvery = 1s;
 constexpr auto kLogFailureEvery = 10s;
+constexpr std::size_t kAddressesLoggedMax = 1000;  // each by itself
 constexpr auto kDrainWithin = 2s;
 constexpr std::size_t kRefusedMax = 1000;  // that are being told so; more of them are told nothing
 constexpr std::string_view kStartNumberKey = "broker/starts";
@@ -44,7 +45,14 @@ Result<std::unique_ptr<Broker>> Broker::create(async::Loop& loop, store::Store& 
 }
 
 Engine::Engine(async::Loop& loop, store::Store& store, BrokerOptions options)
-    : loop_(loop), store_(store), options_(std::move(options)), metadata_(store), schemas_(store) {}
+    : loop_(loop),
+      store_(store),
+      options_(std::move(options)),
+      metadata_(store),
+      schemas_(store),
+      failures_logged_(kLogFailureEvery),
+      too_many_logged_(kLogFailureEvery),
+      strangers_logged_(kLogFailureEvery, kAddressesLoggedMax) {}
 
 Engine::~Engine() { stop(); }
 
@@ -127,9 +135,7 @@ void Engine::stop_counting(Connection& connection) {
 void Engine::send_away(Connection& connection, std::string why, std::uint32_t limit) {
     if (strangers_.contains(connection.number())) stop_counting(connection);
     refused_.insert(&connection);
-    const auto now = steady_now();
-    if (!refusal_logged_ || now - *refusal_logged_ >= kLogFailureEvery) {
-        refusal_logged_ = now;
+    if (too_many_logged_.take(steady_now())) {
         kLog.warn("connections are refused: there are too many",
                   {{"peer", connection.peer()}, {"limit", limit}});
     }
@@ -286,9 +292,7 @@ Answer<> Engine::check_room() {
 // A full disk is told of by the store.
 void Engine::append_failed(const Topic& topic, const Error& error) {
     if (store_.out_of_room()) return make_room();
-    const auto now = steady_now();
-    if (failure_logged_ && now - *failure_logged_ < kLogFailureEvery) return;
-    failure_logged_ = now;
+    if (!failures_logged_.take(steady_now())) return;
     kLog.warn("messages can't be stored", {{"topic", topic.name().full()}, {"error", error.message}});
 }
 
@@ -309,10 +313,7 @@ void Engine::write_cursor(Subscription& subscription) {
     const auto done = [this, here = alive(), topic = subscription.topic().alive(),
                        name = subscription.name()](const Result<>& written) {
         if (written || here.expired()) return;
-        if (!failure_logged_ || steady_now() - *failure_logged_ >= kLogFailureEvery) {
-            failure_logged_ = steady_now();
-            log_failure(written);
-        }
+        if (failures_logged_.take(steady_now())) log_failure(written);
         const auto there = topic.lock();
         auto* const found = there ? (*there)->find_subscription(name) : nullptr;
         if (found != nullptr && found->durable()) cursor_changed(*found);

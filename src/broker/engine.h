@@ -16,6 +16,7 @@
 #include "broker/metadata.h"
 #include "broker/schema_registry.h"
 #include "broker/topic.h"
+#include "observe/log_limit.h"
 
 namespace weft::broker {
 
@@ -88,6 +89,10 @@ class Engine final : public Broker, public Hub {
     void connection_closed(Connection& connection);
     /// It is known now who is at its other end.
     void client_known(std::uint64_t connection_number) { strangers_.erase(connection_number); }
+    /// Whether to log that one from this address is sent away: how often that was not logged before.
+    std::optional<std::uint64_t> may_log_stranger(const std::string& address) {
+        return strangers_logged_.take(address, steady_now());
+    }
     std::uint64_t next_connection_number() { return ++connections_numbered_; }
     /// Whether publishing connections should stop reading; the connection is told by resume() when it is
     /// over.
@@ -145,7 +150,7 @@ class Engine final : public Broker, public Hub {
     bool memory_is_tidy_ = true;           // what a busy time left was given back
     SteadyTime trimmed_ = steady_now();    // all topics, the last time
     std::optional<SteadyTime> made_room_;  // the last time, on a disk that was full
-    std::optional<SteadyTime> failure_logged_;
+    observe::LogLimit failures_logged_;
     std::int64_t pending_bytes_ = 0;
     std::vector<Connection*> paused_;
     std::uint64_t start_number_ = 0;
@@ -161,7 +166,8 @@ class Engine final : public Broker, public Hub {
     std::map<std::uint64_t, Connection*> strangers_;  // are served and have not connected, oldest first
     std::unordered_set<Connection*> refused_;         // are being told so, and not served
     std::uint64_t connections_numbered_ = 0;
-    std::optional<SteadyTime> refusal_logged_;
+    observe::LogLimit too_many_logged_;
+    observe::LogLimits strangers_logged_;
 };
 
 }  // namespace weft::broker

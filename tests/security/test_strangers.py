@@ -185,3 +185,12 @@ def test_limits_are_those_of_the_files(tmp_path: Path) -> None:
             clients[2].connect("token", weft.issuer.token("admin"))
         for client in clients:
             client.close()
+
+
+def test_who_comes_again_and_again_fills_no_log(tmp_path: Path) -> None:
+    with SecureWeft(tmp_path, options=["--no-functions-worker"]) as weft:
+        for _ in range(20):
+            with RawClient("127.0.0.1", weft.address.broker_port, 20, weft.trust()) as client, pytest.raises(RuntimeError, match="authenticate"):
+                client.connect("token", "x.y.z")
+        told = [line for line in weft.log.read_text().splitlines() if "a client is sent away" in line]
+        assert len(told) == 1 and "127.0.0.1" in told[0], told

@@ -95,6 +95,20 @@ def _frame(command: bytes, rest: bytes = b"") -> bytes:
     return struct.pack(">II", 4 + len(command) + len(rest), len(command)) + command + rest
 
 
+def command_frame(kind: int, fields: dict[int, int | str | bytes], rest: bytes = b"") -> bytes:
+    """`kind` is BaseCommand.Type; `rest` stands behind the command."""
+    return _frame(_command(kind, fields), rest)
+
+
+def parse_message(data: bytes) -> dict[int, int | bytes]:
+    """The last value of each field of a protobuf message."""
+    return _parse(data)
+
+
+def encode_message(fields: dict[int, int | str | bytes]) -> bytes:
+    return _message(fields)
+
+
 def connect_frame(method: str = "", data: str = "") -> bytes:
     credentials: dict[int, int | str | bytes] = {3: data, 5: method} if method else {}
     return _frame(_command(_CONNECT, {1: "raw-client", 4: 19} | credentials))

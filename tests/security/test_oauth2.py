@@ -63,7 +63,7 @@ class Place:
         self.issuer.says_expires_in = LIFE_SECONDS - 2
         self.issuer.add_client("weft", SECRET, role="admin")
         self.key_file = self.issuer.key_file("weft")
-        more = {"tokenSecretKey": "", "tokenPublicKey": f"file://{self.issuer.public_key}"}
+        more = {"authenticationRefreshCheckSeconds": "2", "tokenSecretKey": "", "tokenPublicKey": f"file://{self.issuer.public_key}"}
         self.broker: SecureWeft | IssuedPulsar
         if ON_PULSAR:
             self.broker = IssuedPulsar(folder, self.issuer, more)
@@ -117,16 +117,21 @@ def function(name: str, **more: object) -> Config:
 
 
 def drive(client: pulsar.Client, name: str, seconds: float) -> int:
-    """Sends one message after the other, and gets what the function makes of each; how many. Nothing else comes, and nothing twice."""
+    """Sends one message after the other, and gets what the function makes of each; how many. A client of
+    Pulsar that is too slow with its new token is let go: then one may come twice, but none is lost."""
     topic = f"persistent://public/default/{name}"
     outputs = client.subscribe(f"{topic}-out", "test", initial_position=pulsar.InitialPosition.Earliest)
     producer = client.create_producer(f"{topic}-in")
     count, until = 0, time.monotonic() + seconds
     while time.monotonic() < until or count == 0:
         producer.send(f"m{count}".encode())
-        got = outputs.receive(timeout_millis=60_000)
-        outputs.acknowledge(got)
-        assert got.data().decode() == f"m{count}!"
+        while True:
+            got = outputs.receive(timeout_millis=60_000)
+            outputs.acknowledge(got)
+            number = int(got.data().decode().removeprefix("m").removesuffix("!"))
+            assert number <= count, "nothing is passed over"
+            if number == count:
+                break
         count += 1
         time.sleep(0.01)  # the pace of the sender
     client.close()
@@ -204,7 +209,7 @@ def test_a_worker_waits_for_its_issuer(place: Place, tmp_path: Path) -> None:
 
 
 def test_a_worker_and_its_functions(place: Place, tmp_path: Path) -> None:
-    """Tokens that last seconds, again and again: nothing is lost, nothing comes twice, and nobody sees them."""
+    """Tokens that last seconds, again and again: nothing is lost, and nobody sees them."""
     program = tmp_path / "exclaim.py"
     program.write_text(FUNCTION)
     conf = place.worker_conf("runs", place.issuer.parameters(place.key_file, audience="test"))

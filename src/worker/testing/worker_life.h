@@ -153,6 +153,7 @@ class WorkerTest : public ::testing::Test {
         ASSERT_TRUE(life->ready());
     }
     void SetUp() override { live(); }
+    void TearDown() override { life.reset(); }  // until then its threads use what derived tests have
 
     http::Response call(const std::string& method, const std::string& path, std::string body = "",
                         const std::string& type = "") {

@@ -38,7 +38,6 @@ class SharedFunction : public WorkerTest {
             return answer->second;
         };
     }
-    void TearDown() override { life.reset(); }  // it asks until then
     std::unique_ptr<Membership> join(const std::string& name) {
         return std::move(
             *world.topics.join("persistent://public/functions/coordinate", name, [] {}, Deadline::never()));

@@ -13,6 +13,17 @@ BUILD = locations.weft_binary().parent.parent
 TARGET = "weft_worker_test"
 
 
+def apply_to_copies(patch: Path, folder: Path) -> list[str]:
+    """The sources that it changes; what they are with it is below `folder`."""
+    sources = re.findall(r"^\+\+\+ b/(\S+\.cc)$", patch.read_text(), re.MULTILINE)
+    assert sources, f"{patch.name} changes no .cc file"
+    for source in sources:
+        (folder / source).parent.mkdir(parents=True, exist_ok=True)
+        (folder / source).write_text((locations.SOURCE_ROOT / source).read_text())
+    subprocess.run(["git", "apply", patch], cwd=folder, check=True)
+    return sources
+
+
 class Simulation:
     """`directory` takes what is built."""
 
@@ -24,13 +35,8 @@ class Simulation:
     def patched(self, patch: Path) -> Path:
         """The same program with the patched files in place of theirs: they are compiled by the build's own
         commands from a copy, and come before the libraries in the link."""
-        sources = re.findall(r"^\+\+\+ b/(\S+\.cc)$", patch.read_text(), re.MULTILINE)
-        assert sources, f"{patch.name} changes no .cc file"
         copy = self._directory / patch.stem
-        for source in sources:
-            (copy / source).parent.mkdir(parents=True, exist_ok=True)
-            (copy / source).write_text((locations.SOURCE_ROOT / source).read_text())
-        subprocess.run(["git", "apply", patch], cwd=copy, check=True)
+        sources = apply_to_copies(patch, copy)
         objects = [self._compile(locations.SOURCE_ROOT / source, copy / source) for source in sources]
         return self._link(objects, copy / TARGET)
 

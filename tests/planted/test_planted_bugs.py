@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from simulation import Simulation, run
+from simulation import Simulation, apply_to_copies, run
 
 from harness import locations
 from harness.evidence import commit, machine
@@ -19,6 +19,11 @@ DAYS, STORMS = 20, 60
 @pytest.fixture(scope="module")
 def simulation(tmp_path_factory: pytest.TempPathFactory) -> Simulation:
     return Simulation(tmp_path_factory.mktemp("planted"))
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: str(patch.stem))
+def test_it_can_be_planted(patch: Path, tmp_path: Path) -> None:
+    apply_to_copies(patch, tmp_path)
 
 
 def test_each_is_found(simulation: Simulation) -> None:

@@ -133,7 +133,8 @@ class SimulatedCluster::Peers final : public WorkerPeers {
     Result<std::string> ask(const worker::Member& to, std::string_view, const std::string& path,
                             Deadline deadline) override {
         if (path == "/version") return sign_of_life(to);
-        WEFT_TRY_VOID(reach(to, [path, deadline](ControlPlane& plane) {
+        WEFT_TRY_VOID(reach(to, [path, deadline, &cluster = cluster_](ControlPlane& plane) {
+            cluster.ordered_at_ = cluster.clock_.now();  // who asked may have slept meanwhile
             const auto worker = path.find("workerId=");
             return worker == path.npos ? plane.rebalance(deadline)
                                        : plane.drain(path.substr(worker + 9), deadline);

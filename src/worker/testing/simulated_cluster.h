@@ -407,7 +407,9 @@ inline void SimulatedCluster::end(Node& node, bool silently) {
 }
 
 inline void SimulatedCluster::restart_later(Node& node, Duration least, Duration most) {
-    clock_.after(dice_.magnitude(least, most), [this, &node] {
+    const Duration away =
+        ends_ ? least : dice_.magnitude(least, most);  // who leaves at the end is repaired, too
+    clock_.after(away, [this, &node] {
         if (!node.plane) start(node);
     });
 }

@@ -15,6 +15,7 @@ namespace {
 
 constexpr Duration kLookPatience = 2s;  // for one look at who is there
 constexpr Duration kTrailLasts = 15s;   // longer than an instance that has moved waits to be asked for
+constexpr Duration kDrainAgain = 300ms;
 constexpr std::string_view kNotLeader = "Leader not yet ready. Please retry again";
 
 }  // namespace
@@ -600,18 +601,20 @@ void ControlPlane::hand_over(Deadline deadline) {
     while (true) {
         const auto seen = participants(deadline);
         if (!seen || seen->members.size() < 2) return;
+        // Who leads may be leaving, too, or somebody else may lead by now, who has not been told. If nobody
+        // can be asked in time, a leader notices that this one is gone.
         const auto drained = drain(options_.worker_id, deadline);
-        if (drained) break;
-        // Who leads may be leaving, too. Where nobody can be asked in time, a leader notices that this one is
-        // gone.
-        if (drained.error().code != ErrorCode::unavailable || deadline.passed()) return;
+        const ErrorCode why = drained ? ErrorCode{} : drained.error().code;
+        if (!drained && why != ErrorCode::unavailable && why != ErrorCode::precondition_failed) return;
         std::unique_lock lock(mutex_);
-        const SteadyTime again = deadline.at_most(options_.backoff_min).time();
-        if (changed_.wait_until(lock, again, [this] { return stopping_; })) return;
+        const auto is_done = [&] {
+            return stopping_ ||
+                   (why != ErrorCode::unavailable && !assignments_.holders().contains(options_.worker_id));
+        };
+        const Duration patience = why == ErrorCode::unavailable ? options_.backoff_min : kDrainAgain;
+        if (changed_.wait_until(lock, deadline.at_most(patience).time(), is_done) || deadline.passed())
+            return;
     }
-    std::unique_lock lock(mutex_);
-    changed_.wait_until(lock, deadline.time(),
-                        [this] { return stopping_ || !assignments_.holders().contains(options_.worker_id); });
 }
 
 }  // namespace weft::worker

@@ -141,8 +141,8 @@ bool FunctionRunner::let_go(std::int32_t instance_id, Deadline deadline) {
     const auto asked = asked_for_.insert(instance_id);
     if (leaving_.erase(instance_id) > 0) wake();
     const bool gone = settled_.wait_until(lock, deadline.time(), [&] {
-        return !wanted_.contains(instance_id) && !slots_.contains(instance_id) &&
-               !starting_.contains(instance_id);
+        const bool wanted = wanted_.contains(instance_id) && !shut_down_;  // nobody tells it any more then
+        return !wanted && !slots_.contains(instance_id) && !starting_.contains(instance_id);
     });
     asked_for_.erase(asked);
     return gone;

@@ -230,6 +230,8 @@ TEST_F(WorkerTest, what_stays_here_is_not_let_go) {
     const auto runner = life->runners.find({"public", "default", "f"});
     EXPECT_FALSE(runner->let_go(0, Deadline::after(20ms)));
     EXPECT_THAT(world.starter.running(), ElementsAre("f:0"));
+    runner->shut_down(Deadline::after(kPatience));
+    EXPECT_TRUE(runner->let_go(0, Deadline::after(20ms))) << "nobody tells it any more that it has moved";
 }
 
 TEST_F(WorkerTest, an_instance_that_nobody_asks_for_ends_by_itself) {

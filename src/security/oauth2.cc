@@ -200,12 +200,26 @@ Result<Grant> grant_in(const std::string& body) {
     return grant;
 }
 
+/// Where the issuer gives tokens, by its OpenID configuration.
+Result<std::string> find_token_endpoint(const OAuth2Settings& settings, const std::shared_ptr<TlsClient>& tls,
+                                        const HttpExchange& exchange, Duration limit) {
+    constexpr const char* kName = "token_endpoint";
+    const HttpQuestion question{.url = str_cat(settings.issuer_url, kDiscovery), .tls = tls};
+    WEFT_TRY(const HttpAnswer answer, exchange(question, Deadline::after(limit)));
+    if (answer.status != 200) return fail(ErrorCode::unavailable, question.url, " answers ", answer.status);
+    const Json json = Json::parse(answer.body, nullptr, false);
+    std::string address = json.is_object() ? text_in(json, kName) : "";
+    if (!is_http(address)) return fail(ErrorCode::unavailable, question.url, " names no ", kName);
+    if (settings.issuer_url.starts_with("https://") && !address.starts_with("https://"))
+        return fail(ErrorCode::unavailable, "its ", kName, " is not encrypted: ", address);
+    return address;
+}
+
 Result<Grant> ask(const OAuth2Settings& settings, const std::shared_ptr<TlsClient>& tls,
                   const HttpExchange& exchange) {
     const Duration limit = settings.connect_timeout + settings.read_timeout;
     WEFT_TRY(const auto client, settings.client());
-    WEFT_TRY(const std::string endpoint,
-             discover({settings.issuer_url, tls, limit}, "token_endpoint", exchange));
+    WEFT_TRY(const std::string endpoint, find_token_endpoint(settings, tls, exchange, limit));
     HttpQuestion question{.url = endpoint,
                           .form = {{"grant_type", std::string(kFlow)},
                                    {"client_id", client.id},
@@ -245,18 +259,6 @@ Result<OAuth2Settings::Client> OAuth2Settings::client() const {
     if (key_file.empty()) return Client{client_id, client_secret};
     WEFT_TRY(const std::string text, read_secret_file(key_file, ErrorCode::unavailable, "OAuth2 key file"));
     return client_in(text, str_cat("the OAuth2 key file ", key_file), ErrorCode::unavailable);
-}
-
-Result<std::string> discover(const IssuerAddress& issuer, const char* name, const HttpExchange& exchange) {
-    const HttpQuestion question{.url = str_cat(issuer.url, kDiscovery), .tls = issuer.tls};
-    WEFT_TRY(const HttpAnswer answer, exchange(question, Deadline::after(issuer.limit)));
-    if (answer.status != 200) return fail(ErrorCode::unavailable, question.url, " answers ", answer.status);
-    const Json json = Json::parse(answer.body, nullptr, false);
-    std::string address = json.is_object() ? text_in(json, name) : "";
-    if (!is_http(address)) return fail(ErrorCode::unavailable, question.url, " names no ", name);
-    if (issuer.url.starts_with("https://") && !address.starts_with("https://"))
-        return fail(ErrorCode::unavailable, "its ", name, " is not encrypted: ", address);
-    return address;
 }
 
 Result<Grant> ask_for_token(const OAuth2Settings& settings, const std::shared_ptr<TlsClient>& tls,

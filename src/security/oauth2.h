@@ -55,16 +55,6 @@ struct OAuth2Settings {
     Result<Client> client() const;
 };
 
-/// An issuer, and how it is asked.
-struct IssuerAddress {
-    std::string url;  // without a slash at its end
-    std::shared_ptr<TlsClient> tls = {};
-    Duration limit = 10s;  // of one exchange
-};
-/// The address that the issuer gives under this name in its OpenID configuration: "token_endpoint",
-/// "jwks_uri".
-Result<std::string> discover(const IssuerAddress& issuer, const char* name, const HttpExchange& exchange);
-
 /// What the issuer gives.
 struct Grant {
     std::string token;

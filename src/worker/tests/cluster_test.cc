@@ -162,6 +162,16 @@ std::vector<std::string> running(Cluster& cluster) {
     return lines;
 }
 
+/// a, b and c, with six functions of one instance each: "a f0:0 f3:0", "b f1:0 f4:0", "c f2:0 f5:0".
+void start_three_with_six_functions(Cluster& cluster) {
+    for (const auto* id : {"a", "b", "c"}) cluster.start(id);
+    cluster.settle();
+    for (int f = 0; f < 6; ++f)
+        ASSERT_TRUE(cluster.leader()->plane->put(function(str_cat("f", f), 1, 1), kNow));
+    cluster.settle();
+    ASSERT_THAT(running(cluster), ElementsAre("a f0:0 f3:0", "b f1:0 f4:0", "c f2:0 f5:0"));
+}
+
 TEST(Cluster, a_write_on_any_worker_is_spread_over_all) {
     Cluster cluster;
     for (const auto* id : {"a", "b", "c"}) cluster.start(id);
@@ -187,12 +197,7 @@ TEST(Cluster, a_write_on_any_worker_is_spread_over_all) {
 
 TEST(Cluster, what_a_dead_worker_had_goes_elsewhere_after_the_grace_and_nothing_else_moves) {
     Cluster cluster;
-    for (const auto* id : {"a", "b", "c"}) cluster.start(id);
-    cluster.settle();
-    for (int f = 0; f < 6; ++f)
-        ASSERT_TRUE(cluster.leader()->plane->put(function(str_cat("f", f), 1, 1), kNow));
-    cluster.settle();
-    EXPECT_THAT(running(cluster), ElementsAre("a f0:0 f3:0", "b f1:0 f4:0", "c f2:0 f5:0"));
+    ASSERT_NO_FATAL_FAILURE(start_three_with_six_functions(cluster));
     Cluster::kill(*cluster.find("a"));
     for (Node& node : cluster.nodes) Cluster::step(node);
     EXPECT_EQ(cluster.leader(), cluster.find("b")) << "the next leads at once";
@@ -213,11 +218,7 @@ TEST(Cluster, what_a_dead_worker_had_goes_elsewhere_after_the_grace_and_nothing_
 
 TEST(Cluster, who_does_not_answer_gets_nothing_of_what_a_dead_worker_had) {
     Cluster cluster;
-    for (const auto* id : {"a", "b", "c"}) cluster.start(id);
-    cluster.settle();
-    for (int f = 0; f < 6; ++f)
-        ASSERT_TRUE(cluster.leader()->plane->put(function(str_cat("f", f), 1, 1), kNow));
-    cluster.settle();
+    ASSERT_NO_FATAL_FAILURE(start_three_with_six_functions(cluster));
     cluster.peers.on_ask = [&](const Member& worker, const std::string&) -> Result<std::string> {
         if (!cluster.find(worker.worker_id)->asleep) return "";
         return fail(ErrorCode::unavailable, worker.url(), ": no answer");

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pulsar
+import pulsar.schema
 import pytest
 from secure_pulsar import SecurePulsar
 from secure_weft import SecureWeft
@@ -26,6 +27,7 @@ from harness.weft_standalone import WeftWorker
 ON_PULSAR = os.environ.get("WEFT_OAUTH2") == "pulsar"
 LIFE_SECONDS = 5
 RUN_SECONDS = 60 if ON_PULSAR else 9
+BYTES, TEXT = pulsar.schema.BytesSchema(), pulsar.schema.StringSchema()
 SECRET = "a-secret-of-the-issuer's-client"
 FUNCTION = """from pulsar import Function
 
@@ -116,15 +118,15 @@ def function(name: str, **more: object) -> Config:
     } | more  # fmt: skip
 
 
-def drive(client: pulsar.Client, name: str, seconds: float) -> int:
+def drive(client: pulsar.Client, name: str, seconds: float, schema: pulsar.schema.Schema = BYTES) -> int:
     """Sends one message after the other, and gets what the function makes of each; how many. A client of
     Pulsar that is too slow with its new token is let go: then one may come twice, but none is lost."""
     topic = f"persistent://public/default/{name}"
-    outputs = client.subscribe(f"{topic}-out", "test", initial_position=pulsar.InitialPosition.Earliest)
-    producer = client.create_producer(f"{topic}-in")
+    outputs = client.subscribe(f"{topic}-out", "test", initial_position=pulsar.InitialPosition.Earliest, schema=schema)
+    producer = client.create_producer(f"{topic}-in", schema=schema)
     count, until = 0, time.monotonic() + seconds
     while time.monotonic() < until or count == 0:
-        producer.send(f"m{count}".encode())
+        producer.send(f"m{count}" if schema is TEXT else f"m{count}".encode())
         while True:
             got = outputs.receive(timeout_millis=60_000)
             outputs.acknowledge(got)
@@ -228,7 +230,7 @@ def test_a_worker_and_its_functions(place: Place, tmp_path: Path) -> None:
             jar = pulsar_home() / "examples" / "api-examples.jar"
             name = "org.apache.pulsar.functions.api.examples.ExclamationFunction"
             rest.create(function("java", runtime="JAVA", className=name), jar)
-            counts["java"] = drive(place.client(), "java", 20)
+            counts["java"] = drive(place.client(), "java", 20, TEXT)
         assert not holders_of(SECRET)
         newest = place.issuer.issued[-1]
         assert not holders_of(newest)

@@ -14,6 +14,11 @@ class Fd final {
     ~Fd() { reset(); }
     Fd(const Fd&) = delete;
     Fd& operator=(const Fd&) = delete;
+    Fd(Fd&& other) noexcept : fd_(other.release()) {}
+    Fd& operator=(Fd&& other) noexcept {
+        reset(other.release());
+        return *this;
+    }
 
     int get() const { return fd_; }
     int release() { return std::exchange(fd_, -1); }

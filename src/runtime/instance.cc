@@ -57,7 +57,7 @@ Result<> Instance::load_and_run(const Events& events) {
     Result<> connected;
     std::jthread connecting([&] { connected = connect(); });
     settlement_->progress().enter();
-    auto opened = load_host();
+    auto opened = load_host(events);
     settlement_->progress().leave();
     if (!opened) {
         events.failed(opened.error());  // at once: connecting may take a while yet
@@ -85,13 +85,14 @@ Result<> Instance::load_and_run(const Events& events) {
     return ran;
 }
 
-Result<std::unique_ptr<host::Host>> Instance::load_host() {
+Result<std::unique_ptr<host::Host>> Instance::load_host(const Events& events) {
     std::unique_ptr<host::Host> host;
     if (spec_.language == Language::python) {
         WEFT_TRY(host, host::make_python_host(spec_.info.python));
     } else {
         host = host::make_native_host();
     }
+    if (events.before_code) WEFT_TRY_VOID(events.before_code());
     if (auto opened = host->open(spec_.info, *loop_); !opened) {
         return std::unexpected(std::move(opened).error());
     }

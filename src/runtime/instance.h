@@ -30,6 +30,9 @@ class Instance final {
     struct Events {
         std::function<void()> running;             // the first message can come
         std::function<void(const Error&)> failed;  // the function can't run; told as soon as it is known
+        /// On the function thread, while it connects, before the function's code is loaded. What it returns
+        /// is why it can't run.
+        std::function<Result<>()> before_code = {};
         /// Before it subscribes, where the specification says that it asks; it waits for admit(), of this
         /// number or a later one. Any thread; must not block.
         std::function<void(Subscribing what, std::uint64_t number)> asks = {};
@@ -61,7 +64,7 @@ class Instance final {
     void ask(Subscribing what, std::function<void()> admitted);
     Result<> subscribe(std::uint32_t input, Deadline deadline);
     void wait_before_retry(Duration pause);
-    Result<std::unique_ptr<host::Host>> load_host();
+    Result<std::unique_ptr<host::Host>> load_host(const Events& events);
     void close(Deadline deadline);
     void set_state(bool running, std::string why_not);
 

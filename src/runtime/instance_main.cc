@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdio>
 #include <thread>
+#include <utility>
 
 #include "observe/log.h"
 #include "runtime/control_frames.h"
@@ -194,10 +195,17 @@ int run_instance(int control_fd) {
                    stderr);
         return 1;
     }
-    const auto& joined_by = request.start().joined_by();
-    const auto limited = take_limits({joined_by.begin(), joined_by.end()}, request.start().data_bytes_max());
-    if (!limited) fail_with(channel, limited.error());
     const InstanceSpec given = spec_of(request.start());
+    const bool is_program = given.language == Language::java || given.language == Language::go;
+    const auto& joined_by = request.start().joined_by();
+    auto group = GroupEntry::open({joined_by.begin(), joined_by.end()});
+    if (!group) fail_with(channel, group.error());
+    if (is_program || request.start().joins_first()) {
+        if (const auto joined = std::exchange(*group, {}).enter(); !joined)
+            fail_with(channel, joined.error());
+    }
+    const auto limited = limit_own_data(request.start().data_bytes_max());
+    if (!limited) fail_with(channel, limited.error());
     if (const auto entered = enter_scratch(given); !entered) fail_with(channel, entered.error());
     // From here on, this process may be contained; only now it gets its second thread.
     if (request.start().lease_ms() > 0) {
@@ -205,7 +213,7 @@ int run_instance(int control_fd) {
         close(kLeaseFd);
         if (!watched) fail_with(channel, watched.error());
     }
-    if (given.language == Language::java || given.language == Language::go) run_program(channel, given);
+    if (is_program) run_program(channel, given);
     auto spec = FunctionSpec::from(given);
     if (!spec) fail_with(channel, spec.error());
 
@@ -213,6 +221,7 @@ int run_instance(int control_fd) {
     std::thread([&] { serve(channel, instance); }).detach();  // ends with the process
     instance.run({.running = [&channel] { tell_running(channel); },
                   .failed = [&channel](const Error& why) { fail_with(channel, why); },
+                  .before_code = [&group] { return group->enter(); },
                   .asks =
                       [&channel](Subscribing what, std::uint64_t number) {
                           control::Answer event;

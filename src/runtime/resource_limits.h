@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/fd.h"
 #include "runtime/supervisor.h"
 
 namespace weft::runtime {
@@ -45,6 +46,9 @@ class ResourceGroup final {
     std::int64_t data_bytes_max() const { return data_bytes_max_; }
     /// "cpu 0.5 by cgroup v1, memory 268435456 bytes by cgroup v1"; empty: nothing was asked for.
     const std::string& description() const { return description_; }
+    /// Whether the child joins while it has one thread, and before it has memory that is to count; else it
+    /// may when its code is loaded.
+    bool is_joined_first() const { return !is_v2_ || !memory_folder_.empty(); }
     bool limits_tasks() const { return !tasks_folder_.empty(); }
     /// Kills what has outlived the instance, where its processes are known.
     void kill_what_is_left() const;
@@ -71,7 +75,20 @@ class ResourceGroup final {
     std::string description_;
 };
 
-/// In the child: joins the group. `io` says what failed.
-Result<> take_limits(const std::vector<std::string>& joined_by, std::int64_t data_bytes_max);
+/// In the child: how it joins the group. The files are opened before it is contained. With version 2 the
+/// kernel takes some 10 ms, in which other threads can do other things. `io` says what failed.
+class GroupEntry final {
+  public:
+    static Result<GroupEntry> open(std::vector<std::string> joined_by);
+    /// Once. With version 1 before there is a second thread, which would stay where it is.
+    Result<> enter();
+
+  private:
+    std::vector<std::string> names_;
+    std::vector<Fd> files_;
+};
+
+/// In the child: its own RLIMIT_DATA; 0: none.
+Result<> limit_own_data(std::int64_t data_bytes_max);
 
 }  // namespace weft::runtime

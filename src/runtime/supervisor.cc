@@ -193,6 +193,7 @@ class Keeper {
         control::Request request;
         *request.mutable_start() = message_of(spec_);
         for (const std::string& file : resources_.joined_by()) request.mutable_start()->add_joined_by(file);
+        request.mutable_start()->set_joins_first(resources_.is_joined_first());
         request.mutable_start()->set_data_bytes_max(resources_.data_bytes_max());
         if (lease_) {
             request.mutable_start()->set_lease_ms(static_cast<std::uint64_t>(

@@ -59,8 +59,8 @@ TEST_F(ResourceGroupTest, limits_by_version_1_below_the_workers_own_groups) {
     const fs::path memory = group_in("cgroup/memory/mine"), cpu = group_in("cgroup/cpu");
     EXPECT_EQ(text_of(cpu / "cpu.cfs_quota_us"), "50000");
     EXPECT_EQ(text_of(memory / "memory.limit_in_bytes"), "1000000");
-    EXPECT_THAT(group.joined_by(),
-                ElementsAre((cpu / "cgroup.procs").string(), (memory / "cgroup.procs").string()));
+    EXPECT_THAT(group.joined_by(), ElementsAre((cpu / "tasks").string(), (memory / "tasks").string()));
+    EXPECT_TRUE(group.is_joined_first());
     EXPECT_FALSE(group.ran_out_of_memory());
     std::ofstream(memory / "memory.oom_control") << "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n";
     EXPECT_TRUE(group.ran_out_of_memory());
@@ -77,6 +77,7 @@ TEST_F(ResourceGroupTest, limits_by_version_2_where_both_controllers_are_given_t
     EXPECT_EQ(text_of(folder / "cpu.max"), "200000 100000");
     EXPECT_EQ(text_of(folder / "memory.max"), "1000000");
     EXPECT_THAT(group.joined_by(), ElementsAre((folder / "cgroup.procs").string()));
+    EXPECT_TRUE(group.is_joined_first()) << "memory";
 }
 
 TEST_F(ResourceGroupTest, without_cgroups_memory_is_limited_by_the_process_and_cpu_is_not) {
@@ -112,13 +113,29 @@ TEST_F(ResourceGroupTest, bounds_the_number_of_processes_where_a_cgroup_can) {
         EXPECT_TRUE(group.limits_tasks());
         EXPECT_EQ(group.description(), "") << "nobody asked for it";
         EXPECT_EQ(text_of(group_in("cgroup/pids") / "pids.max"), "7");
-        EXPECT_THAT(group.joined_by(), ElementsAre((group_in("cgroup/pids") / "cgroup.procs").string()));
+        EXPECT_THAT(group.joined_by(), ElementsAre((group_in("cgroup/pids") / "tasks").string()));
     }
     write("cgroup/cgroup.controllers", "cpu memory pids\n");
     write("cgroup/cgroup.subtree_control", "pids\n");
     write("own", "0::/\n");
     const ResourceGroup group({.cpu = 0, .memory_bytes = 0, .tasks = 7}, place_);
     EXPECT_EQ(text_of(group_in("cgroup") / "pids.max"), "7");
+    EXPECT_FALSE(group.is_joined_first());
+}
+
+TEST_F(ResourceGroupTest, is_joined_with_files_that_were_opened_before) {
+    write("pids", "");
+    write("cpu", "");
+    auto entry = GroupEntry::open({(root_ / "pids").string(), (root_ / "cpu").string()});
+    ASSERT_TRUE(entry);
+    EXPECT_EQ(text_of(root_ / "pids"), "") << "not yet";
+    fs::rename(root_ / "pids", root_ / "elsewhere");  // as one who is contained, it could not open it
+    ASSERT_TRUE(entry->enter());
+    EXPECT_EQ(text_of(root_ / "elsewhere"), "0");
+    EXPECT_EQ(text_of(root_ / "cpu"), "0");
+    const auto none = GroupEntry::open({(root_ / "gone").string()});
+    ASSERT_FALSE(none);
+    EXPECT_THAT(none.error().message, testing::HasSubstr("gone: No such file"));
 }
 
 TEST_F(ResourceGroupTest, what_outlives_the_instance_is_killed) {

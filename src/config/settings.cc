@@ -59,6 +59,20 @@ bool sounds_secret(std::string_view name) {
     return std::ranges::any_of(kWords, [&](std::string_view word) { return lower.contains(word); });
 }
 
+/// Where a secret is, or what looks after it, is none: the name of a class, a whole path.
+bool tells_where(std::string_view name, std::string_view value) {
+    constexpr std::string_view kFiles[] = {"File", "FilePath", ".folder"};
+    if (value.starts_with("file:/") || name.ends_with("ClassName")) return true;
+    return value.starts_with('/') &&
+           std::ranges::any_of(kFiles, [&](std::string_view end) { return name.ends_with(end); });
+}
+
+/// A name of the table holds a secret because of what it says itself, not because of the map that it is in.
+std::string_view own_name(const Key* key, std::string_view name) {
+    constexpr std::string_view kMap = "secretsProviderConfiguratorConfig.";
+    return key != nullptr && key->name == name && name.starts_with(kMap) ? name.substr(kMap.size()) : name;
+}
+
 Finding unknown(KeyTable table, const std::string& name, const Setting& setting) {
     std::vector<std::string> names;
     for (const Key& key : table) {
@@ -130,7 +144,9 @@ std::vector<Finding> examine(KeyTable table, const Settings& settings) {
 
 std::string shown(const Key* key, std::string_view name, std::string_view value) {
     if (value.empty()) return std::string(value);
-    if ((key != nullptr && key->type == KeyType::secret) || sounds_secret(name)) return std::string(kHidden);
+    const bool is_secret =
+        (key != nullptr && key->type == KeyType::secret) || sounds_secret(own_name(key, name));
+    if (is_secret && !tells_where(name, value)) return std::string(kHidden);
     const std::size_t scheme = value.find("://"), at = value.find('@');
     if (scheme != std::string_view::npos && at != std::string_view::npos && at > scheme)
         return str_cat(value.substr(0, scheme + 3), kHidden, value.substr(at));  // user:password@

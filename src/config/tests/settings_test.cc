@@ -116,6 +116,31 @@ TEST(Examine, shows_no_secrets) {
     }
 }
 
+TEST(Shown, names_classes_and_paths_and_hides_what_may_be_a_secret) {
+    const auto worker = [](std::string_view name, std::string_view value) {
+        return shown(find_key(worker_keys(), name), name, value);
+    };
+    for (const auto& [name, value] : {
+             std::pair("secretsProviderConfiguratorClassName", "weft.FileSecrets"),
+             std::pair("secretsProviderConfiguratorConfig.folder", "/etc/weft/secrets"),
+             std::pair("properties.tokenSecretKey", "file:///etc/weft/key"),
+             std::pair("properties.weftFunctionCredentialsKeyFile", "/etc/weft/keys"),
+             std::pair("brokerClientAuthenticationParameters", "file:///etc/weft/token"),
+         })
+        EXPECT_EQ(worker(name, value), value) << name;
+    for (const auto& [name, value] : {
+             std::pair("secretsProviderConfiguratorConfig.tokenFile", "hvs.s3cret"),
+             std::pair("secretsProviderConfiguratorConfig.vaultToken", "hvs.s3cret"),
+             std::pair("secretsProviderConfiguratorConfig.password", "/s3cret"),
+             std::pair("secretsProviderConfiguratorConfig.vault", "s3cret"),
+             std::pair("properties.tokenSecretKey", "data:;base64,s3cret"),
+             std::pair("brokerClientAuthenticationParameters", "token:s3cret"),
+             std::pair("brokerClientAuthenticationParameters", "/s3cret"),
+             std::pair("tlsKeyStorePassword", "/s3cret"),
+         })
+        EXPECT_THAT(worker(name, value), testing::Not(HasSubstr("s3cret"))) << name;
+}
+
 TEST(Environment, stands_over_the_file) {
     auto settings = read("workerPort: 1\n");
     take_environment(settings, "PF_",

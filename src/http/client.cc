@@ -267,8 +267,8 @@ Result<> check(const ClientRequest& request) {
     return {};
 }
 
-constexpr std::uint64_t kIssuerAnswerBytesMax = 1U << 20;
-constexpr int kIssuerRedirectsMax = 3;  // of a question without a secret
+constexpr std::uint64_t kAnswerBytesMax = 1U << 20;
+constexpr int kRedirectsMax = 3;  // of a question without a secret
 
 std::string form_text(const std::map<std::string, std::string>& form) {
     std::string text;
@@ -277,26 +277,28 @@ std::string form_text(const std::map<std::string, std::string>& form) {
     return text;
 }
 
-Result<security::HttpAnswer> ask_issuer(const security::HttpQuestion& question, Deadline deadline) {
+Result<security::HttpAnswer> answer_to(const security::HttpQuestion& question, Deadline deadline) {
     ClientRequest request;
     request.url = question.url;
     request.headers["Accept"] = "application/json";
-    request.answer_bytes_max = kIssuerAnswerBytesMax;
-    request.redirects_max = kIssuerRedirectsMax;
+    request.answer_bytes_max = kAnswerBytesMax;
+    request.headers.insert(question.headers.begin(), question.headers.end());
     request.security.tls = question.tls;
-    if (!question.form.empty()) {
+    const bool posts = !question.form.empty() || !question.json.empty();
+    if (posts) {
         request.method = "POST";
-        request.headers["Content-Type"] = "application/x-www-form-urlencoded";
-        request.body = form_text(question.form);
-        request.redirects_max = 0;
+        request.headers["Content-Type"] =
+            question.json.empty() ? "application/x-www-form-urlencoded" : "application/json";
+        request.body = question.json.empty() ? form_text(question.form) : question.json;
     }
+    request.redirects_max = posts || !question.headers.empty() ? 0 : kRedirectsMax;
     WEFT_TRY(auto answer, fetch(request, deadline));
     return security::HttpAnswer{answer.status, std::move(answer.body)};
 }
 
 }  // namespace
 
-security::HttpExchange exchange() { return ask_issuer; }
+security::HttpExchange exchange() { return answer_to; }
 
 Result<security::ClientSecurity> client_security(const security::ClientSettings& settings,
                                                  std::string_view url) {

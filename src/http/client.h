@@ -37,8 +37,8 @@ struct ClientResponse {
 /// not taken).
 Result<ClientResponse> fetch(const ClientRequest& request, Deadline deadline);
 
-/// fetch(), as those who ask an issuer for tokens need it: answers of at most a MiB, and forms to nobody
-/// else.
+/// fetch(), as those need it who ask for tokens and secrets: answers of at most a MiB, and what could be one
+/// to nobody else.
 security::HttpExchange exchange();
 /// Who a client is, also where an issuer has to be asked for it.
 Result<security::ClientSecurity> client_security(const security::ClientSettings& settings,

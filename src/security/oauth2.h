@@ -15,17 +15,20 @@ namespace weft::security {
 
 class TlsClient;
 
-/// A GET, or with a form the POST of it.
+/// A GET, or with a form or JSON the POST of it.
 struct HttpQuestion {
     std::string url;
     std::map<std::string, std::string> form = {};
     std::shared_ptr<TlsClient> tls = {};  // null: an https server is known by the system's certificates
+    std::map<std::string, std::string> headers = {};
+    std::string json = {};
 };
 struct HttpAnswer {
     int status = 0;
     std::string body;
 };
-/// Asks, and waits no longer than the deadline. A form is sent to nobody whom the server names instead.
+/// Asks, and waits no longer than the deadline. What has more than an address goes to nobody whom the server
+/// names instead.
 /// Security knows no HTTP: http::exchange() is it.
 using HttpExchange = std::function<Result<HttpAnswer>(const HttpQuestion&, Deadline)>;
 

@@ -184,7 +184,13 @@ TEST_F(HttpTest, says_who_it_is_and_is_not_led_out_of_tls) {
     EXPECT_THAT(post_tls(known, "x").error().message, HasSubstr("which is not encrypted"));
 }
 
-TEST_F(HttpTest, asks_an_issuer_and_gives_a_form_to_nobody_whom_it_names) {
+TEST_F(HttpTest, asks_for_secrets_and_gives_none_to_whom_the_server_names) {
+    router.add("GET", "/told", [](const Request& request) {
+        const auto found = request.headers.find("x-vault-token");
+        return Response::text(found == request.headers.end() ? "nothing" : found->second);
+    });
+    router.add("GET", "/moved",
+               [](const Request&) { return Response{307, "", "", {{"Location", "/told"}}}; });
     serve();
     const security::HttpExchange ask = exchange();
     const auto answer =
@@ -194,6 +200,13 @@ TEST_F(HttpTest, asks_an_issuer_and_gives_a_form_to_nobody_whom_it_names) {
     EXPECT_EQ(answer->body, "id=a%20b%26c&secret=%3D");
     EXPECT_FALSE(ask({.url = url("/moved"), .form = {{"secret", "x"}}}, Deadline::after(20s)));
     EXPECT_EQ(ask({.url = url("/nothing")}, Deadline::after(20s))->status, 204);
+
+    EXPECT_EQ(ask({.url = url("/echo"), .json = R"({"a":1})"}, Deadline::after(20s))->body, R"({"a":1})");
+    EXPECT_FALSE(ask({.url = url("/moved"), .json = "{}"}, Deadline::after(20s)));
+    const std::map<std::string, std::string> headers = {{"X-Vault-Token", "x"}};
+    EXPECT_EQ(ask({.url = url("/told"), .headers = headers}, Deadline::after(20s))->body, "x");
+    EXPECT_EQ(ask({.url = url("/moved")}, Deadline::after(20s))->body, "nothing");
+    EXPECT_FALSE(ask({.url = url("/moved"), .headers = headers}, Deadline::after(20s)));
 }
 
 TEST_F(HttpTest, large_binary_bodies_come_back_and_follow_redirects) {

@@ -14,7 +14,7 @@
 #include "http_limits.h"
 #include "observe/log.h"
 #include "pulsar/service_url.h"
-#include "security/secrets.h"
+#include "secrets_settings.h"
 #include "service.h"
 #include "worker/function_credentials.h"
 #include "worker_access.h"
@@ -29,9 +29,6 @@ std::string host_name() {
     std::array<char, 256> name{};
     return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : "localhost";
 }
-
-constexpr std::string_view kDefaultSecrets =
-    "org.apache.pulsar.functions.secretsproviderconfigurator.DefaultSecretsProviderConfigurator";
 
 /// The environment as it was; those with this prefix are taken out of it, for they can hold credentials, and
 /// instances inherit what stands there.
@@ -177,27 +174,9 @@ class Reading {
     }
 
     Result<> take_secrets() {
-        constexpr std::string_view kClass = "secretsProviderConfiguratorClassName";
-        constexpr std::string_view kFolder = "secretsProviderConfiguratorConfig.folder";
-        constexpr std::string_view kFiles = "weft.FileSecrets", kVariables = "weft.EnvironmentSecrets";
-        auto& secrets = start_.options.secrets;
-        auto variables = take_out_of_environment(security::kSecretVariable);
-        const std::string given = settings_.text(kClass).value_or(std::string(kDefaultSecrets));
-        if (given == kFiles) {
-            auto made = security::file_secrets(settings_.text(kFolder).value_or(""));
-            if (!made)
-                return settings_.refuse(settings_.text(kFolder) ? kFolder : kClass, made.error().message);
-            secrets = std::move(*made);
-            return {};
-        }
-        if (settings_.text(kFolder))
-            return settings_.refuse(kFolder, str_cat("leave it out: it is for ", kFiles));
-        if (given == kVariables) {
-            secrets = security::environment_secrets(std::move(variables));
-        } else if (given != kDefaultSecrets) {
-            return settings_.refuse(kClass,
-                                    str_cat("give ", kDefaultSecrets, ", ", kFiles, " or ", kVariables));
-        }
+        WEFT_TRY(auto chosen, secrets_of(settings_, take_out_of_environment(security::kSecretVariable)));
+        start_.options.secrets = std::move(chosen.provider);
+        start_.options.secrets_files = std::move(chosen.files);
         return {};
     }
 

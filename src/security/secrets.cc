@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <optional>
 
+#include "security/detail/secret_text.h"
 #include "security/private_file.h"
 
 namespace weft::security {
@@ -16,31 +16,29 @@ using Json = nlohmann::json;
 constexpr std::size_t kAllSecretsBytesMax = 1U << 20;  // of a function: they are one frame on its channel
 constexpr std::size_t kNameBytesMax = 255;
 
-/// As JSON; none if the bytes aren't UTF-8, which no text of a function can hold.
-std::optional<std::string> json_text(const std::string& bytes) {
-    std::string text = Json(bytes).dump(-1, ' ', false, Json::error_handler_t::replace);
-    if (Json::parse(text, nullptr, false) != Json(bytes)) return std::nullopt;
-    return text;
-}
-
 std::string text_of(std::string_view reference) {
     const Json json = Json::parse(reference, nullptr, false);
     return json.is_string() ? json.get<std::string>() : std::string();
 }
 
-bool is_word(std::string_view text, std::string_view also) {
-    return !text.empty() && text.size() <= kNameBytesMax && std::ranges::all_of(text, [&](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-               also.contains(c);
-    });
+/// One after the other.
+template <class Ask>
+Result<Secrets> each_of(const SecretReferences& references, const Ask& ask) {
+    Secrets secrets;
+    for (const auto& [name, reference] : references) {
+        WEFT_TRY(std::string secret, ask(name, reference));
+        WEFT_TRY_VOID(secrets.add(name, std::move(secret)));
+    }
+    return secrets;
 }
 
 class ClearText final : public SecretsProvider {
   public:
     Result<> check(std::string_view, std::string_view) const override { return {}; }
-    Result<std::string> secret(const SecretsOwner&, std::string_view,
-                               std::string_view reference) const override {
-        return std::string(reference);
+    Result<Secrets> secrets(const SecretsOwner&, const SecretReferences& references) const override {
+        return each_of(references, [](const std::string&, const std::string& reference) {
+            return Result<std::string>(reference);
+        });
     }
 };
 
@@ -56,15 +54,23 @@ class Files final : public SecretsProvider {
             " must name a file of the namespace's secrets, as a text of letters, digits, '_', '-' and "
             "'.'");
     }
-    Result<std::string> secret(const SecretsOwner& owner, std::string_view name,
-                               std::string_view reference) const override {
-        WEFT_TRY_VOID(check(name, reference));
+    Result<Secrets> secrets(const SecretsOwner& owner, const SecretReferences& references) const override {
         for (const std::string& part : {owner.tenant, owner.ns}) {
             if (part.empty() || part.starts_with('.') || part.contains('/'))
                 return fail(ErrorCode::invalid_argument, "no folder of secrets is for ", owner.tenant, '/',
                             owner.ns);
         }
-        const auto path = folder_ / owner.tenant / owner.ns / text_of(reference);
+        const auto folder = folder_ / owner.tenant / owner.ns;
+        return each_of(references, [&](const std::string& name, const std::string& reference) {
+            return read(folder, name, reference);
+        });
+    }
+
+  private:
+    Result<std::string> read(const std::filesystem::path& folder, std::string_view name,
+                             std::string_view reference) const {
+        WEFT_TRY_VOID(check(name, reference));
+        const auto path = folder / text_of(reference);
         const auto bytes = read_private_file(path.string());
         if (!bytes) return fail(bytes.error().code, "secret ", name, ": ", bytes.error().message);
         auto text = json_text(*bytes);
@@ -74,7 +80,6 @@ class Files final : public SecretsProvider {
         return std::move(*text);
     }
 
-  private:
     const std::filesystem::path folder_;
 };
 
@@ -90,8 +95,14 @@ class Variables final : public SecretsProvider {
                     " must name a variable, as a text of letters, digits and '_': NAME stands for ",
                     kSecretVariable, "NAME");
     }
-    Result<std::string> secret(const SecretsOwner&, std::string_view name,
-                               std::string_view reference) const override {
+    Result<Secrets> secrets(const SecretsOwner&, const SecretReferences& references) const override {
+        return each_of(references, [this](const std::string& name, const std::string& reference) {
+            return value_of(name, reference);
+        });
+    }
+
+  private:
+    Result<std::string> value_of(std::string_view name, std::string_view reference) const {
         WEFT_TRY_VOID(check(name, reference));
         const std::string variable = str_cat(kSecretVariable, text_of(reference));
         const auto found = variables_.find(variable);
@@ -102,7 +113,6 @@ class Variables final : public SecretsProvider {
         return std::move(*text);
     }
 
-  private:
     std::map<std::string, std::string> variables_;
 };
 
@@ -132,6 +142,28 @@ std::unique_ptr<SecretsProvider> environment_secrets(std::map<std::string, std::
     return std::make_unique<Variables>(std::move(environment));
 }
 
+Result<> Secrets::add(const std::string& name, std::string secret) {
+    bytes_ += name.size() + secret.size();
+    if (bytes_ > kAllSecretsBytesMax)
+        return fail(ErrorCode::limit_reached, "the function's secrets have more than ", kAllSecretsBytesMax,
+                    " bytes together: give it fewer");
+    secrets_.insert_or_assign(name, std::move(secret));
+    return {};
+}
+
+std::optional<std::string> json_text(const std::string& bytes) {
+    std::string text = Json(bytes).dump(-1, ' ', false, Json::error_handler_t::replace);
+    if (Json::parse(text, nullptr, false) != Json(bytes)) return std::nullopt;
+    return text;
+}
+
+bool is_word(std::string_view text, std::string_view also) {
+    return !text.empty() && text.size() <= kNameBytesMax && std::ranges::all_of(text, [&](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+               also.contains(c);
+    });
+}
+
 Result<> check_secrets(const SecretsProvider& provider, const std::string& references) {
     WEFT_TRY(const Json object, read_references(references));
     for (const auto& [name, reference] : object.items())
@@ -142,15 +174,10 @@ Result<> check_secrets(const SecretsProvider& provider, const std::string& refer
 Result<std::string> provide_secrets(const SecretsProvider& provider, const SecretsOwner& owner,
                                     const std::string& references) {
     WEFT_TRY(Json object, read_references(references));
-    std::size_t bytes = 0;
-    for (auto& [name, value] : object.items()) {
-        WEFT_TRY(const std::string secret, provider.secret(owner, name, dumped(value)));
-        bytes += name.size() + secret.size();
-        if (bytes > kAllSecretsBytesMax)
-            return fail(ErrorCode::limit_reached, "the function's secrets have more than ",
-                        kAllSecretsBytesMax, " bytes together: give it fewer");
-        value = Json::parse(secret, nullptr, false);
-    }
+    SecretReferences named;
+    for (const auto& [name, reference] : object.items()) named.emplace(name, dumped(reference));
+    WEFT_TRY(const Secrets secrets, provider.secrets(owner, named));
+    for (const auto& [name, secret] : secrets.all()) object[name] = Json::parse(secret, nullptr, false);
     return dumped(object);
 }
 

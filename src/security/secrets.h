@@ -3,6 +3,7 @@
 // the reference, from which a provider makes the secret. Only the worker asks a provider, when it starts an
 // instance; the instance gets what came of it over its control channel.
 
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,6 +18,21 @@ struct SecretsOwner {
     std::string tenant, ns;
 };
 
+/// By the names that the function has for them: what a reference says, as JSON.
+using SecretReferences = std::map<std::string, std::string>;
+
+/// The secrets of one function as JSON, by the same names: bounded, for they are one frame on its channel.
+class Secrets final {
+  public:
+    /// `limit_reached`
+    Result<> add(const std::string& name, std::string secret);
+    const std::map<std::string, std::string>& all() const { return secrets_; }
+
+  private:
+    std::map<std::string, std::string> secrets_;
+    std::size_t bytes_ = 0;
+};
+
 /// Any thread. No error names a reference or a secret: a user may have written a secret where its name
 /// belongs.
 class SecretsProvider {
@@ -24,9 +40,9 @@ class SecretsProvider {
     virtual ~SecretsProvider() = default;
     /// Whether the reference (JSON) can name a secret. Looks at nothing else: the secret need not exist yet.
     virtual Result<> check(std::string_view name, std::string_view reference) const = 0;
-    /// The secret as JSON. `not_found`: there is none.
-    virtual Result<std::string> secret(const SecretsOwner& owner, std::string_view name,
-                                       std::string_view reference) const = 0;
+    /// All that an instance needs for its start. May block, but not without a bound. `not_found`: one isn't
+    /// there.
+    virtual Result<Secrets> secrets(const SecretsOwner& owner, const SecretReferences& references) const = 0;
 };
 
 /// As Pulsar's default: the reference is the secret.

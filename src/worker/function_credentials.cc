@@ -64,20 +64,20 @@ security::ClientSettings nobody(security::ClientSettings settings) {
     return settings;
 }
 
-/// What of the settings lets functions read the key file; empty: nothing.
-std::string reader_of(const fs::path& key_file, const WorkerOptions& options) {
+/// What of the settings lets functions read the file; empty: nothing.
+std::string reader_of(const fs::path& file, const WorkerOptions& options) {
     runtime::InstanceSpec spec;
     spec.security = nobody(options.broker_security);
     spec.scratch_directory = (options.data_dir / "instances" / "scratch").string();
     spec.containment = options.containment;
     const auto rules = runtime::rules_of(spec, {});
     std::error_code ignored;
-    const fs::path whole = fs::weakly_canonical(key_file, ignored);
+    const fs::path whole = fs::weakly_canonical(file, ignored);
     for (const auto* const folders : {&rules.readable, &rules.writable}) {
         for (const std::string& each : *folders) {
             if (each.empty()) continue;
             const fs::path folder = fs::weakly_canonical(each, ignored);
-            if (is_within(whole, folder) || is_within(key_file, each)) return each;
+            if (is_within(whole, folder) || is_within(file, each)) return each;
         }
     }
     return {};
@@ -183,20 +183,23 @@ Result<> put_token_into_file(runtime::InstanceSpec& spec, const fs::path& folder
 }
 
 Result<> check_function_credentials(const WorkerOptions& options) {
-    if (!options.credential_keys) return {};
-    if (!options.access.authenticator) {
+    if (options.credential_keys && !options.access.authenticator) {
         return fail(
             ErrorCode::invalid_argument,
             "functionAuthProviderClassName: set authenticationEnabled too (beside a broker, in its file): "
             "else nobody shows a token");
     }
-    const auto& level = options.containment.level;
-    if (level == containment::Level::none) return {};
-    const std::string reader = reader_of(options.credential_key_file, options);
-    if (reader.empty()) return {};
-    return fail(ErrorCode::invalid_argument, kKeyFileSetting, " = ", options.credential_key_file,
-                ": functions can read it, as they read ", reader,
-                ": keep it in a folder of its own elsewhere");
+    if (options.containment.level == containment::Level::none) return {};
+    auto files = options.secrets_files;
+    if (options.credential_keys) files.emplace(kKeyFileSetting, options.credential_key_file);
+    for (const auto& [setting, file] : files) {
+        const std::string reader = reader_of(file, options);
+        if (reader.empty()) continue;
+        return fail(ErrorCode::invalid_argument, setting, " = ", file,
+                    ": functions can read it, as they read ", reader,
+                    ": keep it in a folder of its own elsewhere");
+    }
+    return {};
 }
 
 }  // namespace weft::worker

@@ -68,7 +68,7 @@ Result<security::ClientSettings> client_settings_for(const ::proto::FunctionMeta
 Result<> put_token_into_file(runtime::InstanceSpec& spec, const std::filesystem::path& folder);
 
 /// Whether the options can be used: names the setting that can't. Functions must not be able to read the
-/// keys.
+/// keys, nor what the worker shows to get secrets.
 Result<> check_function_credentials(const WorkerOptions& options);
 
 }  // namespace weft::worker

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -55,6 +56,7 @@ struct WorkerOptions {
     BrokerPlace broker = BrokerPlace::this_process;
     security::ClientSettings broker_security;  // who the worker and its instances are towards the broker
     std::shared_ptr<const security::SecretsProvider> secrets = security::clear_text_secrets();
+    std::map<std::string, std::string> secrets_files;  // of its own, by setting: functions must not read them
     // functionAuthProviderClassName: a function is to the broker who made it. Empty: it is what the worker
     // is.
     security::CredentialKeySource credential_keys = {};

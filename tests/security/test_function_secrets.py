@@ -106,14 +106,23 @@ def test_of_the_configuration(program: Path, tmp_path: Path) -> None:
 def test_settings_that_can_not_be_used(tmp_path: Path) -> None:
     conf = tmp_path / "functions_worker.yml"
     provider, folder = "secretsProviderConfiguratorClassName", "secretsProviderConfiguratorConfig"
+    vault = "weft.VaultSecrets"
     kubernetes = "org.apache.pulsar.functions.secretsproviderconfigurator.KubernetesSecretsProviderConfigurator"
     for text, told in {
-        f"{provider}: {kubernetes}": (f"{provider} = ", "weft.FileSecrets or weft.EnvironmentSecrets"),
+        f"{provider}: {kubernetes}": (f"{provider} = ", "weft.FileSecrets, weft.VaultSecrets or weft.EnvironmentSecrets"),
         f"{provider}: weft.FileSecrets": (f"{provider} = ", "FOLDER/tenant/namespace/FILE"),
         f"{provider}: weft.FileSecrets\n{folder}: {{folder: secrets}}": (f"{folder}.folder = ", "the whole path of a folder"),
         f"{provider}: weft.FileSecrets\n{folder}: {{folder: {tmp_path}/none}}": (f"{folder}.folder = ", "the whole path"),
         f"{folder}: {{folder: {tmp_path}}}": (f"{folder}.folder = ", "it is for weft.FileSecrets"),
         f"{folder}: {{vault: x}}": (f"{folder}.vault = ", "leave it out"),
+        f"{folder}: {{mount: x}}": (f"{folder}.mount = x: ", "it is for weft.VaultSecrets"),
+        f"{provider}: {vault}": (f"{folder}.address = ", "give https://HOST:PORT"),
+        f"{provider}: {vault}\n{folder}: {{address: http://vault:8200}}": (f"{folder}.address = http://vault:8200: ", "only to this machine"),
+        f"{provider}: {vault}\n{folder}: {{address: https://v, folder: /x}}": (f"{folder}.folder = /x: ", "it is for weft.FileSecrets"),
+        f"{provider}: {vault}\n{folder}: {{address: https://v, tokenFile: hvs.x}}": (f"{folder}.tokenFile = ****", "the whole path"),
+        f"{provider}: {vault}\n{folder}: {{address: https://v, tokenFile: /x, namespace: a}}": (f"{folder}.namespace = ", "leave it out"),
+        f"{provider}: {vault}\n{folder}: {{address: https://v, tokenFile: /x, caCertFile: /none}}": (f"{folder}.caCertFile = /none: ", "/none"),
+        f"{provider}: {vault}\n{folder}: {{address: https://v, tokenFile: /usr/share/token}}": (f"{folder}.tokenFile = /usr/share/token: ", "functions can read it"),
     }.items():
         conf.write_text(text + "\n")
         done = subprocess.run([weft_binary(), "worker", "-c", conf, "--check"], capture_output=True, text=True, timeout=30)

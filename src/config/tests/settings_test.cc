@@ -123,6 +123,10 @@ TEST(Shown, names_classes_and_paths_and_hides_what_may_be_a_secret) {
     for (const auto& [name, value] : {
              std::pair("secretsProviderConfiguratorClassName", "weft.FileSecrets"),
              std::pair("secretsProviderConfiguratorConfig.folder", "/etc/weft/secrets"),
+             std::pair("secretsProviderConfiguratorConfig.tokenFile", "/run/vault/token"),
+             std::pair("secretsProviderConfiguratorConfig.secretIdFile", "/etc/weft/vault/secret-id"),
+             std::pair("secretsProviderConfiguratorConfig.address", "https://vault:8200"),
+             std::pair("secretsProviderConfiguratorConfig.mount", "secret"),
              std::pair("properties.tokenSecretKey", "file:///etc/weft/key"),
              std::pair("properties.weftFunctionCredentialsKeyFile", "/etc/weft/keys"),
              std::pair("brokerClientAuthenticationParameters", "file:///etc/weft/token"),
@@ -137,6 +141,7 @@ TEST(Shown, names_classes_and_paths_and_hides_what_may_be_a_secret) {
              std::pair("brokerClientAuthenticationParameters", "token:s3cret"),
              std::pair("brokerClientAuthenticationParameters", "/s3cret"),
              std::pair("tlsKeyStorePassword", "/s3cret"),
+             std::pair("secretsProviderConfiguratorConfig.address", "https://me:s3cret@vault:8200"),
          })
         EXPECT_THAT(worker(name, value), testing::Not(HasSubstr("s3cret"))) << name;
 }

@@ -273,6 +273,12 @@ TEST_F(FunctionCredentialsTest, functions_must_not_be_able_to_read_the_keys) {
     WorkerOptions options;
     options.data_dir = world.folder / "data";
     EXPECT_TRUE(check_function_credentials(options).has_value()) << "nothing is captured";
+    options.secrets_files["the.tokenFile"] = world.folder / "vault" / "token";
+    EXPECT_TRUE(check_function_credentials(options).has_value());
+    options.containment.readable = {(world.folder / "vault").string()};
+    EXPECT_THAT(check_function_credentials(options).error().message,
+                AllOf(HasSubstr("the.tokenFile = "), HasSubstr("functions can read it")));
+    options.containment.readable.clear();
     options.credential_keys = [this] { return keys; };
     options.credential_key_file = world.folder / "credentials" / "keys";
     EXPECT_THAT(check_function_credentials(options).error().message, HasSubstr("set authenticationEnabled"));

@@ -458,10 +458,9 @@ constexpr auto kSupport = std::to_array<Support>({
      "use DEFAULT", Served::java},
     {"secrets",
      [](const FunctionConfig& c) {
-         const bool on_command_line = c.runtime == Runtime::java || c.runtime == Runtime::go;
-         return value_if(on_command_line && c.secrets && c.secrets->text != "{}", "with entries");
+         return value_if(c.runtime == Runtime::go && c.secrets && c.secrets->text != "{}", "with entries");
      },
-     "use PYTHON or NATIVE: Pulsar's instances of Java and Go take them from their command line, which "
+     "use JAVA, PYTHON or NATIVE: a program of Pulsar's SDK for Go is told all on its command line, which "
      "everybody can read"},
     {"windowConfig", [](const FunctionConfig& c) { return value_if(c.window_config.has_value(), "given"); },
      kLeaveOut, Served::java},

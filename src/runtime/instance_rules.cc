@@ -10,6 +10,7 @@
 
 #include "host/host.h"
 #include "host/python/python_library.h"
+#include "runtime/java_runtime.h"
 
 namespace weft::runtime {
 namespace {
@@ -56,6 +57,7 @@ void add_java(const JavaSettings& java, std::vector<std::string>& into) {
     const fs::path home = fs::canonical(java.program, ignored).parent_path().parent_path();
     if (home.has_relative_path()) into.push_back(home.string());
     into.push_back(java.instance_jar);
+    into.push_back(secrets_jar());
     if (!java.extra_dependencies.empty()) into.push_back(java.extra_dependencies);
     std::string_view path = java.class_path;
     while (!path.empty()) {

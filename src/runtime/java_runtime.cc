@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "host/host.h"
 #include "host/python/python_library.h"
 
 namespace weft::runtime {
@@ -35,6 +36,18 @@ Result<std::string> find_jvm(const std::string& java_home) {
 }
 
 }  // namespace
+
+std::string secrets_jar() {
+    const fs::path installed = fs::path(host::plugin_directory()).parent_path().parent_path();
+    return (installed / "share/weft/weft-secrets.jar").string();
+}
+
+Result<> check_secrets_jar() {
+    if (is_file(secrets_jar())) return {};
+    return fail(ErrorCode::not_supported,
+                "secrets of a Java function can't be given to it by this worker: there is no file ",
+                secrets_jar(), ": build weft where there is a JDK, or leave secrets out");
+}
 
 Result<JavaSettings> find_java(const JavaOptions& options) {
     JavaSettings found;

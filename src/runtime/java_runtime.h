@@ -2,6 +2,7 @@
 // Where Java functions find their JVM and Apache Pulsar's java-instance.jar.
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -18,6 +19,12 @@ struct JavaOptions {
     std::string extra_dependencies;  // else instances/deps of pulsar_home, if it is there
     std::vector<std::string> arguments;
 };
+
+/// Ours, beside java-instance.jar on the instance's class path: gives a function its secrets.
+inline constexpr std::string_view kSecretsClass = "weft.StandardInputSecrets";
+std::string secrets_jar();
+/// Whether it is there. `not_supported`: this Weft was built without a JDK.
+Result<> check_secrets_jar();
 
 /// Looks whether everything is there. `invalid_argument` says what is missing and what to do.
 Result<JavaSettings> find_java(const JavaOptions& options);

@@ -2,9 +2,11 @@
 
 #include <google/protobuf/util/json_util.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "pulsar/one_broker.h"
+#include "runtime/java_runtime.h"
 #include "wire/proto/Function.pb.h"
 
 // autoAck is deprecated in Pulsar's proto and still what its SDKs read.
@@ -17,6 +19,8 @@ using ::proto::FunctionDetails;
 
 constexpr int kBufferedTuplesMax = 1024;
 constexpr int kPendingAsyncRequests = 1000;
+constexpr std::string_view kNoSecretsClass =
+    "org.apache.pulsar.functions.secretsprovider.ClearTextSecretsProvider";
 
 /// On one line, members that have their defaults left out, as Java prints it.
 Result<std::string> json_of(const google::protobuf::Message& message) {
@@ -53,13 +57,33 @@ class Command {
     std::vector<std::string> list_;
 };
 
+bool has_secrets(const FunctionDetails& details) {
+    return !details.secretsmap().empty() && details.secretsmap() != "{}";
+}
+
+Result<nlohmann::json> secrets_of(const FunctionDetails& details) {
+    auto secrets = nlohmann::json::parse(details.secretsmap(), nullptr, false);
+    if (!secrets.is_object()) return fail(ErrorCode::invalid_argument, "secrets is not a JSON object");
+    return secrets;
+}
+
+/// The instance asks its provider for what is in there, and logs it: the names alone.
+Result<> leave_names_only(FunctionDetails& details) {
+    WEFT_TRY(auto secrets, secrets_of(details));
+    for (auto& secret : secrets) secret = "";
+    details.set_secretsmap(secrets.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    return {};
+}
+
 void add_jvm(Command& command, const InstanceSpec& spec, const FunctionDetails& details) {
     const JavaSettings& java = spec.java;
     const bool extra = !java.extra_dependencies.empty();
     command.add(java.program, "-cp",
                 extra ? str_cat(java.instance_jar, ':', java.extra_dependencies, "/*") : java.instance_jar);
     if (extra) command.add(str_cat("-Dpulsar.functions.extra.dependencies.dir=", java.extra_dependencies));
-    command.add(str_cat("-Dpulsar.functions.instance.classpath=", java.class_path));
+    const bool secrets = has_secrets(details);
+    command.add(str_cat("-Dpulsar.functions.instance.classpath=", java.class_path, secrets ? ":" : "",
+                        secrets ? secrets_jar() : ""));
     // Of the two log configurations in the jar the one that writes to standard output, which is the worker's.
     command.add("-Dlog4j.configurationFile=kubernetes_instance_log4j2.xml");
     command.add(str_cat("-Dpulsar.function.log.dir=", spec.scratch_directory),
@@ -127,8 +151,9 @@ Result<> add_security(Command& command, const InstanceSpec& spec) {
     return {};
 }
 
-Result<std::vector<std::string>> java_command(const InstanceSpec& spec, const FunctionDetails& details,
+Result<std::vector<std::string>> java_command(const InstanceSpec& spec, FunctionDetails details,
                                               InstancePorts ports) {
+    if (has_secrets(details)) WEFT_TRY_VOID(leave_names_only(details));
     WEFT_TRY(const std::string json, json_of(details));
     Command command;
     add_jvm(command, spec, details);
@@ -144,7 +169,7 @@ Result<std::vector<std::string>> java_command(const InstanceSpec& spec, const Fu
     command.add("--metrics_port", ports.metrics);
     command.add("--pending_async_requests", kPendingAsyncRequests);
     command.add("--expected_healthcheck_interval", seconds_of(kHealthCheckExpected));
-    command.add("--secrets_provider", "org.apache.pulsar.functions.secretsprovider.ClearTextSecretsProvider");
+    command.add("--secrets_provider", has_secrets(details) ? kSecretsClass : kNoSecretsClass);
     command.add("--cluster_name", spec.cluster_name);
     return std::move(command).take();
 }
@@ -219,14 +244,38 @@ Result<std::vector<std::string>> program_command(const InstanceSpec& spec, Insta
     FunctionDetails details;
     if (!details.ParseFromString(spec.function_details))
         return fail(ErrorCode::corrupt, "the instance's function details don't parse");
-    if (!details.secretsmap().empty() && details.secretsmap() != "{}")
-        return fail(
-            ErrorCode::not_supported,
-            "Pulsar's instances of Java and Go take secrets from their command line, which everybody can "
-            "read: leave secrets out, or write the function in Python or C++");
-    if (spec.language == Language::java) return java_command(spec, details, ports);
+    if (spec.language != Language::java && has_secrets(details))
+        return fail(ErrorCode::not_supported,
+                    "a program of Pulsar's SDK for Go is told all on its command line, which everybody can "
+                    "read: leave "
+                    "secrets out, or write the function in Java, Python or C++");
+    if (spec.language == Language::java) return java_command(spec, std::move(details), ports);
     if (spec.language == Language::go) return go_command(spec, details, ports);
     return fail(ErrorCode::not_supported, "only Java and Go functions are programs of their own");
+}
+
+Result<std::string> program_input(const InstanceSpec& spec) {
+    FunctionDetails details;
+    if (!details.ParseFromString(spec.function_details))
+        return fail(ErrorCode::corrupt, "the instance's function details don't parse");
+    std::string input;
+    if (spec.language != Language::java || !has_secrets(details)) return input;
+    const auto add_number = [&input](std::size_t number) {
+        for (const unsigned shift : {24U, 16U, 8U, 0U}) input.push_back(static_cast<char>(number >> shift));
+    };
+    const auto add = [&](const std::string& text) {
+        add_number(text.size());
+        input.append(text);
+    };
+    WEFT_TRY(const auto secrets, secrets_of(details));
+    const auto given = [](const nlohmann::json& secret) { return !secret.is_null(); };
+    add_number(static_cast<std::size_t>(std::ranges::count_if(secrets, given)));
+    for (const auto& [name, secret] : secrets.items()) {
+        if (!given(secret)) continue;  // as with Pulsar: there is none
+        add(name);
+        add(secret.is_string() ? secret.get<std::string>() : secret.dump());
+    }
+    return input;
 }
 
 std::vector<std::string> split_flags(std::string_view text) {

@@ -24,6 +24,11 @@ inline constexpr Duration kHealthCheckExpected = 30s;
 /// The program and its arguments. `not_supported` for a language whose functions are no such programs.
 Result<std::vector<std::string>> program_command(const InstanceSpec& spec, InstancePorts ports);
 
+/// What the program reads on its standard input: a Java function's secrets, which its command line only names
+/// (kSecretsClass reads them). How many there are, then names and secrets in turn, in UTF-8, each behind its
+/// length; numbers have four bytes, the highest first. Empty: it reads nothing.
+Result<std::string> program_input(const InstanceSpec& spec);
+
 /// Text at blanks that do not stand within double quotes (runtimeFlags); the quotes stay.
 std::vector<std::string> split_flags(std::string_view text);
 

@@ -5,6 +5,7 @@
 #include <linux/close_range.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -19,8 +20,10 @@
 #include <cstring>
 #include <vector>
 
+#include "base/fd.h"
 #include "runtime/instance_main.h"
 #include "runtime/instance_rules.h"
+#include "runtime/java_runtime.h"
 #include "runtime/lease.h"
 #include "runtime/program_command.h"
 #include "wire/proto/InstanceCommunication.pb.h"
@@ -67,8 +70,23 @@ Result<InstancePorts> free_ports() {
     return InstancePorts{control.port(), metrics.port()};
 }
 
+/// A descriptor of what the program finds on its standard input; in memory, on no disk. -1: nothing.
+Result<int> input_of(const std::string& text) {
+    if (text.empty()) return -1;
+    Fd fd(memfd_create("input", MFD_CLOEXEC));
+    if (fd.get() < 0) return failed("memfd_create");
+    for (std::size_t done = 0; done < text.size();) {
+        const ssize_t n = pwrite(fd.get(), text.data() + done, text.size() - done, static_cast<off_t>(done));
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return failed("write its input");
+        done += static_cast<std::size_t>(n);
+    }
+    return fd.release();
+}
+
 /// In the child of fork(): only calls that are safe there.
-[[noreturn]] void become(char* const* arguments, pid_t parent, const containment::Containment* containment) {
+[[noreturn]] void become(char* const* arguments, pid_t parent, const containment::Containment* containment,
+                         int input) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(127);
     std::signal(SIGPIPE, SIG_DFL);
@@ -76,6 +94,7 @@ Result<InstancePorts> free_ports() {
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, nullptr);
     const char* failed = containment == nullptr ? nullptr : containment->enter();
+    if (failed == nullptr && input >= 0 && dup2(input, STDIN_FILENO) < 0) failed = "dup2";
     if (failed == nullptr) {
         syscall(SYS_close_range, 3U, ~0U, 0U);
         execvp(arguments[0], arguments);
@@ -102,11 +121,15 @@ Result<std::unique_ptr<ProgramInstance>> ProgramInstance::start(const InstanceSp
     std::vector<char*> arguments;
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
+    WEFT_TRY(const std::string input, program_input(spec));
+    if (!input.empty()) WEFT_TRY_VOID(check_secrets_jar());
+    WEFT_TRY(const int input_number, input_of(input));
+    const Fd input_fd(input_number);
     WEFT_TRY(const auto containment, containment_for(spec, {ports.control, ports.metrics}));
     const pid_t parent = getpid();
     const pid_t pid = fork();
     if (pid < 0) return failed("fork");
-    if (pid == 0) become(arguments.data(), parent, containment ? &*containment : nullptr);
+    if (pid == 0) become(arguments.data(), parent, containment ? &*containment : nullptr, input_fd.get());
     const int pidfd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
     if (pidfd < 0) {
         const auto why = failed("pidfd_open");

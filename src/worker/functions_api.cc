@@ -65,7 +65,10 @@ class Latch {
 
 /// Whether the secrets provider can be asked for what the function names.
 Result<> admit(const security::SecretsProvider& secrets, const model::FunctionConfig& config) {
-    const auto checked = security::check_secrets(secrets, config.secrets ? config.secrets->text : "");
+    const std::string references = config.secrets ? config.secrets->text : "";
+    auto checked = security::check_secrets(secrets, references);
+    const bool of_java = config.runtime == model::Runtime::java && !references.empty() && references != "{}";
+    if (checked && of_java) checked = runtime::check_secrets_jar();
     if (checked) return {};
     return bad_request("Function ", *config.name, " cannot be admitted:- ", checked.error().message);
 }

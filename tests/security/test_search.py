@@ -3,12 +3,14 @@
 import base64
 import hashlib
 import json
+import os
 import ssl
 import subprocess
 import sys
 import time
 import urllib.request
 import uuid
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +20,8 @@ from search import Search, write_private
 from secure_pulsar import TOKEN_PLUGIN
 from secure_weft import FUNCTION_TOKENS, PROVIDERS, SecureWeft
 
-from harness.locations import weft_binary
-from harness.process_stats import descendants
+from harness.locations import pulsar_home, weft_binary
+from harness.process_stats import command_line, descendants
 from harness.weft_standalone import WeftWorker
 
 SAMPLES = Path(__file__).resolve().parents[1] / "functions" / "samples"
@@ -40,7 +42,7 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.secrets = {name: uuid.uuid4().hex for name in ("python", "native")}
+        self.secrets = {name: uuid.uuid4().hex for name in ("python", "native", "java")}
         self.broker = SecureWeft(folder, options=["--no-functions-worker", "--log-level", "debug"])
         self.admin = self.broker.issuer.token("admin")
         own = self.broker.issuer.token("admin", 3600)
@@ -69,7 +71,7 @@ class Run:
             f"secretsProviderConfiguratorClassName: weft.FileSecrets\n"
             f"secretsProviderConfiguratorConfig:\n  folder: {folder}/secrets\n",
         )
-        options = ["-c", conf, "--python", sys.executable, "--audit-log", folder / "audit.log", "--log-level", "debug"]
+        options = ["-c", conf, "--python", sys.executable, "--pulsar-home", pulsar_home(), "--audit-log", folder / "audit.log", "--log-level", "debug"]
         self.worker = WeftWorker(folder / "worker-logs", options)
         self.marks = {f"secret of {name}": secret.encode() for name, secret in self.secrets.items()} | {
             "token of admin": self.admin.rsplit(".", 1)[1].encode(),
@@ -129,7 +131,7 @@ class Run:
             "/admin/v2/worker-stats/metrics", "/admin/v2/worker-stats/functionsmetrics",
             f"/admin/v3/functions/{NAMESPACE}",
             *(f"/admin/v3/functions/{NAMESPACE}/{name}{of}"
-              for name in ("python", "native", "without") for of in ("", "/status", "/stats")),
+              for name in ("python", "native", "java", "without") for of in ("", "/status", "/stats")),
         ):  # fmt: skip
             search.look(f"worker {path}", self.get(self.worker.admin_url + path))
         topics = self.topics()
@@ -140,7 +142,8 @@ class Run:
         read = {topic: search.topic(client, topic) for topic in topics}
         client.close()
         assert any("metadata" in topic and count > 0 for topic, count in read.items()), read
-        search.files(self.folder, self.holders)
+        # A JVM is told the name of a file with the token of who made the function.
+        search.files(self.folder, self.holders | set(self.folder.glob("worker/tokens/*/token")))
         return search
 
 
@@ -149,6 +152,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     made = Run(tmp_path_factory.mktemp("run"))
     yield made
     made.close()
+
+
+def keeper_jar(folder: Path) -> Path:
+    """Of Keeper.java, against what Pulsar gives to functions."""
+    api = pulsar_home() / "instances" / "java-instance.jar"
+    subprocess.run(["javac", "-cp", api, "-d", folder, SAMPLES / "Keeper.java"], check=True, timeout=60)
+    with zipfile.ZipFile(folder / "keeper.jar", "w") as jar:
+        jar.write(folder / "Keeper.class", "Keeper.class")
+    return folder / "keeper.jar"
 
 
 def create(run: Run, name: str, *program: str | Path, secrets: dict[str, str]) -> None:
@@ -166,14 +178,22 @@ def test_functions_have_their_secrets(run: Run) -> None:
     python = ["--py", SAMPLES / "keeper.py", "--classname", "keeper.Keeper"]
     create(run, "python", *python, secrets={"db": "python.secret"})
     create(run, "native", "--native", NATIVE, secrets={"db": "native.secret"})
+    jar = keeper_jar(run.folder)
+    # A JVM that is up soon on a small machine.
+    flags = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:MaxDirectMemorySize=64m"
+    small = ["--runtime-flags", flags, "--ram", "134217728"]
+    create(run, "java", "--jar", jar, "--classname", "Keeper", *small, secrets={"db": "java.secret"})
     create(run, "without", *python, secrets={"db": "missing.secret"})
     expected = {
         "python": hashlib.sha256(run.secrets["python"].encode()).hexdigest(),
         "native": sum_of(run.secrets["native"]),
+        "java": hashlib.sha256(run.secrets["java"].encode()).hexdigest(),
     }
     for name, shown in expected.items():
         run.done("produce", f"{name}-in", "-m", "hello")
         assert f"content:{shown}" in run.done("consume", f"{name}-out", "-s", "test", "-p", "Earliest", "-n", "1")
+    (jvm,) = [pid for pid in descendants(run.worker.pid) if "JavaInstanceMain" in command_line(pid)]
+    assert os.readlink(f"/proc/{jvm}/fd/0") == "/dev/null"  # where the secrets were
     run.done("produce", "python-in", "-m", "fail")
     deadline = time.monotonic() + 30
     while "as asked" not in status_of(run, "python") or "missing.secret" not in status_of(run, "without"):

@@ -225,11 +225,10 @@ TEST(Support, what_the_java_instance_does_by_itself_is_served_for_java) {
           R"("outputSchemaType":"avro")", R"("processingGuarantees":"MANUAL")", R"("autoAck":false)",
           R"("retainKeyOrdering":true)", R"("maxMessageRetries":3,"deadLetterTopic":"d")",
           R"("windowConfig":{"windowLengthCount":1})", R"("runtimeFlags":"-X")", R"("skipToLatest":true)",
-          R"("batchBuilder":"KEY_BASED")", R"("customSerdeInputs":{"x":"S"})"}) {
+          R"("batchBuilder":"KEY_BASED")", R"("customSerdeInputs":{"x":"S"})", R"("secrets":{"a":"b"})"}) {
         EXPECT_EQ(answer_to(str_cat(R"("py":null,"jar":"a.jar",)", members)), "ok") << members;
     }
-    for (const char* members : {R"("topicsPattern":"a.*")", R"("secrets":{"a":"b"})",
-                                R"("processingGuarantees":"EFFECTIVELY_ONCE")",
+    for (const char* members : {R"("topicsPattern":"a.*")", R"("processingGuarantees":"EFFECTIVELY_ONCE")",
                                 R"("customRuntimeOptions":"{}")", R"("customSchemaInputs":{"x":"{}"})"}) {
         EXPECT_THAT(answer_to(str_cat(R"("py":null,"jar":"a.jar",)", members)),
                     ::testing::HasSubstr(" is not supported by Weft yet: "));

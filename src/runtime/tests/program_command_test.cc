@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "runtime/java_runtime.h"
 #include "wire/proto/Function.pb.h"
 
 #pragma clang diagnostic ignored "-Wdeprecated-declarations"
@@ -99,16 +100,35 @@ TEST(ProgramCommand, shows_no_secret) {
 }
 
 TEST(ProgramCommand, refuses_what_it_would_have_to_show) {
-    for (const auto language : {Language::java, Language::go}) {
-        auto details = details_of(::proto::FunctionDetails::JAVA);
-        details.set_secretsmap("{}");
-        EXPECT_TRUE(program_command(spec_of(language, details), {10, 11}));
-        details.set_secretsmap(R"({"a":"s3cret"})");
-        const auto refused = program_command(spec_of(language, details), {10, 11});
-        ASSERT_FALSE(refused);
-        EXPECT_EQ(refused.error().code, ErrorCode::not_supported);
-        EXPECT_EQ(refused.error().message.find("s3cret"), std::string::npos);
-    }
+    auto details = details_of(::proto::FunctionDetails::GO);
+    details.set_secretsmap("{}");
+    EXPECT_TRUE(program_command(spec_of(Language::go, details), {10, 11}));
+    details.set_secretsmap(R"({"a":"s3cret"})");
+    const auto refused = program_command(spec_of(Language::go, details), {10, 11});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::not_supported);
+    EXPECT_EQ(refused.error().message.find("s3cret"), std::string::npos);
+}
+
+TEST(ProgramCommand, of_a_java_function_names_its_secrets_and_gives_them_on_its_input) {
+    auto details = details_of(::proto::FunctionDetails::JAVA);
+    EXPECT_EQ(program_input(spec_of(Language::java, details)).value_or("?"), "");
+    details.set_secretsmap(R"({"a":"s3cr\u00e9t","b":{"s3cret":1},"none":null})");
+    const auto spec = spec_of(Language::java, details);
+    const auto command = program_command(spec, {10, 11});
+    ASSERT_TRUE(command) << command.error().message;
+    EXPECT_THAT(*command, testing::IsSupersetOf(
+                              {str_cat("-Dpulsar.functions.instance.classpath=/p/lib/*:", secrets_jar()),
+                               std::string(kSecretsClass)}));
+    const auto told = std::ranges::find(*command, "--function_details");
+    ASSERT_NE(told, command->end());
+    EXPECT_THAT(told[1], testing::HasSubstr(R"("secretsMap":"{\"a\":\"\",\"b\":\"\",\"none\":\"\"}")"));
+    for (const std::string& word : *command) EXPECT_THAT(word, testing::Not(testing::HasSubstr("s3cr")));
+    using namespace std::string_literals;
+    EXPECT_EQ(program_input(spec).value_or("?"),
+              "\0\0\0\2\0\0\0\1a\0\0\0\7s3cr\xc3\xa9t\0\0\0\1b\0\0\0\x0c{\"s3cret\":1}"s);
+    details.set_secretsmap("[1]");
+    EXPECT_FALSE(program_command(spec_of(Language::java, details), {10, 11}));
 }
 
 TEST(ProgramCommand, of_a_java_function_is_the_one_of_pulsars_worker) {

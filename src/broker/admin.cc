@@ -101,10 +101,12 @@ void AdminRouter::add(std::string_view method, std::string_view pattern, Rule ru
                     auto who = Result<Principal>(Principal{});
                     if (!engine.access().is_open(rule)) who = who_asks(engine.access(), request);
                     if (!who) {
-                        kLog.info("not authenticated", {{"peer", request.remote_address},
-                                                        {"path", request.path},
-                                                        {"reason", who.error().message}});
-                        return refused(401, "Authentication required");
+                        if (const auto unlogged = engine.may_log_web_stranger(request.remote_host()))
+                            kLog.info("not authenticated", {{"peer", request.remote_address},
+                                                            {"path", request.path},
+                                                            {"reason", who.error().message},
+                                                            {"not_logged", *unlogged}});
+                        return http::Response::who_are_you();
                     }
                     // Copied: the caller may have given up when the loop comes to it.
                     auto answer = async::call_on<http::Response>(

@@ -52,7 +52,8 @@ Engine::Engine(async::Loop& loop, store::Store& store, BrokerOptions options)
       schemas_(store),
       failures_logged_(kLogFailureEvery),
       too_many_logged_(kLogFailureEvery),
-      strangers_logged_(kLogFailureEvery, kAddressesLoggedMax) {}
+      strangers_logged_(kLogFailureEvery, kAddressesLoggedMax),
+      web_strangers_logged_(kLogFailureEvery, kAddressesLoggedMax) {}
 
 Engine::~Engine() { stop(); }
 

@@ -93,6 +93,10 @@ class Engine final : public Broker, public Hub {
     std::optional<std::uint64_t> may_log_stranger(const std::string& address) {
         return strangers_logged_.take(address, steady_now());
     }
+    /// The same of one who asks over HTTP. Any thread.
+    std::optional<std::uint64_t> may_log_web_stranger(const std::string& address) {
+        return web_strangers_logged_.take(address, steady_now());
+    }
     std::uint64_t next_connection_number() { return ++connections_numbered_; }
     /// Whether publishing connections should stop reading; the connection is told by resume() when it is
     /// over.
@@ -167,7 +171,7 @@ class Engine final : public Broker, public Hub {
     std::unordered_set<Connection*> refused_;         // are being told so, and not served
     std::uint64_t connections_numbered_ = 0;
     observe::LogLimit too_many_logged_;
-    observe::LogLimits strangers_logged_;
+    observe::LogLimits strangers_logged_, web_strangers_logged_;
 };
 
 }  // namespace weft::broker

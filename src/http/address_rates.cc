@@ -24,16 +24,26 @@ void AddressRates::forget(SteadyTime now) {
     if (left_.size() >= kAddressesMax) left_.erase(left_.begin());
 }
 
+AddressRates::Left& AddressRates::of(const std::string& address, SteadyTime now) {
+    const auto found = left_.find(address);
+    if (found != left_.end()) return found->second;
+    if (left_.size() >= kAddressesMax) forget(now);
+    return left_.emplace(address, Left{most(), now}).first->second;
+}
+
 Duration AddressRates::take(const std::string& address, SteadyTime now) {
-    auto found = left_.find(address);
-    if (found == left_.end()) {
-        if (left_.size() >= kAddressesMax) forget(now);
-        found = left_.emplace(address, Left{most(), now}).first;
-    }
-    const double there = left_at(found->second, now);
+    Left& left = of(address, now);
+    const double there = left_at(left, now);
     if (there < 1) return std::chrono::ceil<Duration>(Seconds((1 - there) / per_second_));
-    found->second = {there - 1, now};
+    left = {there - 1, now};
     return Duration::zero();
+}
+
+Duration AddressRates::charge(const std::string& address, SteadyTime now) {
+    Left& left = of(address, now);
+    left = {std::max(left_at(left, now) - 1, -per_second_), now};
+    return left.requests >= 0 ? Duration::zero()
+                              : std::chrono::ceil<Duration>(Seconds(-left.requests / per_second_));
 }
 
 }  // namespace weft::http

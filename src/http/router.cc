@@ -19,6 +19,12 @@ Response Response::error(const Error& error) {
     return Response::error(http_status_of(error.code), error.message);
 }
 
+Response Response::who_are_you() {
+    Response response = error(401, "Authentication required");  // Pulsar's text
+    response.to_anybody = true;
+    return response;
+}
+
 // The order of kinds is their rank: where two routes match, the one with the lower kind in the first segment
 // that differs wins.
 enum class Kind : std::uint8_t { literal, parameter, rest };
@@ -109,15 +115,19 @@ Response Router::handle(Request& request) const {
         allowed.insert(route->method);
         if (route->method == method && (best == nullptr || route->is_before(*best))) best = route.get();
     }
-    if (allowed.empty())
-        return Response::error(404, str_cat("no such path: ", shown(request.path),
-                                            ": see docs/compatibility.md for those that are served"));
+    if (allowed.empty()) {
+        auto answer = Response::error(404, str_cat("no such path: ", shown(request.path),
+                                                   ": see docs/compatibility.md for those that are served"));
+        answer.to_anybody = true;
+        return answer;
+    }
     if (best == nullptr) {
         std::string allow;
         for (const auto& name : allowed) str_append(allow, allow.empty() ? "" : ", ", name);
         auto answer = Response::error(405, str_cat("the path ", shown(request.path), " does not take ",
                                                    shown(request.method), ": use ", allow));
         answer.headers["Allow"] = std::move(allow);
+        answer.to_anybody = true;
         return answer;
     }
     request.params = best->params_of(path);

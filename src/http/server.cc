@@ -32,8 +32,7 @@ namespace {
 
 constexpr auto kDrainTime = 2s;  // for a client that is still sending when it gets its answer and the end
 constexpr auto kLastAnswersTime = 1s;     // for answers under way when the server stops
-constexpr int kRefusedInARow = 100;       // 401s on a connection, and it is read no faster than this:
-constexpr auto kRefusedReadAgain = 50ms;  // after the last
+constexpr double kRefusedPerSecond = 200;  // requests that anybody might send, of one address
 constexpr auto kAcceptBackoff = 100ms;    // no file descriptors left, most likely
 constexpr auto kSlowHandshake = 1s;       // who takes longer is slow, or says nothing
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -56,6 +55,7 @@ struct Core {
           router(r),
           acceptor(l.context()),
           rates(options.requests_per_second_max),
+          refused(kRefusedPerSecond),
           pool(options.threads, options.requests_waiting_max) {}
 
     async::Loop& loop;
@@ -68,7 +68,7 @@ struct Core {
     std::unordered_set<Session*> sessions;
     using SessionsOf = std::unordered_map<std::string, std::size_t>;
     SessionsOf sessions_of;  // each address
-    AddressRates rates;
+    AddressRates rates, refused;
     std::uint64_t body_bytes = 0;  // reserved for bodies that are read or handled
     std::size_t writing = 0;       // sessions that send an answer
     struct Shaking {
@@ -166,7 +166,7 @@ class Session final : public std::enable_shared_from_this<Session> {
     Phase phase_ = Phase::waiting;
     SteadyTime since_ = steady_now();  // when it began to wait
     bool reading_body_ = false;
-    int refused_in_a_row_ = 0;             // answers 401
+    Duration pause_{};                     // before it is read again
     Core::SessionsOf::pointer address_{};  // of the client, and how many sessions that has
     Deadline deadline_ = Deadline::never();
     async::TimerId timer_ = 0;  // ends a read that takes too long
@@ -431,7 +431,7 @@ void Session::answer(Response response, After after) {
     core_->body_bytes -= std::exchange(reserved_, 0);
     phase_ = Phase::busy;
     reading_body_ = false;
-    refused_in_a_row_ = response.status == 401 ? refused_in_a_row_ + 1 : 0;
+    pause_ = response.to_anybody ? core_->refused.charge(address_->first, steady_now()) : Duration::zero();
     if (core_->stopping) after = After::close;
     std::string head = str_cat("HTTP/1.", version_ % 10, ' ', response.status, ' ',
                                std::string_view(bhttp::obsolete_reason(
@@ -460,10 +460,10 @@ void Session::answer(Response response, After after) {
 }
 
 void Session::finish(After after) {
-    if (after == After::keep_alive && refused_in_a_row_ >= kRefusedInARow) {
+    if (after == After::keep_alive && pause_ > Duration::zero()) {
         phase_ = Phase::waiting;  // it gives way like the others
         since_ = steady_now();
-        timer_ = core_->loop.after(kRefusedReadAgain, [self = shared_from_this()] { self->read_request(); });
+        timer_ = core_->loop.after(pause_, [self = shared_from_this()] { self->read_request(); });
         return;
     }
     if (after == After::keep_alive) return read_request();

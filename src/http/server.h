@@ -34,6 +34,8 @@ struct Request {
     Deadline deadline = Deadline::never();
 
     const std::string& param(const std::string& name) const { return params.at(name); }
+    /// remote_address without its port.
+    std::string remote_host() const { return remote_address.substr(0, remote_address.rfind(':')); }
 };
 
 struct Response {
@@ -41,6 +43,7 @@ struct Response {
     std::string content_type = "application/json";
     std::string body;
     std::map<std::string, std::string> headers;
+    bool to_anybody = false;  // no matter who asked: more of these come one by one
 
     static Response json(std::string body, int status = 200) {
         return {status, "application/json", std::move(body), {}};
@@ -52,6 +55,8 @@ struct Response {
     /// Pulsar's error form: {"reason": "..."} with the code's status.
     static Response error(const Error& error);
     static Response error(int status, std::string_view reason);
+    /// 401, for one who has not shown who he is.
+    static Response who_are_you();
 };
 
 /// One part of a multipart/form-data body.

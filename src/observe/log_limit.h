@@ -2,6 +2,7 @@
 // LogLimit: what comes again and again is logged once in a while, with how often it was not.
 
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -30,13 +31,14 @@ class LogLimit {
     std::uint64_t left_out_ = 0;
 };
 
-/// One for each address, so that none hides another; one for all others where there are too many.
+/// One for each address, so that none hides another; one for all others where there are too many. Any thread.
 class LogLimits {
   public:
     LogLimits(Duration every, std::size_t addresses_max)
         : every_(every), addresses_max_(addresses_max), others_(every) {}
 
     std::optional<std::uint64_t> take(const std::string& address, SteadyTime now) {
+        const std::lock_guard lock(mutex_);
         const auto known = limits_.find(address);
         if (known != limits_.end()) return known->second.take(now);
         if (limits_.size() >= addresses_max_) {
@@ -50,6 +52,9 @@ class LogLimits {
   private:
     const Duration every_;
     const std::size_t addresses_max_;
+
+    std::mutex mutex_;
+    // guarded by mutex_
     std::unordered_map<std::string, LogLimit> limits_;
     LogLimit others_;
 };

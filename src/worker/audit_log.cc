@@ -29,6 +29,7 @@ std::string json_of(const AuditLine& line) {
     json["path"] = short_of(line.path);
     json["from"] = line.from;
     if (!line.why_not.empty()) json["why"] = short_of(line.why_not);
+    if (line.not_logged != 0) json["notLogged"] = line.not_logged;
     return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + '\n';
 }
 
@@ -75,7 +76,8 @@ void AuditLog::write(const AuditLine& line) {
                                                                  {"method", short_of(line.method)},
                                                                  {"path", short_of(line.path)},
                                                                  {"from", line.from},
-                                                                 {"why", short_of(line.why_not)}});
+                                                                 {"why", short_of(line.why_not)},
+                                                                 {"not_logged", line.not_logged}});
         return;
     }
     const std::lock_guard lock(mutex_);

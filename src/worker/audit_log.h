@@ -1,6 +1,7 @@
 #pragma once
-// AuditLog: who asked for what, from where, and whether it was allowed. A line each, without secrets.
+// AuditLog: who asked for what, from where, and whether it was allowed. Lines without secrets.
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -14,7 +15,8 @@ struct AuditLine {
     std::string role;      // empty: not known who it is
     std::string original;  // whom a proxy speaks for
     std::string method, path, from;
-    std::string why_not;  // empty: allowed
+    std::string why_not;           // empty: allowed
+    std::uint64_t not_logged = 0;  // like this one, from there, since the last
 };
 
 /// Any thread.

@@ -5,8 +5,7 @@
 namespace weft::worker {
 namespace {
 
-constexpr std::string_view kUnknown = "Authentication required";  // Pulsar's texts
-constexpr std::string_view kMayNot = "Client is not authorized to perform operation";
+constexpr std::string_view kMayNot = "Client is not authorized to perform operation";  // Pulsar's text
 constexpr std::string_view kNotYet =
     "Function worker service is not done initializing. Please try again in a little while.";
 constexpr Duration kRightsPatience = 5s;
@@ -126,7 +125,8 @@ std::optional<http::Response> RestGuard::refusal(Rule rule, const http::Request&
                    .method = request.method,
                    .path = request.path,
                    .from = request.remote_address,
-                   .why_not = {}};
+                   .why_not = {},
+                   .not_logged = 0};
     if (line.original.find_first_not_of(" \t") == std::string::npos) line.original.clear();
     const auto refuse = [&](std::string why, int status, std::string_view reason) {
         line.why_not = std::move(why);
@@ -135,7 +135,14 @@ std::optional<http::Response> RestGuard::refusal(Rule rule, const http::Request&
     };
     auto caller =
         access_.authenticator->authenticate_http(header(request, "authorization"), request.certificate_name);
-    if (!caller) return refuse(caller.error().message, kUnauthorized, kUnknown);
+    if (!caller) {
+        if (const auto unlogged = strangers_logged_.take(request.remote_host(), now_())) {
+            line.why_not = std::move(caller).error().message;
+            line.not_logged = *unlogged;
+            audit_->write(line);
+        }
+        return http::Response::who_are_you();
+    }
     line.role = std::move(caller->role);
     const auto judged = judge({line.role, line.original}, rule, request);
     if (!judged) return refuse(judged.error().message, kNotAvailable, judged.error().message);

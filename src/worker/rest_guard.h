@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "http/server.h"
+#include "observe/log_limit.h"
 #include "security/authentication.h"
 #include "worker/audit_log.h"
 #include "worker/deps.h"
@@ -62,6 +63,11 @@ class RestGuard final {
     /// the cluster can't be asked for his rights. Nothing: he may.
     std::optional<http::Response> refusal(Rule rule, const http::Request& request);
 
+    /// Of those whom nobody knows there is a line in the audit log so often for each address, of so many
+    /// addresses; those of others are all there.
+    static constexpr Duration kStrangersEvery = 10s;
+    static constexpr std::size_t kStrangersMax = 1000;
+
     /// What the cluster says is believed for so long, a no for kNoBelieved.
     static constexpr Duration kBelieved = 20s, kNoBelieved = 1s;
     static constexpr std::size_t kNamespacesMax = 10'000;  // that are remembered; over it all are forgotten
@@ -83,6 +89,7 @@ class RestGuard final {
     const std::unique_ptr<AuditLog> audit_;  // null: nobody is asked
     const std::function<BrokerAdmin*()> cluster_;
     const std::function<SteadyTime()> now_;
+    observe::LogLimits strangers_logged_{kStrangersEvery, kStrangersMax};
 
     mutable std::mutex mutex_;            // guards what follows
     std::map<std::string, Known> known_;  // by "tenant/namespace"

@@ -19,14 +19,18 @@ class AddressRates {
     explicit AddressRates(double per_second) : per_second_(per_second) {}
     /// Zero: the request may be taken, and is counted; else how long it would have to wait.
     Duration take(const std::string& address, SteadyTime now);
+    /// Counts one that was taken anyhow: how long to wait before the next, up to a second. Each waits behind
+    /// the ones before.
+    Duration charge(const std::string& address, SteadyTime now);
     std::size_t addresses() const { return left_.size(); }
 
   private:
     struct Left {
-        double requests;
+        double requests;  // less than 0: owed
         SteadyTime at;
     };
     double most() const { return per_second_ < 1 ? 1 : per_second_; }
+    Left& of(const std::string& address, SteadyTime now);
     double left_at(const Left& left, SteadyTime now) const;
     void forget(SteadyTime now);
 

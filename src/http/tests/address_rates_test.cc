@@ -31,6 +31,19 @@ TEST(AddressRates, says_how_long_to_wait) {
     EXPECT_EQ(rates.take("a", now + 2s), Duration::zero());
 }
 
+TEST(AddressRates, lets_each_wait_behind_the_ones_before) {
+    AddressRates rates(10);
+    const SteadyTime now = steady_now();
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(rates.charge("a", now), Duration::zero());
+    EXPECT_EQ(rates.charge("a", now), 100ms);
+    EXPECT_EQ(rates.charge("a", now), 200ms);
+    EXPECT_EQ(rates.charge("b", now), Duration::zero());
+    EXPECT_EQ(rates.charge("a", now + 300ms), Duration::zero());
+    for (int i = 0; i < 100; ++i) EXPECT_LE(rates.charge("a", now + 300ms), 1s);
+    EXPECT_EQ(rates.charge("a", now + 300ms), 1s);
+    EXPECT_EQ(rates.charge("a", now + 1300ms), 100ms);
+}
+
 TEST(AddressRates, remembers_a_bounded_number_and_forgets_those_at_rest_first) {
     AddressRates rates(10);
     const SteadyTime begin = steady_now();

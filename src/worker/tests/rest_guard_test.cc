@@ -71,7 +71,7 @@ class RestGuardTest : public ::testing::Test {
         if (!role.empty()) request.headers["authorization"] = role;
         if (!original.empty()) request.headers["x-original-principal"] = original;
         if (!query_path.empty()) request.query["path"] = query_path;
-        request.remote_address = "192.0.2.1:5";
+        request.remote_address = from;
         auto answer = router.handle(request);
         body = answer.body;
         return answer.status;
@@ -85,7 +85,7 @@ class RestGuardTest : public ::testing::Test {
     testing::FakeAdmin admin{topics};
     RestAccess access;
     http::Router router;
-    std::string audit_file, body;
+    std::string audit_file, body, from = "192.0.2.1:5";
     bool reachable = true;
     SteadyTime now = steady_now();
 
@@ -209,6 +209,42 @@ TEST_F(RestGuardTest, rights_are_believed_for_a_while_and_a_no_for_a_moment) {
     static_assert(RestGuard::kBelieved <= 30s);
 }
 
+std::string text_of(const std::filesystem::path& file) {
+    std::ostringstream text;
+    text << std::ifstream(file).rdbuf();
+    return text.str();
+}
+
+std::vector<nlohmann::json> lines_of(const std::filesystem::path& file) {
+    std::istringstream lines(text_of(file));
+    std::vector<nlohmann::json> said;
+    for (std::string line; std::getline(lines, line);) said.push_back(nlohmann::json::parse(line));
+    return said;
+}
+
+TEST_F(RestGuardTest, strangers_fill_no_audit_log_and_those_who_are_known_are_all_in_it) {
+    const TemporaryDirectory temporary;
+    audit_file = std::filesystem::path(temporary.path()) / "audit.log";
+    const std::string route = "GET /admin/v3/functions/{tenant}/{namespace}";
+    for (int i = 0; i < 100; ++i) EXPECT_EQ(ask(route, "lapsed"), 401);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(ask(route, "client"), 401);
+    for (int i = 0; i < 3; ++i) EXPECT_NE(ask(route, "fn"), 401);
+    from = "192.0.2.2:5";
+    EXPECT_EQ(ask(route, ""), 401);
+    now += RestGuard::kStrangersEvery;
+    from = "192.0.2.1:6";
+    EXPECT_EQ(ask(route, "lapsed"), 401);
+    const auto said = lines_of(audit_file);
+    ASSERT_EQ(said.size(), 9U);
+    EXPECT_EQ(said.front()["from"], "192.0.2.1:5");
+    EXPECT_FALSE(said.front().contains("notLogged"));
+    for (const std::string role : {"client", "fn"})
+        EXPECT_EQ(std::ranges::count_if(said, [&](const auto& line) { return line["role"] == role; }), 3);
+    EXPECT_EQ(said[7]["from"], "192.0.2.2:5");
+    EXPECT_EQ(said[8]["notLogged"], 99);
+    EXPECT_EQ(said[8]["why"], "the token has expired");
+}
+
 TEST_F(RestGuardTest, the_audit_has_a_line_for_each_decision_and_outlives_a_rotation) {
     namespace fs = std::filesystem;
     const TemporaryDirectory temporary;
@@ -217,14 +253,7 @@ TEST_F(RestGuardTest, the_audit_has_a_line_for_each_decision_and_outlives_a_rota
     ask("DELETE /admin/v3/functions/{tenant}/{namespace}/{name}", "stranger");
     ask("GET /admin/v3/functions/{tenant}/{namespace}", "lapsed");
     ask("GET /admin/v3/functions/{tenant}/{namespace}", "proxy", "fn");
-    const auto text_of = [](const fs::path& file) {
-        std::ostringstream text;
-        text << std::ifstream(file).rdbuf();
-        return text.str();
-    };
-    std::istringstream lines(text_of(audit_file));
-    std::vector<nlohmann::json> said;
-    for (std::string line; std::getline(lines, line);) said.push_back(nlohmann::json::parse(line));
+    const auto said = lines_of(audit_file);
     ASSERT_EQ(said.size(), 3U);
     EXPECT_EQ(said[0]["allowed"], false);
     EXPECT_EQ(said[0]["role"], "stranger");

@@ -87,7 +87,7 @@ class FrameAcceptor {
 
     /// Binds and listens; `port` 0 takes a free one. May be called before the loop runs. An address in use is
     /// `conflict`.
-    /// With `tls` one is handed over when its handshake is done, within 10 s; of over 1,000 the oldest ends.
+    /// With `tls` one is handed over when its handshake is done, as SocketAcceptor does it: beside the loop.
     static Result<std::unique_ptr<FrameAcceptor>> listen(Loop& loop, const std::string& bind_address,
                                                          std::uint16_t port, Accepted accepted,
                                                          std::shared_ptr<security::TlsServer> tls = nullptr);

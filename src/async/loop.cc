@@ -1,6 +1,7 @@
 #include "async/loop.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <atomic>
@@ -26,6 +27,10 @@ struct TimerEntry {
 // The heap keeps its largest in front: the largest is the earliest, and of equal times the one set first.
 bool is_later(const TimerEntry& a, const TimerEntry& b) { return a.at != b.at ? a.at > b.at : a.id > b.id; }
 constexpr std::size_t kQueueCapacityKept = 4096;  // a burst's memory is not kept for ever
+constexpr int kNicerBy = 10;
+
+// Of the calling thread alone: on Linux each has its own.
+void make_light() { ::setpriority(PRIO_PROCESS, 0, ::getpriority(PRIO_PROCESS, 0) + kNicerBy); }
 }  // namespace
 
 struct Loop::State {
@@ -165,8 +170,11 @@ struct LoopThread::Thread {
     std::thread thread;
 };
 
-LoopThread::LoopThread(const char* name) : thread_(std::make_unique<Thread>()) {
-    thread_->thread = std::thread([this] { loop_.run(); });
+LoopThread::LoopThread(const char* name, Weight weight) : thread_(std::make_unique<Thread>()) {
+    thread_->thread = std::thread([this, weight] {
+        if (weight == Weight::light) make_light();
+        loop_.run();
+    });
     pthread_setname_np(thread_->thread.native_handle(), std::string(name).substr(0, 15).c_str());
 }
 

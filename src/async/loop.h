@@ -48,11 +48,15 @@ class Loop final {
     std::unique_ptr<State> state_;
 };
 
+/// What a thread is to the scheduler where there is not enough processor for all. `light`: nicer by 10, about
+/// a tenth of what the others of this process get, and they need not wait for it.
+enum class Weight : std::uint8_t { full, light };
+
 /// A Loop with a thread of its own: started by the constructor, stopped and joined by the destructor.
 class LoopThread final {
   public:
     /// `name` shows in ps and top (15 characters at most).
-    explicit LoopThread(const char* name);
+    explicit LoopThread(const char* name, Weight weight = Weight::full);
     ~LoopThread();
     LoopThread(const LoopThread&) = delete;
     LoopThread& operator=(const LoopThread&) = delete;

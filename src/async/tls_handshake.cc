@@ -16,8 +16,8 @@ constexpr Duration kHandshakeWithin = 10s;
 // it.
 class Handshake final : public std::enable_shared_from_this<Handshake> {
   public:
-    Handshake(Loop& loop, tcp::socket socket, HandsShaken done)
-        : loop_(loop), socket_(std::move(socket)), done_(std::move(done)) {}
+    Handshake(Loop& loop, tcp::socket socket, Turn turn, HandsShaken done)
+        : loop_(loop), socket_(std::move(socket)), turn_(std::move(turn)), done_(std::move(done)) {}
 
     void start(security::TlsServer& tls) {
         boost::system::error_code ignored;  // the handshake says more
@@ -30,30 +30,39 @@ class Handshake final : public std::enable_shared_from_this<Handshake> {
             self->timer_ = 0;
             self->finish(false);
         });
-        step();
+        wait(tcp::socket::wait_read);  // the client begins
     }
 
     void give_up() { finish(false); }
 
   private:
-    void step() {
-        if (!done_) return;
+    bool step() {
+        if (!done_) return false;
         switch (stream_->handshake()) {
             case TlsStream::Progress::done:
-                return finish(true);
+                finish(true);
+                break;
             case TlsStream::Progress::wants_read:
-                return wait(tcp::socket::wait_read);
+                wait(tcp::socket::wait_read);
+                break;
             case TlsStream::Progress::wants_write:
-                return wait(tcp::socket::wait_write);
+                wait(tcp::socket::wait_write);
+                break;
             case TlsStream::Progress::failed:
                 log_.debug("TLS handshake failed", {{"reason", stream_->failure()}});
-                return finish(false);
+                finish(false);
         }
+        return true;
     }
 
     void wait(tcp::socket::wait_type what) {
         socket_.async_wait(what, [self = shared_from_this()](const boost::system::error_code& error) {
-            error ? self->finish(false) : self->step();
+            if (error) return self->finish(false);
+            if (!self->done_) return;
+            self->turn_([handshake = std::weak_ptr(self)] {  // the timer has it until it is done
+                const auto still = handshake.lock();
+                return still && still->step();
+            });
         });
     }
 
@@ -69,6 +78,7 @@ class Handshake final : public std::enable_shared_from_this<Handshake> {
     Loop& loop_;
     tcp::socket socket_;
     std::unique_ptr<TlsStream> stream_;
+    const Turn turn_;
     HandsShaken done_;
     TimerId timer_ = 0;
     const observe::Logger log_{"async"};
@@ -76,8 +86,9 @@ class Handshake final : public std::enable_shared_from_this<Handshake> {
 
 }  // namespace
 
-GiveUp shake_hands(Loop& loop, tcp::socket socket, security::TlsServer& tls, HandsShaken done) {
-    const auto handshake = std::make_shared<Handshake>(loop, std::move(socket), std::move(done));
+GiveUp shake_hands(Loop& loop, tcp::socket socket, security::TlsServer& tls, Turn turn, HandsShaken done) {
+    const auto handshake =
+        std::make_shared<Handshake>(loop, std::move(socket), std::move(turn), std::move(done));
     handshake->start(tls);
     return [handshake = std::weak_ptr(handshake)] {
         if (const auto still = handshake.lock()) still->give_up();

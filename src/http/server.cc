@@ -7,13 +7,12 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/status.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <map>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "async/call.h"
-#include "async/detail/tls_handshake.h"
+#include "async/detail/socket_acceptor.h"
 #include "http/detail/address_rates.h"
 #include "http/detail/handler_pool.h"
 #include "http/detail/url.h"
@@ -31,10 +30,8 @@ using beast::error_code;
 namespace {
 
 constexpr auto kDrainTime = 2s;  // for a client that is still sending when it gets its answer and the end
-constexpr auto kLastAnswersTime = 1s;     // for answers under way when the server stops
+constexpr auto kLastAnswersTime = 1s;      // for answers under way when the server stops
 constexpr double kRefusedPerSecond = 200;  // requests that anybody might send, of one address
-constexpr auto kAcceptBackoff = 100ms;    // no file descriptors left, most likely
-constexpr auto kSlowHandshake = 1s;       // who takes longer is slow, or says nothing
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr std::size_t kHeaderReadBytes = 4U << 10;  // what a connection at rest keeps
 constexpr std::size_t kReadBytes = 64U << 10;
@@ -53,7 +50,6 @@ struct Core {
         : loop(l),
           options(std::move(o)),
           router(r),
-          acceptor(l.context()),
           rates(options.requests_per_second_max),
           refused(kRefusedPerSecond),
           pool(options.threads, options.requests_waiting_max) {}
@@ -64,29 +60,21 @@ struct Core {
     const observe::Logger log{"http"};
 
     // on the loop
-    tcp::acceptor acceptor;
+    std::unique_ptr<async::SocketAcceptor> acceptor;
     std::unordered_set<Session*> sessions;
     using SessionsOf = std::unordered_map<std::string, std::size_t>;
     SessionsOf sessions_of;  // each address
     AddressRates rates, refused;
     std::uint64_t body_bytes = 0;  // reserved for bodies that are read or handled
     std::size_t writing = 0;       // sessions that send an answer
-    struct Shaking {
-        SteadyTime since;
-        async::GiveUp give_up;
-    };
-    std::map<std::uint64_t, Shaking> handshakes;  // connections that become sessions, perhaps; in their order
-    std::uint64_t last_handshake = 0;
     bool stopping = false;
     std::move_only_function<void(Result<bool>)> when_quiet;
 
     HandlerPool pool;
 
-    // Frees a place: of the oldest handshake, if that is slow; else of the address with the most connections
-    // it ends one that waits for its client. One that waits for the rest of a body goes last, else the one
-    // that has waited longest first.
+    // Frees a place: of the address with the most connections it ends one that waits for its client. One that
+    // waits for the rest of a body goes last, else the one that has waited longest first.
     bool make_place();
-    bool give_up_handshake(Duration older_than);
     bool reserve(std::uint64_t bytes) {
         if (body_bytes + bytes > 2 * options.body_bytes_max) return false;
         body_bytes += bytes;
@@ -178,20 +166,12 @@ class Session final : public std::enable_shared_from_this<Session> {
 };
 
 bool Core::make_place() {
-    if (give_up_handshake(kSlowHandshake)) return true;
     Session* first = nullptr;
     for (Session* session : sessions) {
         if (session->waits_for_client() && (!first || session->goes_before(*first))) first = session;
     }
     if (first) first->end_waiting();
-    return first != nullptr || give_up_handshake(Duration::zero());
-}
-
-bool Core::give_up_handshake(Duration older_than) {
-    if (handshakes.empty() || steady_now() - handshakes.begin()->second.since < older_than) return false;
-    const async::GiveUp give_up = handshakes.begin()->second.give_up;
-    give_up();
-    return true;
+    return first != nullptr;
 }
 
 void Session::read_request() {
@@ -485,67 +465,18 @@ void Session::drain() {
     });
 }
 
-void serve(const std::shared_ptr<Core>& core, tcp::socket socket) {
-    const std::size_t connections = core->sessions.size() + core->handshakes.size();
-    if (connections >= core->options.connections_max && !core->make_place()) {
-        error_code ignored;  // then it is not told; nor is who expects TLS
-        socket.non_blocking(true, ignored);
-        if (!core->options.tls) socket.write_some(asio::buffer(kTooManyConnections), ignored);
-        return;
-    }
-    if (!core->options.tls)
-        return std::make_shared<Session>(core, std::move(socket), nullptr)->read_request();
-    const std::uint64_t number = ++core->last_handshake;
-    core->handshakes.emplace(number, Core::Shaking{steady_now(), nullptr});
-    auto give_up = async::shake_hands(
-        core->loop, std::move(socket), *core->options.tls,
-        [core, number](tcp::socket whole, std::unique_ptr<async::TlsStream> stream) {
-            core->handshakes.erase(number);
-            if (!stream || core->stopping) return;
-            std::make_shared<Session>(core, std::move(whole), std::move(stream))->read_request();
-        });
-    const auto still = core->handshakes.find(number);
-    if (still != core->handshakes.end()) still->second.give_up = std::move(give_up);
-}
-
-void accept_next(const std::shared_ptr<Core>& core) {
-    core->acceptor.async_accept([core](const error_code& error, tcp::socket socket) {
-        if (core->stopping) return;
-        if (error && error != asio::error::connection_aborted) {
-            core->log.warn("can't accept a connection, trying again", {{"reason", error.message()}});
-            core->loop.after(kAcceptBackoff, [core] { accept_next(core); });
-            return;
-        }
-        accept_next(core);
-        if (error) return;
-        serve(core, std::move(socket));
-    });
-}
-
-Result<> open(tcp::acceptor& acceptor, const ServerOptions& options) {
-    error_code error;
-    auto address = asio::ip::make_address(
-        options.bind_address == "localhost" ? "127.0.0.1" : options.bind_address, error);
-    if (error) {
-        const auto found = tcp::resolver(acceptor.get_executor()).resolve(options.bind_address, "", error);
-        if (error || found.empty())
-            return fail(ErrorCode::invalid_argument, "no such address to bind to: ", options.bind_address);
-        address = found.begin()->endpoint().address();
-    }
-    const tcp::endpoint endpoint(address, options.port);
-    acceptor.open(endpoint.protocol(), error);
-    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-    if (!error) acceptor.bind(endpoint, error);
-    if (!error) acceptor.listen(tcp::acceptor::max_listen_connections, error);
-    if (error == asio::error::address_in_use) {
-        return fail(ErrorCode::conflict,
-                    "address in use (another program listens there): ", options.bind_address, ':',
-                    options.port);
-    }
-    if (error)
-        return fail(ErrorCode::io, "can't listen on ", options.bind_address, ':', options.port, ": ",
-                    error.message());
-    return {};
+// On the loop. Who finds no room is told, if it takes what he is told at once.
+void serve(const std::shared_ptr<Core>& core, tcp::socket socket, std::unique_ptr<async::TlsStream> tls) {
+    if (core->stopping) return;
+    if (core->sessions.size() < core->options.connections_max || core->make_place())
+        return std::make_shared<Session>(core, std::move(socket), std::move(tls))->read_request();
+    std::string text(kTooManyConnections);
+    error_code ignored;  // then it is not told
+    socket.non_blocking(true, ignored);
+    if (!tls) return void(socket.write_some(asio::buffer(text), ignored));
+    const iovec piece{text.data(), text.size()};
+    (void)tls->send(&piece, 1);
+    tls->end_writing();
 }
 
 class BeastServer final : public Server {
@@ -556,12 +487,17 @@ class BeastServer final : public Server {
 
     Result<> listen() {
         return *async::call_on<Result<>>(thread_.loop(), Deadline::never(), [&](auto done) {
-            Result<> opened = open(core_->acceptor, core_->options);
-            if (opened) {
-                port_ = core_->acceptor.local_endpoint().port();
-                accept_next(core_);
-            }
-            done(std::move(opened));
+            const ServerOptions& options = core_->options;
+            auto acceptor = async::SocketAcceptor::listen(
+                thread_.loop(), options.bind_address, options.port,
+                [core = std::weak_ptr(core_)](tcp::socket socket, std::unique_ptr<async::TlsStream> tls) {
+                    if (const auto still = core.lock()) serve(still, std::move(socket), std::move(tls));
+                },
+                options.tls);
+            if (!acceptor) return done(Result<>(std::unexpected(std::move(acceptor).error())));
+            core_->acceptor = std::move(*acceptor);
+            port_ = core_->acceptor->port();
+            done(Result<>());
         });
     }
     std::uint16_t port() const override { return port_; }
@@ -570,8 +506,7 @@ class BeastServer final : public Server {
     void stop() {
         thread_.loop().post([core = core_] {
             core->stopping = true;
-            error_code ignored;  // there is nothing left to lose
-            core->acceptor.close(ignored);
+            core->acceptor.reset();
             for (Session* session : core->sessions) session->close_if_idle();
         });
         core_->pool.stop();

@@ -94,7 +94,8 @@ struct ServerOptions {
     std::string bind_address = "127.0.0.1";
     std::uint16_t port = 0;
     std::uint32_t threads = 4;  // handlers at once
-    /// Over it one that waits for its client gives way, of the address that has the most; else 503.
+    /// Over it one that waits for its client gives way, of the address that has the most; else 503. Those at
+    /// their TLS handshake are beside it, 1,000 at most.
     std::uint32_t connections_max = 2048;
     std::uint32_t requests_waiting_max = 1024;  // over it: 503
     double requests_per_second_max = 0;         // of one address; over it: 429. 0: as many as come
@@ -111,8 +112,8 @@ class Server {
     /// still wait.
     virtual ~Server() = default;
     virtual std::uint16_t port() const = 0;
-    /// Binds and serves: one thread for the sockets, and handler threads that start as they are needed. An
-    /// address in use is `conflict`.
+    /// Binds and serves: one thread for the sockets, with TLS one for handshakes, and handler threads that
+    /// start as they are needed. An address in use is `conflict`.
     static Result<std::unique_ptr<Server>> start(ServerOptions options, const Router& router);
 };
 

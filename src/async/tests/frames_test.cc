@@ -13,6 +13,7 @@
 #include <future>
 
 #include "async/call.h"
+#include "async/detail/turns.h"
 #include "base/testing/temporary_directory.h"
 #include "security/testing/certificates.h"
 #include "security/tls.h"
@@ -105,9 +106,13 @@ class FramesTest : public testing::Test {
         });
         wait_for([&] { return server.channel != nullptr; });
     }
-    // A connection that says nothing.
-    int silent() const {
+    // A connection that says nothing, from 127.0.0.`last`.
+    int silent(std::uint32_t last = 1) const {
         const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_in from{};
+        from.sin_family = AF_INET;
+        from.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + last);
+        EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&from), sizeof from), 0);
         sockaddr_in to{};
         to.sin_family = AF_INET;
         to.sin_port = htons(acceptor->port());
@@ -363,13 +368,16 @@ TEST_F(TlsFrames, who_says_nothing_gives_way_and_keeps_nobody_out) {
     const rlimit before = files;
     files.rlim_cur = std::min<rlim_t>(files.rlim_max, 4096);  // each of them is two here
     ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &files), 0);
+    const int alone = silent(2);
     std::vector<int> all;
-    for (int i = 0; i < 1001; ++i) all.push_back(silent());
+    for (int i = 0; i < 1000; ++i) all.push_back(silent());
     char byte;
-    EXPECT_EQ(::recv(all.front(), &byte, 1, 0), 0) << "the oldest has ended";
+    EXPECT_EQ(::recv(all.front(), &byte, 1, 0), 0) << "the oldest of the many has ended";
     EXPECT_EQ(::recv(all.back(), &byte, 1, MSG_DONTWAIT), -1) << "the newest has not";
+    EXPECT_EQ(::recv(alone, &byte, 1, MSG_DONTWAIT), -1) << "nor the only one of its address";
     connect();
     for (const int fd : all) ::close(fd);
+    ::close(alone);
     ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
@@ -379,6 +387,28 @@ bool shakes_hands(int fd) {
                                                                     SSL_CTX_free);
     const std::unique_ptr<SSL, decltype(&SSL_free)> client(SSL_new(context.get()), SSL_free);
     return SSL_set_fd(client.get(), fd) == 1 && SSL_connect(client.get()) == 1;
+}
+
+TEST(Turns, one_who_floods_waits_for_himself) {
+    const auto of = [](std::uint32_t last) {
+        return boost::asio::ip::address_v4(INADDR_LOOPBACK - 1 + last);
+    };
+    std::vector<int> taken;
+    Turns turns;
+    const auto add = [&](std::uint32_t address, int step, bool has_something_to_do = true) {
+        turns.add(of(address), [&taken, step, has_something_to_do] {
+            if (has_something_to_do) taken.push_back(step);
+            return has_something_to_do;
+        });
+    };
+    for (int step = 10; step < 15; ++step) add(1, step, step != 11);
+    add(2, 20);
+    turns.take_one();
+    turns.take_one();
+    add(3, 30);
+    add(2, 21);
+    while (!turns.empty()) turns.take_one();
+    EXPECT_EQ(taken, (std::vector{10, 20, 30, 21, 12, 13, 14}));
 }
 
 TEST_F(TlsFrames, hands_are_shaken_beside_the_owner) {

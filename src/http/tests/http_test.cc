@@ -2,10 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <future>
 #include <random>
 #include <thread>
@@ -63,11 +65,13 @@ class HttpTest : public testing::Test {
         router.add("GET", "/loop",
                    [](const Request&) { return Response{307, "", "", {{"Location", "/loop"}}}; });
         router.add("GET", "/nothing", [](const Request&) { return Response::no_content(); });
-        router.add("GET", "/wait", [this](const Request&) {
-            started.release();
-            go.acquire();
-            return Response::text("waited");
-        });
+        for (const auto* const method : {"GET", "POST"}) {
+            router.add(method, "/wait", [this](const Request&) {
+                started.release();
+                go.acquire();
+                return Response::text("waited");
+            });
+        }
         server = *Server::start(std::move(options), router);
     }
     std::string url(std::string_view path) const {
@@ -91,7 +95,7 @@ class HttpTest : public testing::Test {
     }
 
     // Serves over TLS; `clients` trust it, and know themselves by a certificate.
-    void serve_tls(security::TlsServer::ClientCertificate clients) {
+    void serve_tls(security::TlsServer::ClientCertificate clients, std::uint32_t connections_max = 2048) {
         authority.emplace(temporary.path());
         const auto own = authority->issue("server", "IP:127.0.0.1");
         const std::string& trusted = authority->certificate_file();
@@ -99,6 +103,7 @@ class HttpTest : public testing::Test {
         ASSERT_TRUE(tls) << tls.error().message;
         ServerOptions options;
         options.tls = *tls;
+        options.connections_max = connections_max;
         serve(std::move(options));
         const auto mine = authority->issue("client", "");
         known.tls = *security::TlsClient::create({.files = {trusted, mine.certificate, mine.key}});
@@ -161,6 +166,51 @@ TEST_F(HttpTest, asks_clients_for_their_certificate) {
     serve_tls(security::TlsServer::ClientCertificate::required);
     EXPECT_EQ(post_tls(known, "x")->body, "x");
     EXPECT_FALSE(post_tls(stranger, "x"));
+}
+
+// Of a thread of this process: -100 if there is none of that name.
+int nice_of(std::string_view name) {
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+        std::string comm;
+        std::getline(std::ifstream(task.path() / "comm"), comm);
+        if (comm == name) return ::getpriority(PRIO_PROCESS, id_t(std::stoi(task.path().filename())));
+    }
+    return -100;
+}
+
+TEST_F(HttpTest, hands_are_shaken_by_a_thread_of_less_weight) {
+    serve();
+    EXPECT_EQ(nice_of("tls"), -100);
+    server.reset();
+    router = {};
+    serve_tls(security::TlsServer::ClientCertificate::optional);
+    EXPECT_TRUE(post_tls(stranger, "x"));
+    ASSERT_NE(nice_of("tls"), -100);
+    EXPECT_EQ(nice_of("tls"), std::min(nice_of("http") + 10, 19));
+}
+
+TEST_F(HttpTest, who_is_at_his_handshake_takes_no_place_and_is_ended_by_a_stop) {
+    serve_tls(security::TlsServer::ClientCertificate::optional, 2);
+    std::vector<int> silent;
+    for (int i = 0; i < 10; ++i) silent.push_back(connect_to(server->port()));
+    EXPECT_EQ(post_tls(stranger, "x")->body, "x");
+    server.reset();
+    for (const int fd : silent) {
+        EXPECT_EQ(read_to_end(fd), "");
+        ::close(fd);
+    }
+}
+
+TEST_F(HttpTest, too_many_connections_are_told_so_over_tls) {
+    serve_tls(security::TlsServer::ClientCertificate::optional, 1);
+    auto running = std::async(std::launch::async, [&] { return post_tls(stranger, "", "/wait"); });
+    started.acquire();
+    const auto refused = post_tls(stranger, "x");
+    ASSERT_TRUE(refused) << refused.error().message;
+    EXPECT_EQ(refused->status, 503);
+    EXPECT_THAT(refused->body, HasSubstr("too many connections"));
+    go.release();
+    EXPECT_EQ(running.get()->body, "waited");
 }
 
 TEST_F(HttpTest, says_who_it_is_and_is_not_led_out_of_tls) {

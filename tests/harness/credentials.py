@@ -23,13 +23,14 @@ class Authority:
             "-subj", f"/CN=the tests' authority {os.urandom(4).hex()}", "-keyout", self._key, "-out", self.certificate,
         )  # fmt: skip
 
-    def issue(self, name: str, hosts: str = "", role: str = "") -> tuple[Path, Path]:
-        """Certificate and key (PKCS 8). `hosts`: "DNS:localhost,IP:127.0.0.1"."""
+    def issue(self, name: str, hosts: str = "", role: str = "", key_kind: str = "ec") -> tuple[Path, Path]:
+        """Certificate and key (PKCS 8). `hosts`: "DNS:localhost,IP:127.0.0.1". `key_kind`: "ec" or "rsa"."""
+        made = ["rsa:2048"] if key_kind == "rsa" else ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
         certificate, key = self._folder / f"{name}.pem", self._folder / f"{name}.key.pem"
         request, extensions = self._folder / f"{name}.csr", self._folder / f"{name}.ext"
         extensions.write_text(f"subjectAltName={hosts}\n" if hosts else "basicConstraints=CA:FALSE\n")
         self._openssl(
-            "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "req", "-new", "-newkey", *made, "-nodes",
             "-subj", f"/CN={role or name}", "-keyout", key, "-out", request,
         )  # fmt: skip
         self._openssl(

@@ -23,10 +23,10 @@ class SecureWeft(WeftStandalone):
     service_url: str
     web_url: str
 
-    def __init__(self, folder: Path, more: dict[str, str] | None = None, options: list[str] | None = None) -> None:
+    def __init__(self, folder: Path, more: dict[str, str] | None = None, options: list[str] | None = None, key_kind: str = "ec") -> None:
         self.authority = Authority(folder / "certificates")
         self.issuer = TokenIssuer(folder)
-        certificate, key = self.authority.issue("broker", "DNS:localhost,IP:127.0.0.1")
+        certificate, key = self.authority.issue("broker", "DNS:localhost,IP:127.0.0.1", key_kind=key_kind)
         self.settings = {
             "bindAddress": "127.0.0.1",
             "brokerServicePort": "",

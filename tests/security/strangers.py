@@ -1,9 +1,10 @@
-"""A program: two hundred clients that nobody knows, slow ones and flooding ones, until SIGTERM; then it prints how often each kind came.
+"""A program: 240 clients that nobody knows, slow ones and flooding ones, until SIGTERM; then it prints how often each kind came.
 
 Its argument is JSON: host, broker_port, web_port, connect (a CONNECT with a wrong token, as hex)."""
 
 import asyncio
 import collections
+import contextlib
 import json
 import os
 import signal
@@ -28,6 +29,17 @@ def context() -> ssl.SSLContext:
 
 
 TLS = context()
+
+
+def client_hello() -> bytes:
+    """How a handshake begins: the server answers with a signature, and who sent this has done nothing for it."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        TLS.wrap_bio(incoming, outgoing).do_handshake()
+    return outgoing.read()
+
+
+HELLO = client_hello()
 
 
 async def opened(port: int, tls: ssl.SSLContext | None = TLS) -> Streams:
@@ -57,15 +69,28 @@ async def sends_at_once(port: int, data: bytes) -> Streams:
     return reader, writer
 
 
-async def asks_with_a_wrong_token() -> Streams:
+async def begins_a_handshake(port: int) -> Streams:
+    reader, writer = await opened(port, None)
+    writer.write(HELLO)
+    await reader.readexactly(1)
+    writer.transport.abort()
+    return reader, writer
+
+
+async def asks_again_and_again(kind: str, request: bytes, status: bytes) -> Streams:
+    """On one connection, as fast as it is answered."""
     reader, writer = await opened(WEB)
     while True:
-        writer.write(HEAD + b"Authorization: Bearer x.y.z\r\n\r\n")
+        writer.write(request)
         head = await reader.readuntil(b"\r\n\r\n")
-        assert b" 401 " in head.splitlines()[0] + b" ", head
+        assert status in head.splitlines()[0] + b" ", head
         size = next(int(line.split(b":")[1]) for line in head.splitlines() if line.lower().startswith(b"content-length"))
         await reader.readexactly(size)
-        came["asks_with_a_wrong_token"] += 1
+        came[kind] += 1
+
+
+WRONG_TOKEN = HEAD + b"Authorization: Bearer x.y.z\r\n\r\n"
+ELSEWHERE = b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 KINDS: dict[str, tuple[int, Callable[[], Awaitable[Streams]]]] = {
@@ -74,8 +99,12 @@ KINDS: dict[str, tuple[int, Callable[[], Awaitable[Streams]]]] = {
     "drips_a_frame": (30, lambda: drips(BROKER, b"\0\0\1\0", b"\0")),
     "drips_a_header": (30, lambda: drips(WEB, HEAD, b"X")),
     "drips_a_body": (20, lambda: drips(WEB, b"POST" + HEAD[3:] + b"Content-Length: 1000000\r\n\r\n", b"x")),
-    "asks_with_a_wrong_token": (20, asks_with_a_wrong_token),
+    "asks_with_a_wrong_token": (20, lambda: asks_again_and_again("asks_with_a_wrong_token", WRONG_TOKEN, b" 401 ")),
     "connects_with_a_wrong_token": (10, lambda: sends_at_once(BROKER, bytes.fromhex(WHERE["connect"]))),
+    "asks_on_new_connections": (10, lambda: sends_at_once(WEB, HEAD + b"Connection: close\r\nAuthorization: Bearer x.y.z\r\n\r\n")),
+    "asks_for_what_is_not_there": (10, lambda: asks_again_and_again("asks_for_what_is_not_there", ELSEWHERE, b" 404 ")),
+    "begins_handshakes_with_the_broker": (10, lambda: begins_a_handshake(BROKER)),
+    "begins_handshakes_with_the_web": (10, lambda: begins_a_handshake(WEB)),
     "begins_a_big_frame": (10, lambda: sends_at_once(BROKER, b"\0\x50\0\0" + bytes(100_000))),
 }
 

@@ -133,5 +133,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    os.nice(19)  # in earnest they are on other machines
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # in earnest they are on other machines
     asyncio.run(main())

@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "base/clock.h"
+#include "base/short_turns.h"
 #include "observe/log.h"
 #include "service_manager.h"
 #include "worker/worker.h"
@@ -86,6 +87,7 @@ bool wait_until_ready(const Service& service, const EndSignal& end) {
 
 int serve(const Call& call, const std::function<Result<std::unique_ptr<Service>>()>& start) {
     const std::string name(call.entry.word);
+    take_short_turns();
     ::mallopt(M_ARENA_MAX, 2);  // an arena per thread would cost megabytes at rest
     observe::set_level(level_of(call.arguments.text("--log-level")));
     raise_descriptor_limit(name);

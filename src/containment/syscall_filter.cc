@@ -72,9 +72,11 @@ void refuse_processes(Builder& builder) {
         builder.refuse("clone", EPERM, {has_bit(0, static_cast<std::uint64_t>(flag))});
     // How others are scheduled and what they may. 0: the caller itself.
     builder.refuse("prlimit64", EPERM, {argument_is_not(0, 0)});
-    for (const char* const call :
-         {"sched_setaffinity", "sched_setparam", "sched_setscheduler", "sched_setattr"})
+    for (const char* const call : {"sched_setaffinity", "sched_setparam", "sched_setscheduler"})
         builder.refuse(call, EPERM, {argument_is_not(0, 0)});
+    // Short turns are for what waits (base/short_turns.h): the first thread may give them up for what it
+    // starts, nobody may take them.
+    builder.refuse("sched_setattr", EPERM, {argument_is_not(0, kOwnProcess)});
     builder.refuse("setpriority", EPERM, {argument_is_not(0, PRIO_PROCESS)});
     builder.refuse("setpriority", EPERM, {argument_is(0, PRIO_PROCESS), argument_is_not(1, 0)});
     constexpr std::uint64_t kOneProcess = 1;  // IOPRIO_WHO_PROCESS

@@ -15,6 +15,7 @@
 #include <cstring>
 
 #include "base/fd.h"
+#include "base/short_turns.h"
 
 namespace weft::package {
 namespace {
@@ -55,6 +56,7 @@ class Child {
         posix_spawnattr_setpgroup(&attributes, 0);
         posix_spawnattr_setflags(&attributes,
                                  POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+        give_usual_turns_to_what_starts();
         const int error =
             posix_spawn(&pid_, program.arguments.front().c_str(), &actions, &attributes,
                         pointers_to(program.arguments).data(), pointers_to(program.environment).data());

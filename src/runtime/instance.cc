@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "base/short_turns.h"
 #include "host/python/python_library.h"
 #include "runtime/record_loop.h"
 #include "wire/proto/InstanceCommunication.pb.h"
@@ -56,6 +57,7 @@ Result<> Instance::load_and_run(const Events& events) {
     // Connecting and loading the user's program take their time side by side.
     Result<> connected;
     std::jthread connecting([&] { connected = connect(); });
+    give_usual_turns_to_what_starts();  // from here on that is user code's
     settlement_->progress().enter();
     auto opened = load_host(events);
     settlement_->progress().leave();

@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/short_turns.h"
 #include "observe/log.h"
 #include "runtime/control_frames.h"
 #include "runtime/instance.h"
@@ -187,6 +188,8 @@ int run_instance(int control_fd) {
     std::signal(SIGPIPE, SIG_IGN);
     fcntl(control_fd, F_SETFD, FD_CLOEXEC);
     setvbuf(stdout, nullptr, _IOLBF, 0);  // what user code prints shows line by line
+
+    take_short_turns();
 
     Channel channel(control_fd);
     control::Request request;

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "base/short_turns.h"
 #include "runtime/instance_main.h"
 #include "runtime/instance_rules.h"
 #include "runtime/java_runtime.h"
@@ -126,6 +127,7 @@ Result<std::unique_ptr<ProgramInstance>> ProgramInstance::start(const InstanceSp
     WEFT_TRY(const int input_number, input_of(input));
     const Fd input_fd(input_number);
     WEFT_TRY(const auto containment, containment_for(spec, {ports.control, ports.metrics}));
+    give_usual_turns_to_what_starts();
     const pid_t parent = getpid();
     const pid_t pid = fork();
     if (pid < 0) return failed("fork");

@@ -12,6 +12,7 @@
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -147,6 +148,12 @@ TEST_F(ContainmentTest, other_processes_are_left_alone) {
     sched_getaffinity(0, sizeof cpus, &cpus);
     EXPECT_EQ(contained([&] { return answer(sched_setaffinity(other, sizeof cpus, &cpus)); }), EPERM);
     EXPECT_EQ(contained([&] { return answer(sched_setaffinity(0, sizeof cpus, &cpus)); }), 0);
+    const auto set_nothing = [](pid_t whose) {
+        return answer(syscall(SYS_sched_setattr, whose, nullptr, 0U));
+    };
+    EXPECT_EQ(contained([&] { return set_nothing(0); }), EPERM);
+    EXPECT_EQ(contained([&] { return set_nothing(other); }), EPERM);
+    EXPECT_EQ(contained([&] { return set_nothing(getpid()); }), EINVAL) << "the kernel was asked";
 }
 
 TEST_F(ContainmentTest, listens_on_no_port_but_its_own_and_connects) {

@@ -119,10 +119,10 @@ Result<> enter_scratch(const InstanceSpec& spec) {
     return {};
 }
 
-std::string containment_of(const InstanceSpec& spec, bool tasks_are_limited) {
+std::string containment_of(const InstanceSpec& spec, const std::vector<std::string>& not_held_by_group) {
     if (spec.containment.level == containment::Level::none) return "none";
     auto missing = containment::not_held(spec.containment.kernel, is_program(spec.language));
-    if (!tasks_are_limited) missing.emplace_back("the number of processes (no cgroup can be written)");
+    missing.insert(missing.end(), not_held_by_group.begin(), not_held_by_group.end());
     std::string text = "basic";
     for (const std::string& each : missing) str_append(text, text == "basic" ? ", but for " : ", ", each);
     return text;

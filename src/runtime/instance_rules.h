@@ -24,6 +24,6 @@ Result<std::optional<containment::Containment>> containment_for(const InstanceSp
 Result<> enter_scratch(const InstanceSpec& spec);
 
 /// For its status: the level that is held, and what of it is not.
-std::string containment_of(const InstanceSpec& spec, bool tasks_are_limited);
+std::string containment_of(const InstanceSpec& spec, const std::vector<std::string>& not_held_by_group);
 
 }  // namespace weft::runtime

@@ -1,6 +1,7 @@
 #include "runtime/resource_limits.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <cerrno>
 #include <cmath>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -25,6 +27,10 @@ namespace fs = std::filesystem;
 
 constexpr int kPeriodMicroseconds = 100'000;
 constexpr int kQuotaMicrosecondsMin = 1'000;  // the kernel takes no less
+constexpr int kUsualWeight = 1024;            // of a task, and of a group of version 1; of version 2: 100
+constexpr int kIdleWeight = 3;                // of a task of SCHED_IDLE
+constexpr int kWorkerShares = 10;             // as much as so many instances, where it is a group beside them
+constexpr std::string_view kNoCgroup = " (no cgroup can be written)";
 constexpr std::string_view kPrefix = "weft-";
 
 /// One write, as cgroup files want it.
@@ -143,8 +149,27 @@ ResourceLimits resource_limits_of(const InstanceSpec& spec) {
     limits.heap_only = spec.language == Language::java && asked.ram() > 0;
     if (asked.ram() > 0 && (asked.ram() != model::kRamDefault || limits.heap_only))
         limits.memory_bytes = asked.ram();
-    if (spec.containment.level != containment::Level::none) limits.tasks = containment::kTasksMax;
+    if (spec.containment.level != containment::Level::none) {
+        limits.tasks = containment::kTasksMax;
+        limits.own_share = true;
+    }
     return limits;
+}
+
+int own_weight(const CgroupPlace& place) {
+    const int policy = sched_getscheduler(0);
+    if (policy == SCHED_FIFO || policy == SCHED_RR) return 0;
+    const auto weight_at = [](int nice) {  // as the kernel's table
+        return static_cast<int>(std::lround(kUsualWeight / std::pow(1.25, nice)));
+    };
+    std::error_code no;
+    const bool is_v2 = fs::exists(place.mounts + "/cgroup.controllers", no);
+    const bool by_session = first_line(place.processes + "/sys/kernel/sched_autogroup_enabled") == "1" &&
+                            own_path(place, is_v2 ? "" : "cpu") == "/";
+    const std::string session = first_line(place.processes + "/self/autogroup");
+    const std::size_t nice = session.rfind(' ');
+    if (by_session && nice != std::string::npos) return weight_at(std::atoi(session.c_str() + nice));
+    return policy == SCHED_IDLE ? kIdleWeight : weight_at(getpriority(PRIO_PROCESS, 0));
 }
 
 ResourceGroup::ResourceGroup(ResourceLimits limits, CgroupPlace place)
@@ -157,6 +182,7 @@ ResourceGroup::ResourceGroup(ResourceLimits limits, CgroupPlace place)
     if (limits.cpu > 0) limit_cpu(is_v2_ ? both : parent_v1(place_, "cpu"), limits.cpu);
     if (limits_memory) limit_memory(is_v2_ ? both : parent_v1(place_, "memory"), limits.memory_bytes);
     if (limits.tasks > 0) limit_tasks(limits.tasks);
+    if (limits.own_share) take_own_share();
     if (limits.heap_only) describe(str_cat("heap ", limits.memory_bytes, " bytes by -Xmx"));
 }
 
@@ -179,7 +205,30 @@ void ResourceGroup::limit_memory(const std::string& parent, std::int64_t bytes) 
 
 void ResourceGroup::limit_tasks(std::int64_t most) {
     const std::string parent = is_v2_ ? parent_v2(place_, {"pids"}) : parent_v1(place_, "pids");
-    if (limit(parent, "pids.max", str_cat(most))) tasks_folder_ = str_cat(parent, '/', name_);
+    if (limit(parent, "pids.max", str_cat(most))) {
+        tasks_folder_ = str_cat(parent, '/', name_);
+    } else {
+        not_held_.push_back(str_cat("the number of processes", kNoCgroup));
+    }
+}
+
+// It weighs what one thread of the worker does, however many its code starts: on each processor that it keeps
+// busy a part of that.
+void ResourceGroup::take_own_share() {
+    const int own = own_weight(place_);
+    if (own == 0) {  // a group for such processes needs a budget that nobody has given it
+        not_held_.emplace_back("its share of the processor (its worker runs at a real-time priority)");
+        return;
+    }
+    const std::string parent = is_v2_ ? parent_v2(place_, {"cpu"}) : parent_v1(place_, "cpu");
+    const auto weight = [&](int shares) {
+        const int whole = shares * own;
+        return str_cat(is_v2_ ? std::clamp(whole * 100 / kUsualWeight, 1, 10'000) : std::max(whole, 2));
+    };
+    const bool done = limit(parent, is_v2_ ? "cpu.weight" : "cpu.shares", weight(1));
+    if (!done) not_held_.push_back(str_cat("its share of the processor", kNoCgroup));
+    // With version 2 the worker is in a group beside them, if it had to move; else its tasks are.
+    if (done && is_v2_) write_existing(parent + "/weft-worker/cpu.weight", weight(kWorkerShares));
 }
 
 void ResourceGroup::kill_what_is_left() const {

@@ -12,10 +12,11 @@
 namespace weft::runtime {
 
 struct ResourceLimits {
-    double cpu = 0;                 // cores; 0: no limit
-    std::int64_t memory_bytes = 0;  // 0: no limit
-    std::int64_t tasks = 0;         // processes and threads; 0: no limit
-    bool heap_only = false;         // memory_bytes is the JVM's -Xmx and no limit of ours
+    double cpu = 0;                            // cores; 0: no limit
+    std::int64_t memory_bytes = 0;             // 0: no limit
+    std::int64_t tasks = 0;                    // processes and threads; 0: no limit
+    bool own_share = false;  // of the processor: no more than another instance's, however many tasks
+    bool heap_only = false;  // memory_bytes is the JVM's -Xmx and no limit of ours
     bool operator==(const ResourceLimits&) const = default;
 };
 
@@ -29,6 +30,11 @@ struct CgroupPlace {
     std::string own = "/proc/self/cgroup";
     std::string processes = "/proc";
 };
+
+/// What this process weighs where its instances' groups are beside it: 1,024 unless somebody has changed its
+/// priority. Outside of cgroups it is its session that weighs so much ("/autogroup-7 nice 0"), whatever the
+/// priorities inside. 0: it runs at a real-time priority, which has no weight.
+int own_weight(const CgroupPlace& place);
 
 /// The cgroups of one instance, whose processes come and go. Made below the worker's own; removed at the end
 /// if nobody is left in them, else by the next worker that makes some. One thread at a time.
@@ -49,7 +55,8 @@ class ResourceGroup final {
     /// Whether the child joins while it has one thread, and before it has memory that is to count; else it
     /// may when its code is loaded.
     bool is_joined_first() const { return !is_v2_ || !memory_folder_.empty(); }
-    bool limits_tasks() const { return !tasks_folder_.empty(); }
+    /// What was asked for, belongs to containment, and can't be had here: "the number of processes (...)".
+    const std::vector<std::string>& not_held() const { return not_held_; }
     /// Kills what has outlived the instance, where its processes are known.
     void kill_what_is_left() const;
     /// Whether the kernel has killed for memory since it was asked last.
@@ -59,6 +66,7 @@ class ResourceGroup final {
     void limit_cpu(const std::string& parent, double cores);
     void limit_memory(const std::string& parent, std::int64_t bytes);
     void limit_tasks(std::int64_t most);
+    void take_own_share();
     std::string_view by() const;
     bool limit(const std::string& parent, const std::string& file, const std::string& value);
     void describe(const std::string& what);
@@ -70,6 +78,7 @@ class ResourceGroup final {
     std::vector<std::string> folders_, joined_by_;
     std::string tasks_folder_;   // empty: no cgroup limits tasks
     std::string memory_folder_;  // empty: no cgroup limits memory
+    std::vector<std::string> not_held_;
     std::uint64_t memory_kills_ = 0;
     std::int64_t data_bytes_max_ = 0;
     std::string description_;

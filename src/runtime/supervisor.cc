@@ -249,7 +249,7 @@ class Keeper {
     const std::string& why_not_running() const { return why_not_running_; }
     const InstanceSpec& spec() const { return spec_; }
     const std::string& limits() const { return resources_.description(); }
-    std::string containment() const { return containment_of(spec_, resources_.limits_tasks()); }
+    std::string containment() const { return containment_of(spec_, resources_.not_held()); }
     /// What is to be said of an instance that runs: that it makes no progress, or why it was started again,
     /// as long as it has not processed anything since.
     std::string concern(bool processed_something) const {

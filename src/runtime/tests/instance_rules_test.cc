@@ -65,13 +65,13 @@ TEST(InstanceRules, a_java_function_sees_what_runs_it) {
 TEST(InstanceRules, the_status_says_what_is_not_held) {
     auto spec = spec_of(Language::native);
     spec.containment.kernel = {.landlock = 6, .filters = true, .mounts = true};
-    EXPECT_EQ(containment_of(spec, true), "basic");
-    EXPECT_EQ(containment_of(spec, false),
-              "basic, but for the number of processes (no cgroup can be written)");
+    EXPECT_EQ(containment_of(spec, {}), "basic");
+    EXPECT_EQ(containment_of(spec, {"the number of processes (why)", "its share (why)"}),
+              "basic, but for the number of processes (why), its share (why)");
     spec.containment.kernel.landlock = 0;
-    EXPECT_THAT(containment_of(spec, true), StartsWith("basic, but for files (the kernel has no Landlock)"));
+    EXPECT_THAT(containment_of(spec, {}), StartsWith("basic, but for files (the kernel has no Landlock)"));
     spec.containment.level = containment::Level::none;
-    EXPECT_EQ(containment_of(spec, true), "none");
+    EXPECT_EQ(containment_of(spec, {}), "none");
 }
 
 }  // namespace

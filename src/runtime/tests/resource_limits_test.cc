@@ -106,11 +106,12 @@ TEST_F(ResourceGroupTest, removes_what_is_empty_at_its_end_and_what_dead_workers
 }
 
 TEST_F(ResourceGroupTest, bounds_the_number_of_processes_where_a_cgroup_can) {
-    EXPECT_FALSE(ResourceGroup({.cpu = 0, .memory_bytes = 0, .tasks = 7}, place_).limits_tasks());
+    EXPECT_THAT(ResourceGroup({.cpu = 0, .memory_bytes = 0, .tasks = 7}, place_).not_held(),
+                ElementsAre("the number of processes (no cgroup can be written)"));
     fs::create_directories(root_ / "cgroup/pids");
     {
         const ResourceGroup group({.cpu = 0, .memory_bytes = 0, .tasks = 7}, place_);
-        EXPECT_TRUE(group.limits_tasks());
+        EXPECT_THAT(group.not_held(), ElementsAre());
         EXPECT_EQ(group.description(), "") << "nobody asked for it";
         EXPECT_EQ(text_of(group_in("cgroup/pids") / "pids.max"), "7");
         EXPECT_THAT(group.joined_by(), ElementsAre((group_in("cgroup/pids") / "tasks").string()));
@@ -136,6 +137,40 @@ TEST_F(ResourceGroupTest, is_joined_with_files_that_were_opened_before) {
     const auto none = GroupEntry::open({(root_ / "gone").string()});
     ASSERT_FALSE(none);
     EXPECT_THAT(none.error().message, testing::HasSubstr("gone: No such file"));
+}
+
+TEST_F(ResourceGroupTest, has_a_share_of_the_processor_of_its_own_where_a_cgroup_can) {
+    const ResourceLimits asked{.cpu = 0, .memory_bytes = 0, .own_share = true};
+    const int own = own_weight(place_);  // of this test, which may run at a low priority
+    ASSERT_GT(own, 0);
+    EXPECT_THAT(ResourceGroup(asked, place_).not_held(),
+                ElementsAre("its share of the processor (no cgroup can be written)"));
+    fs::create_directories(root_ / "cgroup/cpu");
+    {
+        const ResourceGroup group(asked, place_);
+        EXPECT_THAT(group.not_held(), ElementsAre());
+        EXPECT_EQ(group.description(), "") << "nobody asked for it";
+        EXPECT_EQ(text_of(group_in("cgroup/cpu") / "cpu.shares"), str_cat(own));
+        EXPECT_THAT(group.joined_by(), ElementsAre((group_in("cgroup/cpu") / "tasks").string()));
+    }
+    write("cgroup/cgroup.controllers", "cpu memory pids\n");
+    write("cgroup/cgroup.subtree_control", "cpu\n");
+    write("cgroup/weft-worker/cpu.weight", "");
+    write("own", "0::/\n");
+    const ResourceGroup group(asked, place_);
+    EXPECT_EQ(text_of(group_in("cgroup") / "cpu.weight"), str_cat(std::max(own * 100 / 1024, 1)));
+    EXPECT_EQ(text_of(root_ / "cgroup/weft-worker/cpu.weight"), str_cat(std::max(own * 1000 / 1024, 1)));
+}
+
+TEST_F(ResourceGroupTest, weighs_what_the_session_of_its_worker_does) {
+    place_.processes = root_.string();
+    const int alone = own_weight(place_);
+    write("self/autogroup", "/autogroup-7 nice 19\n");
+    EXPECT_EQ(own_weight(place_), alone) << "there are sessions, and the scheduler does not look at them";
+    write("sys/kernel/sched_autogroup_enabled", "1\n");
+    EXPECT_EQ(own_weight(place_), 15);
+    write("own", "1:cpu:/mine\n");
+    EXPECT_EQ(own_weight(place_), alone) << "in a cgroup sessions are none of the scheduler's";
 }
 
 TEST_F(ResourceGroupTest, what_outlives_the_instance_is_killed) {

@@ -1,15 +1,21 @@
-// Does what hostile.py does, in C++; and "fork": as many processes as it can have, which stay.
+// Does what hostile.py does, in C++; and "fork": as many processes as it can have, which stay. For so many
+// seconds: "spin" in so many processes, "bomb": processes that fork without end, "fill" the disk with so many
+// bytes, again and again. They answer with the seconds of processor, or the MiB, that they had.
 
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <functional>
@@ -34,6 +40,24 @@ bool lists(const Text& path) {
 bool reads_by_link(const Text& path) {
     unlink("link");
     return symlink(path.c_str(), "link") == 0 && opens("link", O_RDONLY);
+}
+bool reads_by_child(const Text& path) {
+    const pid_t child = fork();
+    if (child == 0) _exit(opens(path.c_str(), O_RDONLY) ? 0 : errno);
+    int status = 0;
+    waitpid(child, &status, 0);
+    errno = WEXITSTATUS(status);
+    return errno == 0;
+}
+bool takes_control_channel(const Text& pid) {
+    constexpr unsigned kControlFd = 3;
+    const int handle = static_cast<int>(syscall(SYS_pidfd_open, std::stoi(pid), 0U));
+    const long taken = syscall(SYS_pidfd_getfd, handle, kControlFd, 0U);
+    const int error = errno;
+    close(handle);
+    if (taken >= 0) close(static_cast<int>(taken));
+    errno = error;
+    return taken >= 0;
 }
 bool keeps_mode(const Text& path) {
     struct stat about{};
@@ -83,6 +107,8 @@ const std::map<Text, std::function<bool(const Text&)>, std::less<>> kTried = {
     {"read", [](const Text& path) { return opens(path.c_str(), O_RDONLY); }},
     {"write", [](const Text& path) { return opens(path.c_str(), O_WRONLY | O_APPEND | O_CREAT); }},
     {"by_link", reads_by_link},
+    {"by_child", reads_by_child},
+    {"take", takes_control_channel},
     {"chmod", keeps_mode},
     {"signal", [](const Text& pid) { return kill(std::stoi(pid), 0) == 0; }},
     {"trace", [](const Text& pid) { return ptrace(PTRACE_SEIZE, std::stoi(pid), nullptr, nullptr) == 0; }},
@@ -110,12 +136,77 @@ Text fork_bomb(int most) {
     return why + ' ' + std::to_string(count) + ' ' + std::to_string(last);
 }
 
+using Clock = std::chrono::steady_clock;
+
+/// The children of this process end by themselves. "ok", and what they and theirs had of the processor.
+Text wait_for_all() {
+    while (waitpid(-1, nullptr, 0) > 0) {
+    }
+    rusage used{};
+    getrusage(RUSAGE_CHILDREN, &used);
+    const auto seconds = [](const timeval& time) {
+        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+    };
+    return "ok " + std::to_string(seconds(used.ru_utime) + seconds(used.ru_stime));
+}
+
+Text spin(Clock::time_point until, int processes) {
+    for (int n = 0; n < processes; ++n) {
+        if (fork() != 0) continue;
+        while (Clock::now() < until) {
+        }
+        _exit(0);
+    }
+    return wait_for_all();
+}
+
+Text bomb(Clock::time_point until) {
+    const pid_t self = getpid();
+    while (Clock::now() < until) fork();
+    const Text had = wait_for_all();
+    if (getpid() != self) _exit(0);
+    return had;
+}
+
+Text fill(Clock::time_point until, long long most) {
+    constexpr long long kPiece = 1 << 20, kFile = 64 * kPiece;
+    const Text piece(kPiece, 'x');
+    const auto name = [](long long file) { return "filled-" + std::to_string(file); };
+    const auto forget = [&] {
+        for (long long file = 0; file <= most / kFile; ++file) unlink(name(file).c_str());
+    };
+    Text why = "ok";
+    long long written = 0;
+    for (long long at = 0; Clock::now() < until && why == "ok"; at += kPiece, ++written) {
+        if (at >= most) {
+            forget();
+            at = 0;
+        }
+        const int fd = open(name(at / kFile).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        if (fd < 0 || write(fd, piece.data(), piece.size()) < 0) why = strerrorname_np(errno);
+        close(fd);
+    }
+    forget();
+    return why + ' ' + std::to_string(written);
+}
+
+/// "spin SECONDS PROCESSES", "bomb SECONDS", "fill SECONDS BYTES".
+Text attack(const Text& what, const Text& about) {
+    std::size_t end = 0;
+    const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                          std::chrono::duration<double>(std::stod(about, &end)));
+    if (what == "bomb") return bomb(until);
+    const long long much = std::stoll(about.substr(end));
+    return what == "spin" ? spin(until, static_cast<int>(much)) : fill(until, much);
+}
+
 class Hostile final : public weft::Function {
     void process(const weft::Message& in, weft::Context& context) override {
         const Text told(in.payload());
         const auto space = std::min(told.find(' '), told.size());
         const Text what = told.substr(0, space), about = told.substr(std::min(space + 1, told.size()));
         if (what == "fork") return context.emit(in, fork_bomb(std::stoi(about)));
+        if (what == "spin" || what == "bomb" || what == "fill") return context.emit(in, attack(what, about));
         context.emit(in, kTried.at(what)(about) ? "ok" : strerrorname_np(errno));
     }
 };

@@ -297,12 +297,6 @@ Value go_only(const FunctionConfig& c, Value value) {
     return c.runtime == Runtime::go ? value : std::nullopt;
 }
 
-Value resources_value(const FunctionConfig& c) {
-    if (!c.resources) return std::nullopt;
-    const Resources& r = *c.resources;
-    if (r.disk.value_or(kDiskDefault) != kDiskDefault) return str_cat("disk ", *r.disk);
-    return std::nullopt;
-}
 Value guarantees_value(const FunctionConfig& c) {
     const bool manual = c.runtime == Runtime::java && is_guarantee(c, ProcessingGuarantees::manual);
     const bool served = !c.processing_guarantees || is_guarantee(c, ProcessingGuarantees::atleast_once) ||
@@ -475,7 +469,6 @@ constexpr auto kSupport = std::to_array<Support>({
      "leave it out; a JAVA function can have 1 and more"},
     {"deadLetterTopic", [](const FunctionConfig& c) { return text_value(c.dead_letter_topic); }, kLeaveOut,
      Served::java},
-    {"resources", resources_value, "leave disk out (its default is 10737418240)"},
     {"runtimeFlags", [](const FunctionConfig& c) { return text_value(c.runtime_flags); }, kLeaveOut,
      Served::java},
     {"customRuntimeOptions", [](const FunctionConfig& c) { return text_value(c.custom_runtime_options); },

@@ -149,6 +149,8 @@ ResourceLimits resource_limits_of(const InstanceSpec& spec) {
     limits.heap_only = spec.language == Language::java && asked.ram() > 0;
     if (asked.ram() > 0 && (asked.ram() != model::kRamDefault || limits.heap_only))
         limits.memory_bytes = asked.ram();
+    static_assert(ResourceLimits{}.disk_bytes == model::kDiskDefault);
+    if (asked.disk() > 0) limits.disk_bytes = asked.disk();
     if (spec.containment.level != containment::Level::none) {
         limits.tasks = containment::kTasksMax;
         limits.own_share = true;
@@ -184,6 +186,8 @@ ResourceGroup::ResourceGroup(ResourceLimits limits, CgroupPlace place)
     if (limits.tasks > 0) limit_tasks(limits.tasks);
     if (limits.own_share) take_own_share();
     if (limits.heap_only) describe(str_cat("heap ", limits.memory_bytes, " bytes by -Xmx"));
+    if (limits.disk_bytes != ResourceLimits{}.disk_bytes)
+        describe(str_cat("disk ", limits.disk_bytes, " bytes of its scratch folder, looked at now and then"));
 }
 
 void ResourceGroup::limit_cpu(const std::string& parent, double cores) {

@@ -15,6 +15,7 @@ struct ResourceLimits {
     double cpu = 0;                            // cores; 0: no limit
     std::int64_t memory_bytes = 0;             // 0: no limit
     std::int64_t tasks = 0;                    // processes and threads; 0: no limit
+    std::int64_t disk_bytes = 10'737'418'240;  // of its scratch folder: what Pulsar writes
     bool own_share = false;  // of the processor: no more than another instance's, however many tasks
     bool heap_only = false;  // memory_bytes is the JVM's -Xmx and no limit of ours
     bool operator==(const ResourceLimits&) const = default;

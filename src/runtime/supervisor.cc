@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "observe/log.h"
 #include "runtime/control_frames.h"
+#include "runtime/folder_size.h"
 #include "runtime/health_watch.h"
 #include "runtime/instance_main.h"
 #include "runtime/instance_rules.h"
@@ -33,8 +34,10 @@ constexpr std::size_t kOutputLinesKept = 20;
 constexpr std::size_t kOutputLinesKeptOfJava = 60;  // a stack and what it was caused by
 constexpr std::size_t kOutputLineBytesMax = 4096;
 constexpr std::size_t kRequestsWaitingMax = 1000;
-constexpr Duration kLastWords = 500ms;  // of an instance that hangs: where it stands
-constexpr Duration kLeaseLook = 50ms;   // while the lease is not held
+constexpr Duration kLastWords = 500ms;   // of an instance that hangs: where it stands
+constexpr Duration kLeaseLook = 50ms;    // while the lease is not held
+constexpr Duration kScratchLook = 5s;    // at the size of the scratch folder
+constexpr Duration kScratchGoOn = 50ms;  // while there is more of it than one look sees
 
 /// Watches one descriptor on a loop, and owns it.
 class FdWatch {
@@ -160,13 +163,21 @@ class Keeper {
           function_log_("instance", name_),
           schedule_(policy),
           health_(health, timeout_of(spec_)),
-          resources_(resource_limits_of(spec_)),
+          limits_(resource_limits_of(spec_)),
+          resources_(limits_),
+          scratch_(spec_.scratch_directory),
           lease_(lease) {}
     ~Keeper() { WEFT_CHECK(!run_, "the child is gone before its keeper"); }
     Keeper(const Keeper&) = delete;
     Keeper& operator=(const Keeper&) = delete;
 
     Result<> start_child() {
+        if (scratch_timer_ == 0 && !spec_.scratch_directory.empty()) look_at_scratch_after(kScratchLook);
+        if (!overfull_.empty()) {
+            turn_.reset();
+            why_not_running_ = overfull_;
+            return {};
+        }
         if (lease_ && !lease_->held()) {
             why_not_running_ = "waits: its worker woke up late, and asks what is still its own";
             restart_timer_ = loop_.after(kLeaseLook, [this] { start_later(); });
@@ -221,7 +232,7 @@ class Keeper {
     void stop(Duration within, std::move_only_function<void()> gone) {
         stopping_ = true;
         turn_.reset();
-        for (auto* timer : {&restart_timer_, &health_timer_}) {
+        for (auto* timer : {&restart_timer_, &health_timer_, &scratch_timer_}) {
             if (*timer != 0) loop_.cancel(std::exchange(*timer, 0));
         }
         if (!run_) return gone();
@@ -268,7 +279,7 @@ class Keeper {
         ControlFrameReader reader;
         OutputLines lines;
         std::string failure;  // as the child told it
-        std::string hung;     // it is killed for this
+        std::string hung;     // it is killed for this, or for its full scratch folder
         std::map<std::uint64_t, Answered> waiting;
     };
 
@@ -317,6 +328,31 @@ class Keeper {
         run_->hung = why;
         syscall(SYS_tgkill, run_->child.pid, run_->child.pid, kWhereSignal);
         if (kill_timer_ == 0) kill_timer_ = loop_.after(kLastWords, [this] { kill_child(); });
+    }
+    void look_at_scratch_after(Duration pause) {
+        scratch_timer_ = loop_.after(pause, [this] { look_at_scratch(); });
+    }
+    /// Ends an instance whose scratch folder is over its bound, and lets it run again when it no longer is.
+    void look_at_scratch() {
+        const FolderSize::Seen seen = scratch_.look();
+        const bool over = seen.bytes > static_cast<std::uint64_t>(limits_.disk_bytes);
+        look_at_scratch_after(over || seen.whole ? kScratchLook : kScratchGoOn);
+        if (over) {
+            scratch_.begin_anew();
+            if (overfull_.empty()) end_overfull_child(seen.bytes);
+        } else if (seen.whole && !overfull_.empty()) {
+            overfull_.clear();
+            if (!run_ && restart_timer_ == 0) start_later();
+        }
+    }
+    void end_overfull_child(std::uint64_t bytes) {
+        overfull_ = str_cat("the instance's scratch folder ", spec_.scratch_directory, " holds ", bytes,
+                            " bytes and more, resources.disk is ", limits_.disk_bytes,
+                            ": it runs again when there is less in it, or with a larger resources.disk");
+        log_.error("the instance is ended", {{"why", overfull_}});
+        if (!run_) return;
+        run_->hung = overfull_;
+        kill(run_->child.pid, SIGKILL);
     }
     void read_control() {
         char buffer[16384];
@@ -413,7 +449,10 @@ class Keeper {
     const observe::Logger log_, function_log_;
     RestartSchedule schedule_;
     HealthWatch health_;
+    const ResourceLimits limits_;
     ResourceGroup resources_;
+    FolderSize scratch_;
+    std::string overfull_;      // why it may not run; empty: it may
     Lease* const lease_;        // null: none
     std::unique_ptr<Run> run_;  // null: none runs now
     std::uint64_t last_request_ = 0, children_ = 0;
@@ -421,7 +460,7 @@ class Keeper {
     std::int64_t restarts_ = 0;
     std::string why_not_running_ = "starting";
     bool stopping_ = false;
-    async::TimerId restart_timer_ = 0, kill_timer_ = 0, health_timer_ = 0;
+    async::TimerId restart_timer_ = 0, kill_timer_ = 0, health_timer_ = 0, scratch_timer_ = 0;
     std::vector<std::move_only_function<void()>> gone_;
 };
 

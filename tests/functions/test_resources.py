@@ -53,6 +53,45 @@ def test_cpu_and_memory_are_limited_and_the_status_says_how(functions: Functions
     functions.delete("greedy")
 
 
+HOARDER = """
+import os
+
+from pulsar import Function
+
+class Hoarder(Function):
+    def process(self, input, context):
+        with open("kept", "wb") as file:
+            file.write(bytes(int(input)))
+        return os.getcwd()
+"""
+DISK = 1 << 20
+
+
+def test_a_scratch_folder_is_bounded(functions: Functions, topics: Topics, tmp_path: Path) -> None:
+    program = tmp_path / "hoarder.py"
+    program.write_text(HOARDER)
+    results, producer = topics.reader_of("out"), topics.client.create_producer(topics("in"))
+    functions.create(
+        "hoarder",
+        program,
+        className="hoarder.Hoarder",
+        inputs=[topics("in")],
+        output=topics("out"),
+        resources={"disk": DISK},
+        processingGuarantees="ATMOST_ONCE",
+    )
+    assert f"disk {DISK} bytes" in functions.status("hoarder")["limits"]
+    producer.send(str(4 * DISK).encode())
+    scratch = Path(results.receive(20_000).data().decode())
+    status = functions.wait_for("hoarder", "running", False)
+    assert f"resources.disk is {DISK}" in status["error"]
+    (scratch / "kept").unlink()
+    functions.wait_for("hoarder", "running", True)
+    producer.send(b"1000")
+    assert results.receive(20_000).data()
+    functions.delete("hoarder")
+
+
 def test_the_defaults_are_no_limit(functions: Functions, topics: Topics, tmp_path: Path) -> None:
     program = tmp_path / "greedy.py"
     program.write_text(PROGRAM)

@@ -186,7 +186,6 @@ const std::map<std::string, std::pair<std::string, std::string>> kRefused = {
     {"maxMessageRetries",
      {R"("py":null,"native":"a.so","maxMessageRetries":3)", R"("maxMessageRetries":-1)"}},
     {"deadLetterTopic", {"", R"("deadLetterTopic":"")"}},  // never alone: retries are refused first
-    {"resources", {R"("resources":{"disk":2})", R"("resources":{"cpu":2,"ram":1,"disk":10737418240})"}},
     {"windowConfig", {R"("py":null,"native":"a.so","windowConfig":{"windowLengthCount":1})", ""}},
     {"producerConfig.maxPendingMessages",
      {R"("py":null,"go":"f","producerConfig":{"maxPendingMessages":9})",

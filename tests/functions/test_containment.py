@@ -53,7 +53,8 @@ class Home:
         self.weft, self.topics, self.functions = weft, Topics(weft), Functions(weft.address)
         package = directory / "neighbour.py"  # not the same bytes: those would be the same file
         package.write_text(HOSTILE["python"].read_text() + "# The neighbour's.\n")
-        self.neighbour = self.start("neighbour", package, "neighbour.Hostile")
+        self.secret = directory / "secrets" / "public" / "default" / "one"  # home_at has made it
+        self.neighbour = self.start("neighbour", package, "neighbour.Hostile", secrets={"mine": "one"})
         self.hostile = {name: self.start(f"hostile-{name}", HOSTILE[name], CLASSES[name]) for name in HOSTILE}
 
     def start(self, name: str, package: Path, class_name: str, **config: Any) -> Called:
@@ -74,8 +75,17 @@ class Home:
 
 
 def home_at(level: str, directory: Path) -> Iterator[Home]:
+    (directory / "secrets" / "public" / "default").mkdir(parents=True)
+    (directory / "secrets" / "public" / "default" / "one").touch(0o600)
+    (directory / "secrets" / "public" / "default" / "one").write_text("of the neighbour")
+    conf = directory / "functions_worker.yml"
+    conf.write_text(
+        "secretsProviderConfiguratorClassName: weft.FileSecrets\n"
+        f"secretsProviderConfiguratorConfig:\n  folder: {directory}/secrets\n"
+    )
     python = os.environ.get("WEFT_TEST_PYTHON", sys.executable)
     options = ["--python", python, "--containment", level, "--pulsar-home", str(pulsar_home())]
+    options += ["--functions-worker-conf", str(conf)]
     with WeftStandalone(directory, options=options) as weft:
         home = Home(weft, directory)
         yield home
@@ -102,10 +112,13 @@ def attempts(home: Home) -> dict[str, tuple[set[str], bool]]:
     return {
         "read /etc/shadow": (denied, superuser),
         "by_link /etc/shadow": (denied, superuser),
+        "by_child /etc/shadow": (denied, superuser),
         f"read {neighbour / 'neighbour.py'}": (denied, True),
         f"by_link {neighbour / 'neighbour.py'}": (denied, True),
         f"list {neighbour / 'scratch'}": (denied, True),
         f"list {store}": (denied, True),
+        f"read {home.secret}": (denied, True),
+        f"by_child {home.secret}": (denied, True),
         f"read {log}": (denied, True),
         f"write {log}": (unseen, True),
         f"chmod {log}": (unseen, True),
@@ -118,6 +131,10 @@ def attempts(home: Home) -> dict[str, tuple[set[str], bool]]:
         f"trace {home.weft.pid}": ({"EPERM"}, False),
         f"read /proc/{home.pid('neighbour')}/environ": (denied, superuser),
         f"read /proc/{home.weft.pid}/environ": (denied, superuser),
+        f"read /proc/{home.pid('neighbour')}/mem": (denied, False),  # nothing is at its beginning
+        f"read /proc/{home.pid('neighbour')}/maps": (denied, superuser),
+        f"read /proc/{home.pid('neighbour')}/fd/3": (denied, False),
+        f"take {home.pid('neighbour')}": ({"EPERM"}, superuser),
         "listen": (denied, True),
         "unix_socket": ({"EAFNOSUPPORT"}, True),
         f"large {FILE_BYTES_MAX}": ({"EFBIG"}, True),
@@ -189,14 +206,19 @@ def test_a_java_function(request: pytest.FixtureRequest, hostile_jar: Path, leve
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         port = reserved.getsockname()[1]
-    tried = [f"list {home.weft.data_directory}", f"read {home.folder('neighbour') / 'neighbour.py'}", "list /tmp"]
-    tried += [f"listen {port}", *(["read /etc/shadow"] if os.geteuid() == 0 else [])]
+    package = home.folder("neighbour") / "neighbour.py"
+    tried = [f"list {home.weft.data_directory}", f"read {package}", f"by_link {package}", f"by_child {package}", "list /tmp"]
+    tried += [f"list {home.folder('neighbour') / 'scratch'}", f"read {home.secret}", "unix_socket", f"listen {port}"]
+    tried += [f"large {FILE_BYTES_MAX}"]
+    if os.geteuid() == 0:
+        tried += ["read /etc/shadow", "by_child /etc/shadow", f"read /proc/{home.pid('neighbour')}/mem"]
     answer = "refused" if level == "contained" else "ok"
     assert {what: function(what) for what in tried} == dict.fromkeys(tried, answer)
-    may = [f"connect {home.weft.address.broker_port}", "make .txt", "read /etc/hosts"]
+    may = [f"connect {home.weft.address.broker_port}", "make .txt", "read /etc/hosts", "by_child /etc/hosts"]
     assert {what: function(what) for what in may} == dict.fromkeys(may, "ok")
     if level == "contained":
-        assert function(f"end {home.pid('neighbour')}") == "refused"
+        for other in (home.pid("neighbour"), home.weft.pid):
+            assert function(f"end {other}") == "refused"
         assert list((home.folder("hostile-java") / "scratch").glob("hostile*.txt"))
     assert home.neighbour("read /etc/hosts") == "ok"
     home.functions.delete("hostile-java")

@@ -1,7 +1,16 @@
+import static java.lang.ProcessBuilder.Redirect.DISCARD;
+import static java.nio.file.StandardOpenOption.CREATE;
+import static java.nio.file.StandardOpenOption.DELETE_ON_CLOSE;
+import static java.nio.file.StandardOpenOption.WRITE;
+
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.net.StandardProtocolFamily;
+import java.nio.ByteBuffer;
+import java.nio.channels.SeekableByteChannel;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.function.Function;
@@ -15,8 +24,17 @@ public class Hostile implements Function<String, String> {
         String about = told.substring(space + 1);
         try {
             return attempt(what, about) ? "ok" : "refused";
-        } catch (IOException e) {
+        } catch (IOException | UnsupportedOperationException e) {
             return "refused";
+        }
+    }
+
+    private static boolean succeeds(String... command) throws IOException {
+        Process child = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(DISCARD).start();
+        try {
+            return child.waitFor() == 0;
+        } catch (InterruptedException e) {
+            throw new IOException(e);
         }
     }
 
@@ -27,6 +45,20 @@ public class Hostile implements Function<String, String> {
                 return true;
             case "read":
                 Files.newInputStream(Path.of(about)).close();
+                return true;
+            case "by_link":
+                Files.deleteIfExists(Path.of("link"));
+                Files.newInputStream(Files.createSymbolicLink(Path.of("link"), Path.of(about))).close();
+                return true;
+            case "by_child":
+                return succeeds("cat", about);
+            case "large":
+                try (SeekableByteChannel file = Files.newByteChannel(Path.of("large"), CREATE, WRITE, DELETE_ON_CLOSE)) {
+                    file.position(Long.parseLong(about)).write(ByteBuffer.wrap(new byte[1]));
+                }
+                return true;
+            case "unix_socket":
+                SocketChannel.open(StandardProtocolFamily.UNIX).close();
                 return true;
             case "make":
                 Files.createTempFile("hostile", about);

@@ -17,11 +17,14 @@ namespace {
 
 constexpr int kCapabilitiesMax = 64;
 
-/// Not even the superuser's code may set a bound aside, load a module or read over file modes.
-bool drop_capabilities() {
+/// Not even the superuser's code may set a bound aside, load a module or read over file modes. What is to be
+/// the process's user is taken between, for which a capability is needed.
+bool drop_capabilities_for(std::uint32_t user) {
     __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
     __user_cap_data_struct held[_LINUX_CAPABILITY_U32S_3]{};
-    if (syscall(SYS_capget, &header, held) == 0 && (held[0].permitted | held[1].permitted) == 0) return true;
+    const bool has_none =
+        syscall(SYS_capget, &header, held) == 0 && (held[0].permitted | held[1].permitted) == 0;
+    if (has_none && user == 0) return true;
     for (int capability = 0; capability < kCapabilitiesMax; ++capability) {
         if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
         if (errno == EINVAL) break;  // the last one was before it
@@ -29,6 +32,7 @@ bool drop_capabilities() {
             return false;  // that needs a capability too; without new privileges it's the same
     }
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    if (user != 0 && !detail::take_user(user)) return false;
     const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3]{};
     return syscall(SYS_capset, &header, none) == 0;
 }
@@ -48,6 +52,8 @@ struct Containment::Prepared {
     Kernel kernel;
     std::vector<std::string> writable;
     std::string directory;
+    std::uint32_t user = 0;
+    std::vector<detail::CoverStep> covers;
     int ruleset = -1;  // no Landlock
     detail::Filter filter;
 
@@ -61,6 +67,8 @@ Result<Containment> Containment::prepare(const Rules& rules, const Kernel& kerne
     prepared->kernel = kernel;
     prepared->writable = rules.writable;
     prepared->directory = rules.directory;
+    prepared->user = rules.user;
+    if (rules.user != 0 && kernel.mounts) prepared->covers = detail::plan_covers(rules);
     WEFT_TRY(prepared->ruleset, detail::make_ruleset(rules, kernel.landlock));
     if (kernel.filters) {
         WEFT_TRY(prepared->filter, detail::make_filter(rules, kernel));
@@ -78,9 +86,11 @@ const char* Containment::enter() const {
     if (std::signal(SIGXFSZ, SIG_IGN) == SIG_ERR) return "SIGXFSZ";
     if (!limit_own(RLIMIT_CORE, 0)) return "RLIMIT_CORE";
     if (!limit_own(RLIMIT_FSIZE, kFileBytesMax)) return "RLIMIT_FSIZE";
-    if (prepared_->kernel.mounts && !detail::take_own_mounts(prepared_->writable)) return "mounts";
+    if (prepared_->user != 0 && !limit_own(RLIMIT_NPROC, kTasksMax)) return "RLIMIT_NPROC";
+    if (prepared_->kernel.mounts && !detail::take_own_mounts(prepared_->writable, prepared_->covers))
+        return "mounts";
     if (!prepared_->directory.empty() && chdir(prepared_->directory.c_str()) != 0) return "its directory";
-    if (!drop_capabilities()) return "capabilities";
+    if (!drop_capabilities_for(prepared_->user)) return "capabilities, or its user";
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return "no_new_privs";
     if (prepared_->ruleset >= 0 && !detail::enter_ruleset(prepared_->ruleset)) return "Landlock";
     if (prepared_->kernel.filters && !detail::enter_filter(prepared_->filter)) return "system call filter";

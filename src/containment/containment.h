@@ -23,16 +23,30 @@ struct Kernel {
     std::uint32_t landlock = 0;  // the version of its interface; 0: there is none
     bool filters = false;        // of system calls
     bool mounts = false;         // a view of the file system of one's own
+    bool users = false;          // this process may give others a user of their own
     bool operator==(const Kernel&) const = default;
 };
 
-/// Tries it out, in a child process.
-Kernel find_kernel();
+/// Ids of users that belong to nobody: each is for one process, and what that starts.
+struct UserRange {
+    std::uint32_t first = 0, last = 0;
+    bool empty() const { return first == 0; }
+    bool operator==(const UserRange&) const = default;
+};
+/// Between the ids that directories map to users and those that systemd has set aside.
+inline constexpr std::string_view kUsersDefault = "2100000000-2100008191";
+inline constexpr std::uint32_t kUsersMax = 65536;
+/// "FIRST-LAST", or "none": an empty one.
+Result<UserRange> user_range_of(std::string_view text);
+
+/// Tries it out, in child processes. `users`: with the first of these; an empty range is not tried.
+Kernel find_kernel(UserRange users = {});
 
 /// As an operator sets it, with the kernel it meets.
 struct Settings {
     Level level = Level::none;
     std::vector<std::string> readable, writable;  // folders and files besides those that every function needs
+    UserRange users = {};                         // of instances, where this process is the superuser's
     Kernel kernel = {};
     bool operator==(const Settings&) const = default;
 };
@@ -52,6 +66,7 @@ struct Rules {
     std::vector<std::string> readable, writable;
     std::string directory;             // the working directory, once it is contained; empty: stays
     std::vector<std::uint16_t> ports;  // TCP ports that it may listen on; empty: it may not listen at all
+    std::uint32_t user = 0;            // and group, the process's own from then on; 0: stays who it is
 };
 
 class Containment final {

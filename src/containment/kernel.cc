@@ -13,7 +13,10 @@ namespace {
 bool can_have_mounts() {
     const pid_t child = fork();
     if (child < 0) return false;
-    if (child == 0) _exit(detail::take_own_mounts({}) ? 0 : 1);
+    if (child == 0) {
+        std::vector<detail::CoverStep> none;
+        _exit(detail::take_own_mounts({}, none) ? 0 : 1);
+    }
     int status = 0;
     while (waitpid(child, &status, 0) < 0) {
         if (errno != EINTR) return false;
@@ -28,16 +31,17 @@ Result<Level> level_of(std::string_view name) {
     if (name == "basic") return Level::basic;
     if (name == "strict") {
         return fail(ErrorCode::not_supported,
-                    "strict: there is no such level yet, it would need a user of its own for each instance; "
-                    "give basic, or none");
+                    "strict: there is no such level yet, it would hide the names of files and processes from "
+                    "each instance; give basic, or none");
     }
     return fail(ErrorCode::invalid_argument, name, ": give basic, or none");
 }
 
-Kernel find_kernel() {
+Kernel find_kernel(UserRange users) {
     return {.landlock = detail::landlock_version(),
             .filters = detail::has_filters(),
-            .mounts = can_have_mounts()};
+            .mounts = can_have_mounts(),
+            .users = !users.empty() && detail::can_give_user(users.first)};
 }
 
 std::vector<std::string> not_held(const Kernel& kernel, bool on_ports) {

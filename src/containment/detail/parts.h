@@ -22,7 +22,29 @@ Result<Filter> make_filter(const Rules& rules, const Kernel& kernel);
 /// Puts this process's id where the filter asks for it.
 bool enter_filter(Filter& filter);
 
-/// Everything read-only but these, in this process alone. False: errno.
-bool take_own_mounts(const std::vector<std::string>& writable);
+/// Of what leads to the files that a user may see through folders that others can't pass, in the order of
+/// their doing.
+struct CoverStep {
+    enum class What : std::uint8_t {
+        cover,   // an empty folder that everybody can pass, in the place of this one
+        make,    // a folder in such a one
+        folder,  // what stood there before
+        file,
+    };
+    What what;
+    std::string path;
+    int tree = -1;  // of folder and file, while it is done
+};
+/// For rules.user, in whose way are others' private folders.
+std::vector<CoverStep> plan_covers(const Rules& rules);
+
+/// Everything read-only but these, in this process alone, with these covers. False: errno.
+bool take_own_mounts(const std::vector<std::string>& writable, std::vector<CoverStep>& covers);
+
+/// Of the superuser: this process and its group are `user`'s, with no others, for good. Its files in /proc
+/// are, too, and the signal that it gets when its parent ends stays. False: errno.
+bool take_user(std::uint32_t user);
+/// Whether this process can let a child be `user`'s, and still do with it what it must.
+bool can_give_user(std::uint32_t user);
 
 }  // namespace weft::containment::detail

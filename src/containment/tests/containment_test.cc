@@ -6,7 +6,9 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/shm.h>
@@ -206,6 +208,97 @@ TEST_F(ContainmentTest, no_file_gets_longer_than_its_bound) {
     };
     EXPECT_EQ(contained([&] { return write_at(kFileBytesMax - 1); }), 0);
     EXPECT_EQ(contained([&] { return write_at(kFileBytesMax); }), EFBIG);
+}
+
+TEST_F(ContainmentTest, the_superusers_process_becomes_another_user) {
+    const auto range = user_range_of(kUsersDefault);
+    ASSERT_TRUE(range);
+    kernel_ = find_kernel(*range);
+    if (!kernel_.users) GTEST_SKIP() << "not the superuser";
+    rules_.user = range->first;
+    const pid_t other = getpid();
+    EXPECT_EQ(contained([&] {
+                  const bool is =
+                      getuid() == range->first && getegid() == range->first && getgroups(0, nullptr) == 0;
+                  return is ? 0 : 1;
+              }),
+              0);
+    EXPECT_EQ(contained([] { return setuid(0) == 0 ? 1 : 0; }), 0);
+    EXPECT_EQ(contained([] { return open_file("/proc/self/environ", O_RDONLY); }), 0);
+    // Without all the rest, too.
+    kernel_.landlock = 0;
+    kernel_.filters = false;
+    fs::permissions(root_ / "hidden/file", fs::perms::owner_read | fs::perms::owner_write);
+    EXPECT_EQ(contained([&] { return answer(kill(other, 0)); }), EPERM);
+    EXPECT_EQ(contained([&] { return answer(ptrace(PTRACE_SEIZE, other, nullptr, nullptr)); }), EPERM);
+    EXPECT_NE(contained([&] { return open_file(root_ / "hidden/file", O_RDONLY); }), 0);
+    EXPECT_EQ(contained([] { return open_file("/etc/shadow", O_RDONLY); }), EACCES);
+}
+
+TEST_F(ContainmentTest, another_user_too_ends_with_its_parent) {
+    const auto range = user_range_of(kUsersDefault);
+    ASSERT_TRUE(range);
+    kernel_ = find_kernel(*range);
+    if (!kernel_.users) GTEST_SKIP() << "not the superuser";
+    rules_.user = range->first;
+    const auto containment = Containment::prepare(rules_, kernel_);
+    ASSERT_TRUE(containment);
+    int ends[2];
+    ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    const pid_t parent = fork();
+    if (parent == 0) {
+        if (fork() == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            (void)!write(ends[1], containment->enter() == nullptr ? "y" : "n", 1);
+            pause();
+        }
+        pause();
+    }
+    close(ends[1]);
+    char entered = 0;
+    ASSERT_EQ(read(ends[0], &entered, 1), 1);
+    EXPECT_EQ(entered, 'y');
+    kill(parent, SIGKILL);
+    waitpid(parent, nullptr, 0);
+    pollfd one{ends[0], POLLIN, 0};
+    EXPECT_EQ(poll(&one, 1, 10'000), 1) << "it lives on";
+    close(ends[0]);
+}
+
+TEST_F(ContainmentTest, private_folders_on_the_way_are_empty_but_for_what_is_named) {
+    const auto range = user_range_of(kUsersDefault);
+    ASSERT_TRUE(range);
+    kernel_ = find_kernel(*range);
+    if (!kernel_.users || !kernel_.mounts) GTEST_SKIP() << "not the superuser";
+    kernel_.landlock = 0;  // it is not that which hides them
+    rules_.user = range->first;
+    fs::create_directories(root_ / "private/deep/er");
+    std::ofstream(root_ / "private/deep/er/file") << "text";
+    std::ofstream(root_ / "private/other") << "text";
+    fs::permissions(root_ / "private/deep", fs::perms::owner_all);
+    fs::create_directory_symlink(root_ / "private/deep", root_ / "private/link");
+    rules_.readable.push_back(root_ / "private/deep/er");
+    rules_.readable.push_back(root_ / "private/link/er/file");
+    fs::permissions(root_ / "private", fs::perms::owner_all);
+    fs::permissions(root_, fs::perms::owner_all);  // as mkdtemp() made it
+    ASSERT_EQ(chown((root_ / "scratch").c_str(), range->first, range->first), 0);
+    EXPECT_EQ(contained([&] { return open_file(root_ / "private/deep/er/file", O_RDONLY); }), 0);
+    EXPECT_EQ(contained([&] { return open_file(root_ / "private/link/er/file", O_RDONLY); }), 0);
+    EXPECT_EQ(contained([&] { return open_file(root_ / "private/other", O_RDONLY); }), ENOENT);
+    EXPECT_EQ(contained([&] { return open_file(root_ / "hidden/file", O_RDONLY); }), ENOENT);
+    EXPECT_EQ(contained([&] { return open_file(root_ / "private/deep/er/new", O_WRONLY | O_CREAT); }), EROFS);
+    EXPECT_NE(contained([&] { return open_file(root_ / "new", O_WRONLY | O_CREAT); }), 0);
+    EXPECT_EQ(contained([&] { return open_file(root_ / "scratch/new", O_WRONLY | O_CREAT); }), 0);
+    EXPECT_EQ(open_file(root_ / "private/other", O_RDONLY), 0) << "nobody else sees that";
+}
+
+TEST(ContainmentUsers, are_a_range_or_none) {
+    EXPECT_EQ(user_range_of("none"), UserRange{});
+    EXPECT_EQ(user_range_of("3000-3000"), (UserRange{3000, 3000}));
+    EXPECT_TRUE(user_range_of(kUsersDefault));
+    for (const char* const wrong : {"", "0-10", "999-2000", "2000", "2000-1999", "2000-", "a-b",
+                                    "65000-66000", "3000-4294967295", "1000-4294967293", "3000-4000x"})
+        EXPECT_EQ(user_range_of(wrong).error().code, ErrorCode::invalid_argument) << wrong;
 }
 
 TEST(ContainmentLevel, is_none_or_basic) {

@@ -31,6 +31,9 @@ Result<> take_containment(const config::Arguments& arguments, containment::Setti
     auto known = containment::level_of(level);
     if (!known) return std::unexpected(std::move(known).error().context("--containment"));
     into.level = *known;
+    auto users = containment::user_range_of(arguments.text("--instance-users"));
+    if (!users) return std::unexpected(std::move(users).error().context("--instance-users"));
+    into.users = *users;
     WEFT_TRY_VOID(take_paths(arguments, "--containment-read", into.readable));
     return take_paths(arguments, "--containment-write", into.writable);
 }

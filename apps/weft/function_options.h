@@ -2,6 +2,7 @@
 // Options of the commands that run functions, and what becomes of them.
 
 #include "config/options.h"
+#include "containment/containment.h"
 
 namespace weft::worker {
 struct WorkerOptions;
@@ -59,6 +60,15 @@ inline constexpr config::Option kContainmentWriteOption = {
     .names = "--containment-write",
     .value = "paths",
     .help = "Folders and files, with commas between, that contained functions may read and write besides."};
+
+inline constexpr config::Option kInstanceUsersOption = {
+    .names = "--instance-users",
+    .value = "range",
+    .help =
+        "FIRST-LAST: ids of users that nobody has. Where this program runs as root, each contained instance "
+        "in "
+        "a process of its own runs as one of them (see SECURITY.md). none: as root.",
+    .fallback = containment::kUsersDefault};
 
 /// Takes those of these options that stand on the command line, or whose default is better than none.
 Result<> take_function_options(const config::Arguments& arguments, worker::WorkerOptions& into);

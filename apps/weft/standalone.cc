@@ -63,6 +63,7 @@ constexpr config::Option kOptions[] = {
     kContainmentOption,
     kContainmentReadOption,
     kContainmentWriteOption,
+    kInstanceUsersOption,
     {.names = "--no-functions-worker", .help = "Run the broker alone."},
     kLogLevelOption,
 };

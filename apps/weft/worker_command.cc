@@ -64,6 +64,7 @@ constexpr config::Option kOptions[] = {
     kContainmentOption,
     kContainmentReadOption,
     kContainmentWriteOption,
+    kInstanceUsersOption,
     kLogLevelOption,
 };
 

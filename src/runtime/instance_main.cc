@@ -94,6 +94,7 @@ InstanceSpec spec_of(const control::Spec& spec) {
                      .extra_dependencies = spec.java().extra_dependencies(),
                      .arguments = {spec.java().arguments().begin(), spec.java().arguments().end()}},
             .containment = settings_of(spec.containment()),
+            .user = spec.user(),
             .asks = static_cast<Asks>(spec.asks()),
             .on_ask = {}};
 }

@@ -37,23 +37,9 @@ void add_credential(const fs::path& file, const InstanceSpec& spec, std::vector<
     }
 }
 
-/// What is an absolute path in "file:///PATH", "tlsCertFile:PATH,tlsKeyFile:PATH" or JSON.
-void add_named_files(std::string_view parameters, const InstanceSpec& spec, std::vector<std::string>& into) {
-    constexpr std::string_view kSeparators = ",\"{} \t\n";
-    while (!parameters.empty()) {
-        const std::size_t end = std::min(parameters.find_first_of(kSeparators), parameters.size());
-        std::string_view word = parameters.substr(0, end);
-        parameters.remove_prefix(std::min(end + 1, parameters.size()));
-        for (const std::string_view scheme : {"tlsCertFile:", "tlsKeyFile:", "file:"}) {
-            if (word.starts_with(scheme)) word.remove_prefix(scheme.size());
-        }
-        if (word.starts_with("///")) word.remove_prefix(2);
-        if (word.starts_with('/')) add_credential(std::string(word), spec, into);
-    }
-}
-
 void add_java(const JavaSettings& java, std::vector<std::string>& into) {
     std::error_code ignored;
+    into.push_back(java.program);
     const fs::path home = fs::canonical(java.program, ignored).parent_path().parent_path();
     if (home.has_relative_path()) into.push_back(home.string());
     into.push_back(java.instance_jar);
@@ -71,13 +57,28 @@ void add_java(const JavaSettings& java, std::vector<std::string>& into) {
 
 }  // namespace
 
-containment::Rules rules_of(const InstanceSpec& spec, std::vector<std::uint16_t> ports) {
-    containment::Rules rules{.readable = containment::system_folders(),
-                             .writable = spec.containment.writable,
-                             .directory = spec.scratch_directory,
-                             .ports = std::move(ports)};
-    auto& reads = rules.readable;
-    reads.insert(reads.end(), spec.containment.readable.begin(), spec.containment.readable.end());
+std::string with_named_files(std::string_view parameters,
+                             const std::function<std::string(std::string path)>& replaced) {
+    constexpr std::string_view kSeparators = ",\"{} \t\n";
+    std::string text;
+    while (!parameters.empty()) {
+        const std::size_t end = std::min(parameters.find_first_of(kSeparators), parameters.size());
+        std::string_view word = parameters.substr(0, end);
+        for (const std::string_view scheme : {"tlsCertFile:", "tlsKeyFile:", "file:"}) {
+            if (word.starts_with(scheme)) word.remove_prefix(scheme.size());
+        }
+        if (word.starts_with("///")) word.remove_prefix(2);
+        str_append(text, parameters.substr(0, end - word.size()));
+        const bool is_path = word.starts_with('/');
+        str_append(text, is_path ? replaced(std::string(word)) : std::string(word));
+        if (end < parameters.size()) text.push_back(parameters[end]);
+        parameters.remove_prefix(std::min(end + 1, parameters.size()));
+    }
+    return text;
+}
+
+std::vector<std::string> files_of(const InstanceSpec& spec) {
+    std::vector<std::string> reads = spec.containment.readable;
     reads.push_back(spec.package_path);
     if (spec.language == Language::java) add_java(spec.java, reads);
     if (spec.language == Language::python) {
@@ -87,10 +88,23 @@ containment::Rules rules_of(const InstanceSpec& spec, std::vector<std::uint16_t>
         for (std::string& folder : host::python_folders(spec.python)) reads.push_back(std::move(folder));
     }
     const security::ClientSettings& security = spec.security;
-    add_named_files(security.auth_params, spec, reads);
+    with_named_files(security.auth_params, [&](std::string path) {
+        add_credential(path, spec, reads);
+        return path;
+    });
     for (const std::string* const file :
          {&security.tls.trust_certs, &security.tls.certificate, &security.tls.key})
         add_credential(*file, spec, reads);
+    return reads;
+}
+
+containment::Rules rules_of(const InstanceSpec& spec, std::vector<std::uint16_t> ports) {
+    containment::Rules rules{.readable = containment::system_folders(),
+                             .writable = spec.containment.writable,
+                             .directory = spec.scratch_directory,
+                             .ports = std::move(ports),
+                             .user = spec.user};
+    std::ranges::move(files_of(spec), std::back_inserter(rules.readable));
     if (!spec.scratch_directory.empty()) rules.writable.push_back(spec.scratch_directory);
     return rules;
 }
@@ -119,9 +133,11 @@ Result<> enter_scratch(const InstanceSpec& spec) {
     return {};
 }
 
-std::string containment_of(const InstanceSpec& spec, const std::vector<std::string>& not_held_by_group) {
+std::string containment_of(const InstanceSpec& spec, const std::vector<std::string>& not_held_by_group,
+                           std::string_view why_no_user) {
     if (spec.containment.level == containment::Level::none) return "none";
     auto missing = containment::not_held(spec.containment.kernel, is_program(spec.language));
+    if (!why_no_user.empty()) missing.push_back(str_cat("a user of its own (", why_no_user, ')'));
     missing.insert(missing.end(), not_held_by_group.begin(), not_held_by_group.end());
     std::string text = "basic";
     for (const std::string& each : missing) str_append(text, text == "basic" ? ", but for " : ", ", each);

@@ -153,6 +153,7 @@ ResourceLimits resource_limits_of(const InstanceSpec& spec) {
     if (asked.disk() > 0) limits.disk_bytes = asked.disk();
     if (spec.containment.level != containment::Level::none) {
         limits.tasks = containment::kTasksMax;
+        limits.tasks_by_user = spec.user != 0;
         limits.own_share = true;
     }
     return limits;
@@ -183,7 +184,7 @@ ResourceGroup::ResourceGroup(ResourceLimits limits, CgroupPlace place)
         (limits.cpu > 0 || limits_memory) && is_v2_ ? parent_v2(place_, {"cpu", "memory"}) : "";
     if (limits.cpu > 0) limit_cpu(is_v2_ ? both : parent_v1(place_, "cpu"), limits.cpu);
     if (limits_memory) limit_memory(is_v2_ ? both : parent_v1(place_, "memory"), limits.memory_bytes);
-    if (limits.tasks > 0) limit_tasks(limits.tasks);
+    if (limits.tasks > 0) limit_tasks(limits.tasks, limits.tasks_by_user);
     if (limits.own_share) take_own_share();
     if (limits.heap_only) describe(str_cat("heap ", limits.memory_bytes, " bytes by -Xmx"));
     if (limits.disk_bytes != ResourceLimits{}.disk_bytes)
@@ -207,11 +208,11 @@ void ResourceGroup::limit_memory(const std::string& parent, std::int64_t bytes) 
     describe(str_cat("memory ", bytes, " bytes of data by RLIMIT_DATA, each process"));
 }
 
-void ResourceGroup::limit_tasks(std::int64_t most) {
+void ResourceGroup::limit_tasks(std::int64_t most, bool by_user) {
     const std::string parent = is_v2_ ? parent_v2(place_, {"pids"}) : parent_v1(place_, "pids");
     if (limit(parent, "pids.max", str_cat(most))) {
         tasks_folder_ = str_cat(parent, '/', name_);
-    } else {
+    } else if (!by_user) {
         not_held_.push_back(str_cat("the number of processes", kNoCgroup));
     }
 }

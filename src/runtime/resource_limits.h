@@ -16,8 +16,9 @@ struct ResourceLimits {
     std::int64_t memory_bytes = 0;             // 0: no limit
     std::int64_t tasks = 0;                    // processes and threads; 0: no limit
     std::int64_t disk_bytes = 10'737'418'240;  // of its scratch folder: what Pulsar writes
-    bool own_share = false;  // of the processor: no more than another instance's, however many tasks
-    bool heap_only = false;  // memory_bytes is the JVM's -Xmx and no limit of ours
+    bool tasks_by_user = false;  // the instance has a user of its own, by whom they are limited besides
+    bool own_share = false;      // of the processor: no more than another instance's, however many tasks
+    bool heap_only = false;      // memory_bytes is the JVM's -Xmx and no limit of ours
     bool operator==(const ResourceLimits&) const = default;
 };
 
@@ -66,7 +67,7 @@ class ResourceGroup final {
   private:
     void limit_cpu(const std::string& parent, double cores);
     void limit_memory(const std::string& parent, std::int64_t bytes);
-    void limit_tasks(std::int64_t most);
+    void limit_tasks(std::int64_t most, bool by_user);
     void take_own_share();
     std::string_view by() const;
     bool limit(const std::string& parent, const std::string& file, const std::string& value);

@@ -130,6 +130,7 @@ control::Spec message_of(const InstanceSpec& spec) {
     containment.set_landlock(spec.containment.kernel.landlock);
     containment.set_filters(spec.containment.kernel.filters);
     containment.set_mounts(spec.containment.kernel.mounts);
+    message.set_user(spec.user);
     message.set_asks(static_cast<std::uint32_t>(spec.asks));
     if (spec.language == Language::java) {
         control::Java& java = *message.mutable_java();
@@ -157,6 +158,8 @@ class Keeper {
            Lease* lease)
         : loop_(thread.loop()),
           starts_(thread.starts()),
+          copies_(thread.copies()),
+          own_(give_own_user(spec)),
           spec_(std::move(spec)),
           name_(display_name(spec_)),
           log_("supervisor", name_),
@@ -196,6 +199,7 @@ class Keeper {
         run_ = std::make_unique<Run>(spec_.language == Language::java ? kOutputLinesKeptOfJava
                                                                       : kOutputLinesKept);
         run_->child = *child;
+        if (own_.copies) copies_.add(*own_.copies);
         ++children_;
         run_->started = steady_now();
         run_->ended = std::make_unique<FdWatch>(loop_, child->pidfd, [this] { child_ended(); });
@@ -235,6 +239,7 @@ class Keeper {
         for (auto* timer : {&restart_timer_, &health_timer_, &scratch_timer_}) {
             if (*timer != 0) loop_.cancel(std::exchange(*timer, 0));
         }
+        if (own_.copies) copies_.remove(*own_.copies);
         if (!run_) return gone();
         gone_.push_back(std::move(gone));
         control::Request request;
@@ -260,7 +265,7 @@ class Keeper {
     const std::string& why_not_running() const { return why_not_running_; }
     const InstanceSpec& spec() const { return spec_; }
     const std::string& limits() const { return resources_.description(); }
-    std::string containment() const { return containment_of(spec_, resources_.not_held()); }
+    std::string containment() const { return containment_of(spec_, resources_.not_held(), own_.why_not); }
     /// What is to be said of an instance that runs: that it makes no progress, or why it was started again,
     /// as long as it has not processed anything since.
     std::string concern(bool processed_something) const {
@@ -404,6 +409,7 @@ class Keeper {
     void child_ended() {
         turn_.reset();
         resources_.kill_what_is_left();
+        if (own_.user && !resources_.limits_tasks()) end_processes_of({own_.user->id()});
         drain_output();
         std::string end = reap(run_->child);
         const bool lease_over = lease_ && end == str_cat("exit code ", kLeaseOverExit);
@@ -443,7 +449,9 @@ class Keeper {
 
     async::Loop& loop_;
     StartGate& starts_;
+    CopiesWatch& copies_;
     std::unique_ptr<StartGate::Turn> turn_;  // null: it is not starting
+    const OwnUser own_;
     const InstanceSpec spec_;
     const std::string name_;
     const observe::Logger log_, function_log_;

@@ -37,6 +37,14 @@ enum class Subscribing : std::uint8_t { first, again };
 /// Which of them it does ask.
 enum class Asks : std::uint8_t { nothing, to_return, always };
 
+class InstanceUsers;
+
+/// Where an instance gets a user of its own from.
+struct UserSource {
+    std::shared_ptr<InstanceUsers> pool;  // null: it runs as its worker's
+    std::string why_none;                 // where one would be expected
+};
+
 /// Everything an instance needs to know; handed to the child over its control channel, never on the command
 /// line.
 struct InstanceSpec {
@@ -55,7 +63,10 @@ struct InstanceSpec {
     std::string scratch_directory;  // writable, this instance's own
     JavaSettings java = {};         // of a Java function
     containment::Settings containment = {};
-    Asks asks = Asks::nothing;      // Java and Go functions: nothing, whatever stands here
+    std::uint32_t user = 0;                  // its own, which the supervisor gives it; 0: its worker's
+    std::string credentials_directory = {};  // where a user of its own has its credentials; empty: nowhere
+    UserSource users = {};                   // stays in this process
+    Asks asks = Asks::nothing;               // Java and Go functions: nothing, whatever stands here
     /// Called on the supervisors' thread when it asks; must not block. It waits until `admit` is called, on
     /// any thread. Stays in this process.
     std::function<void(Subscribing what, std::function<void()> admit)> on_ask = {};

@@ -11,12 +11,28 @@ namespace {
 constexpr Duration kTurnMax = 1s;
 // Much of a start is waiting for the broker's and the worker's answers.
 constexpr std::size_t kAtOncePerProcessor = 4;
+// One look at each file for all instances.
+constexpr Duration kLookEvery = 1s;
 }  // namespace
 
 SupervisorThread::SupervisorThread()
     : thread_("supervisor"),
       starts_(thread_.loop(), kAtOncePerProcessor * std::max(std::thread::hardware_concurrency(), 1U),
-              kTurnMax) {}
+              kTurnMax),
+      copies_(thread_.loop()) {}
+
+void CopiesWatch::add(CredentialCopies& copies) {
+    all_.insert(&copies);
+    if (std::exchange(waits_, true)) return;
+    loop_.after(kLookEvery, [this] { look(); });
+}
+
+void CopiesWatch::look() {
+    waits_ = false;
+    CredentialCopies::Stamps stamps;
+    for (CredentialCopies* const each : all_) each->renew(stamps);
+    if (!all_.empty()) add(**all_.begin());
+}
 
 std::shared_ptr<SupervisorThread> supervisor_thread() {
     static std::mutex mutex;

@@ -27,7 +27,8 @@ inline constexpr std::string_view kTokenProvider =
 /// The setting that names the key file.
 inline constexpr std::string_view kKeyFileSetting = "properties.weftFunctionCredentialsKeyFile";
 
-/// Of the worker's data: the tokens of programs that are told a file's name, one folder for each instance.
+/// Of the worker's data: the tokens of programs that are told a file's name, and copies of credentials for
+/// instances with a user of their own; one folder of each for each instance.
 inline constexpr std::string_view kTokensFolder = "tokens";
 
 /// Any thread.

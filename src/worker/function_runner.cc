@@ -116,6 +116,10 @@ fs::path FunctionRunner::token_folder(std::int32_t id) const {
     return context_.instances_dir.parent_path() / kTokensFolder / id_of(name_.instance_key(id));
 }
 
+fs::path FunctionRunner::copies_folder(std::int32_t id) const {
+    return str_cat(token_folder(id).string(), ".own");
+}
+
 void FunctionRunner::want(MetaPtr meta, std::set<std::int32_t> instances, Moves moves) {
     const std::lock_guard lock(mutex_);
     wanted_ = std::move(instances);
@@ -310,6 +314,7 @@ void FunctionRunner::stop_instances(const std::vector<std::int32_t>& ids, Deadli
         std::error_code ignored;  // what stays is replaced at the next start
         fs::remove_all(folder() / str_cat(id), ignored);
         fs::remove_all(token_folder(id), ignored);
+        fs::remove_all(copies_folder(id), ignored);
     });
     const std::lock_guard lock(mutex_);
     for (const auto id : ids) {
@@ -396,6 +401,7 @@ Result<FunctionRunner::Slot> FunctionRunner::launch(std::int32_t id, const ::pro
     const auto& details = meta.functiondetails();
     const fs::path own = folder() / str_cat(id);
     std::error_code error;
+    fs::remove_all(own / "scratch", error);  // of an earlier one, if anything
     fs::create_directories(own / "scratch", error);
     if (error) return fail(ErrorCode::io, "Can't make the folder ", own.string(), ": ", error.message());
 
@@ -426,6 +432,8 @@ Result<FunctionRunner::Slot> FunctionRunner::launch(std::int32_t id, const ::pro
     spec.worker_id = context_.worker_id;
     spec.scratch_directory = (own / "scratch").string();
     spec.containment = context_.containment;
+    spec.users = context_.users;
+    spec.credentials_directory = copies_folder(id).string();
     if (slot.environment) {  // it sees the packages of the interpreter that it was made from
         for (std::string& each : host::python_folders(context_.python))
             spec.containment.readable.push_back(std::move(each));

@@ -57,6 +57,7 @@ struct RunnerContext {
     std::shared_ptr<const security::SecretsProvider> secrets = security::clear_text_secrets();
     std::shared_ptr<const FunctionCredentials> credentials = {};  // null: functions are what the worker is
     containment::Settings containment = {};                       // of all instances that are processes
+    runtime::UserSource users = {};                               // and who they are
     /// Asks each of `from` to let go of an instance, and calls `admit` when they have, or can't be running
     /// it. Must not block. Empty: there are no others.
     std::function<void(const std::vector<Member>& from, const model::InstanceKey&,
@@ -168,6 +169,7 @@ class FunctionRunner final
     Result<> delete_subscriptions(const ::proto::FunctionMetaData& meta);
     std::filesystem::path folder() const;
     std::filesystem::path token_folder(std::int32_t id) const;
+    std::filesystem::path copies_folder(std::int32_t id) const;
 
     const model::FunctionName name_;
     const RunnerContext& context_;

@@ -1,5 +1,7 @@
 #include "worker/worker.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <mutex>
@@ -11,6 +13,7 @@
 #include "http/server.h"
 #include "observe/log.h"
 #include "pulsar/client.h"
+#include "runtime/instance_users.h"
 #include "runtime/lease.h"
 #include "runtime/thread_runtime.h"
 #include "worker/admissions.h"
@@ -52,6 +55,24 @@ class SupervisorStarter final : public InstanceStarter {
     std::unique_ptr<runtime::Lease> lease_;  // null: none
 };
 
+/// Where this process is the superuser's, its instances are others'.
+runtime::UserSource find_users(const containment::Settings& settings) {
+    if (settings.level == containment::Level::none || geteuid() != 0) return {};
+    runtime::UserSource source;
+    if (settings.users.empty()) {
+        source.why_none = "--instance-users none";
+    } else if (!settings.kernel.users) {
+        source.why_none = "this process may not change users";
+    } else if (auto pool = runtime::InstanceUsers::open(settings.users)) {
+        source.pool = std::move(*pool);
+        return source;
+    } else {
+        source.why_none = pool.error().message;
+    }
+    observe::Logger("worker").warn("functions run as this process's user", {{"why", source.why_none}});
+    return source;
+}
+
 /// Said once: each function's status says it of itself.
 void look_at_kernel(containment::Settings& settings) {
     const observe::Logger log("worker");
@@ -59,7 +80,7 @@ void look_at_kernel(containment::Settings& settings) {
         log.warn("the code of functions is not contained: it may do what this process may");
         return;
     }
-    settings.kernel = containment::find_kernel();
+    settings.kernel = containment::find_kernel(settings.users);
     std::string missing;
     for (const std::string& each : containment::not_held(settings.kernel, true))
         str_append(missing, missing.empty() ? "" : ", ", each);
@@ -346,6 +367,7 @@ void WorkerImpl::start(Endpoints endpoints) {
     context.secrets = options_.secrets;
     context.credentials = api.credentials;
     context.containment = options_.containment;
+    context.users = find_users(options_.containment);
     context.fetch_package = [running = running.get()](const std::string& digest, Deadline deadline) {
         return running->exchange->fetch(digest, deadline);
     };

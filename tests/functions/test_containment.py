@@ -107,19 +107,20 @@ def attempts(home: Home) -> dict[str, tuple[set[str], bool]]:
     """What is tried, what a contained function may see of it, and whether it is harmless where it succeeds."""
     neighbour, store = home.folder("neighbour"), home.weft.data_directory
     log = next(path for path in (store / "store").rglob("*") if path.is_file())
-    denied, unseen = {"EACCES"}, {"EACCES", "EPERM", "EROFS"}
+    denied, unseen = {"EACCES"}, {"EACCES", "EPERM", "EROFS", "ENOENT"}
+    hidden = {"EACCES", "ENOENT"}  # with a user of its own it sees nothing of private folders
     superuser = os.geteuid() == 0
     return {
         "read /etc/shadow": (denied, superuser),
         "by_link /etc/shadow": (denied, superuser),
         "by_child /etc/shadow": (denied, superuser),
-        f"read {neighbour / 'neighbour.py'}": (denied, True),
-        f"by_link {neighbour / 'neighbour.py'}": (denied, True),
-        f"list {neighbour / 'scratch'}": (denied, True),
-        f"list {store}": (denied, True),
-        f"read {home.secret}": (denied, True),
-        f"by_child {home.secret}": (denied, True),
-        f"read {log}": (denied, True),
+        f"read {neighbour / 'neighbour.py'}": (hidden, True),
+        f"by_link {neighbour / 'neighbour.py'}": (hidden, True),
+        f"list {neighbour / 'scratch'}": (hidden, True),
+        f"list {store}": (hidden, True),
+        f"read {home.secret}": (hidden, True),
+        f"by_child {home.secret}": (hidden, True),
+        f"read {log}": (hidden, True),
         f"write {log}": (unseen, True),
         f"chmod {log}": (unseen, True),
         f"list {Path.home()}": (denied, True),
@@ -151,6 +152,35 @@ def test_what_a_function_is_kept_from(contained: Home, open_home: Home, language
     for home, level in ((contained, "basic"), (open_home, "none")):
         assert home.functions.status(f"hostile-{language}")["containment"].startswith(level)
         assert home.functions.status(f"hostile-{language}")["numRestarts"] == 0
+
+
+def ids_of(pid: int) -> dict[str, list[int]]:
+    """Uid, Gid and Groups: real, effective, saved, of files."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    found = {name: value for name, _, value in (line.partition(":") for line in lines)}
+    return {name: [int(word) for word in found[name].split()] for name in ("Uid", "Gid", "Groups")}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser gives others a user")
+def test_each_instance_is_a_user_of_its_own(contained: Home, open_home: Home) -> None:
+    names = ["neighbour", *(f"hostile-{language}" for language in HOSTILE)]
+    users = set()
+    for name in names:
+        assert "a user of its own" not in contained.functions.status(name)["containment"]
+        ids, scratch = ids_of(contained.pid(name)), contained.folder(name) / "scratch"
+        assert ids["Uid"] == ids["Gid"] and len(set(ids["Uid"])) == 1 and ids["Groups"] == [], (name, ids)
+        about = scratch.stat()
+        assert (about.st_uid, about.st_gid, about.st_mode & 0o7777) == (ids["Uid"][0], ids["Uid"][0], 0o700)
+        users.add(ids["Uid"][0])
+        assert set(ids_of(open_home.pid(name))["Uid"]) == {0}
+    assert len(users) == len(names) and 0 not in users
+    # Without a filter and Landlock, too: a process of one user can't signal another's.
+    stranger, mine = (ids_of(contained.pid(name))["Uid"][0] for name in names[:2])
+    kills = f"import os, sys\nos.setresgid({stranger}, {stranger}, {stranger})\nos.setgroups([])\n"
+    kills += f"os.setresuid(*[int(sys.argv[1])] * 3)\nos.kill({contained.pid('hostile-python')}, 0)"
+    done = {who: subprocess.run([sys.executable, "-c", kills, str(who)], capture_output=True, text=True, timeout=30)
+            for who in (stranger, mine)}  # fmt: skip
+    assert "PermissionError" in done[stranger].stderr and done[mine].returncode == 0, done
 
 
 @pytest.mark.parametrize("language", HOSTILE)
@@ -219,6 +249,9 @@ def test_a_java_function(request: pytest.FixtureRequest, hostile_jar: Path, leve
     if level == "contained":
         for other in (home.pid("neighbour"), home.weft.pid):
             assert function(f"end {other}") == "refused"
+        (jvm,) = [pid for pid in descendants(home.weft.pid) if "JavaInstanceMain" in command_line(pid)]
+        others = [ids_of(home.pid(name))["Uid"] for name in ("neighbour", "hostile-python")]
+        assert os.geteuid() != 0 or ids_of(jvm)["Uid"] not in [*others, [0] * 4]
         assert list((home.folder("hostile-java") / "scratch").glob("hostile*.txt"))
     assert home.neighbour("read /etc/hosts") == "ok"
     home.functions.delete("hostile-java")

@@ -1,5 +1,6 @@
 """Weft's clients and worker on a broker that asks who they are, and shows who it is: the real Apache Pulsar."""
 
+import os
 import subprocess
 import sys
 import time
@@ -134,6 +135,10 @@ def test_a_worker_and_its_functions(secure: SecurePulsar, tmp_path: Path) -> Non
         assert send(secure, as_admin(secure), "secure-in", "one").returncode == 0
         assert "content:one!" in receive(secure, "secure-out", 1)
         assert not holders_of(first)
+        copies = [file for file in (tmp_path / "data" / "tokens").glob("*.own/*") if file.read_text() == first]
+        if os.geteuid() == 0:  # then the instance is a user of its own, which can't read the worker's file
+            assert [file.stat().st_mode & 0o7777 for file in copies] == [0o400]
+            assert copies[0].stat().st_uid != 0
         token_file.write_text(secure.issuer.token("admin", 3600))
         until = time.monotonic() + 14  # past the end of the first, and the broker's look at it
         while time.monotonic() < until:

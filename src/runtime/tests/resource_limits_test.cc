@@ -108,6 +108,8 @@ TEST_F(ResourceGroupTest, removes_what_is_empty_at_its_end_and_what_dead_workers
 TEST_F(ResourceGroupTest, bounds_the_number_of_processes_where_a_cgroup_can) {
     EXPECT_THAT(ResourceGroup({.cpu = 0, .memory_bytes = 0, .tasks = 7}, place_).not_held(),
                 ElementsAre("the number of processes (no cgroup can be written)"));
+    const ResourceLimits by_user{.cpu = 0, .memory_bytes = 0, .tasks = 7, .tasks_by_user = true};
+    EXPECT_THAT(ResourceGroup(by_user, place_).not_held(), ElementsAre());
     fs::create_directories(root_ / "cgroup/pids");
     {
         const ResourceGroup group({.cpu = 0, .memory_bytes = 0, .tasks = 7}, place_);

@@ -50,7 +50,9 @@ inline constexpr config::Option kContainmentOption = {
     .help =
         "What functions in processes of their own are kept from: basic (other functions' files, the "
         "worker's, "
-        "private ones of the system; other processes; listening; see SECURITY.md) or none.",
+        "private ones of the system; other processes; listening; see SECURITY.md), strict (and their names; "
+        "runs "
+        "nothing for which not all of it can be held; needs root) or none.",
     .fallback = "basic"};
 inline constexpr config::Option kContainmentReadOption = {
     .names = "--containment-read",

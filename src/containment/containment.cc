@@ -50,10 +50,9 @@ bool limit_own(int resource, rlim_t most) {
 
 struct Containment::Prepared {
     Kernel kernel;
-    std::vector<std::string> writable;
     std::string directory;
     std::uint32_t user = 0;
-    std::vector<detail::CoverStep> covers;
+    detail::View view;
     int ruleset = -1;  // no Landlock
     detail::Filter filter;
 
@@ -65,10 +64,9 @@ struct Containment::Prepared {
 Result<Containment> Containment::prepare(const Rules& rules, const Kernel& kernel) {
     auto prepared = std::make_unique<Prepared>();
     prepared->kernel = kernel;
-    prepared->writable = rules.writable;
     prepared->directory = rules.directory;
     prepared->user = rules.user;
-    if (rules.user != 0 && kernel.mounts) prepared->covers = detail::plan_covers(rules);
+    if (kernel.mounts) prepared->view = detail::plan_view(rules);
     WEFT_TRY(prepared->ruleset, detail::make_ruleset(rules, kernel.landlock));
     if (kernel.filters) {
         WEFT_TRY(prepared->filter, detail::make_filter(rules, kernel));
@@ -87,8 +85,9 @@ const char* Containment::enter() const {
     if (!limit_own(RLIMIT_CORE, 0)) return "RLIMIT_CORE";
     if (!limit_own(RLIMIT_FSIZE, kFileBytesMax)) return "RLIMIT_FSIZE";
     if (prepared_->user != 0 && !limit_own(RLIMIT_NPROC, kTasksMax)) return "RLIMIT_NPROC";
-    if (prepared_->kernel.mounts && !detail::take_own_mounts(prepared_->writable, prepared_->covers))
-        return "mounts";
+    if (prepared_->kernel.mounts && !detail::take_own_mounts(prepared_->view)) return "mounts";
+    const bool own_proc = prepared_->view.own_root && prepared_->ruleset >= 0;
+    if (own_proc && !detail::allow_proc(prepared_->ruleset)) return "Landlock";
     if (!prepared_->directory.empty() && chdir(prepared_->directory.c_str()) != 0) return "its directory";
     if (!drop_capabilities_for(prepared_->user)) return "capabilities, or its user";
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return "no_new_privs";

@@ -13,10 +13,11 @@
 
 namespace weft::containment {
 
-enum class Level : std::uint8_t { none, basic };
+enum class Level : std::uint8_t { none, basic, strict };
 
-/// "none" or "basic"; nothing else. `not_supported` says why there is no "strict".
+/// "none", "basic" or "strict"; nothing else.
 Result<Level> level_of(std::string_view name);
+std::string_view name_of(Level level);
 
 /// What this kernel, and this process's own rights, make possible.
 struct Kernel {
@@ -24,6 +25,7 @@ struct Kernel {
     bool filters = false;        // of system calls
     bool mounts = false;         // a view of the file system of one's own
     bool users = false;          // this process may give others a user of their own
+    bool roots = false;          // and a root of the file system; looked at for `strict` alone
     bool operator==(const Kernel&) const = default;
 };
 
@@ -39,8 +41,9 @@ inline constexpr std::uint32_t kUsersMax = 65536;
 /// "FIRST-LAST", or "none": an empty one.
 Result<UserRange> user_range_of(std::string_view text);
 
-/// Tries it out, in child processes. `users`: with the first of these; an empty range is not tried.
-Kernel find_kernel(UserRange users = {});
+/// Tries out what the level needs, in child processes. `users`: with the first of these; an empty range is
+/// not tried.
+Kernel find_kernel(UserRange users = {}, Level level = Level::basic);
 
 /// As an operator sets it, with the kernel it meets.
 struct Settings {
@@ -67,6 +70,7 @@ struct Rules {
     std::string directory;             // the working directory, once it is contained; empty: stays
     std::vector<std::uint16_t> ports;  // TCP ports that it may listen on; empty: it may not listen at all
     std::uint32_t user = 0;            // and group, the process's own from then on; 0: stays who it is
+    bool own_root = false;             // nothing else is there, and of /proc what belongs to the user
 };
 
 class Containment final {

@@ -10,13 +10,10 @@ namespace weft::containment {
 namespace {
 
 /// In a child: this process keeps its own view.
-bool can_have_mounts() {
+bool can_have(detail::View view) {
     const pid_t child = fork();
     if (child < 0) return false;
-    if (child == 0) {
-        std::vector<detail::CoverStep> none;
-        _exit(detail::take_own_mounts({}, none) ? 0 : 1);
-    }
+    if (child == 0) _exit(detail::take_own_mounts(view) ? 0 : 1);
     int status = 0;
     while (waitpid(child, &status, 0) < 0) {
         if (errno != EINTR) return false;
@@ -24,24 +21,33 @@ bool can_have_mounts() {
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+bool can_have_root() {
+    Rules rules;
+    rules.readable = system_folders();
+    rules.own_root = true;
+    return can_have(detail::plan_view(rules));
+}
+
+constexpr std::string_view kLevels[] = {"none", "basic", "strict"};
+
 }  // namespace
 
 Result<Level> level_of(std::string_view name) {
-    if (name == "none") return Level::none;
-    if (name == "basic") return Level::basic;
-    if (name == "strict") {
-        return fail(ErrorCode::not_supported,
-                    "strict: there is no such level yet, it would hide the names of files and processes from "
-                    "each instance; give basic, or none");
+    for (const Level level : {Level::none, Level::basic, Level::strict}) {
+        if (name == name_of(level)) return level;
     }
-    return fail(ErrorCode::invalid_argument, name, ": give basic, or none");
+    return fail(ErrorCode::invalid_argument, name, ": give strict, basic or none");
 }
 
-Kernel find_kernel(UserRange users) {
-    return {.landlock = detail::landlock_version(),
-            .filters = detail::has_filters(),
-            .mounts = can_have_mounts(),
-            .users = !users.empty() && detail::can_give_user(users.first)};
+std::string_view name_of(Level level) { return kLevels[static_cast<std::size_t>(level)]; }
+
+Kernel find_kernel(UserRange users, Level level) {
+    Kernel kernel{.landlock = detail::landlock_version(),
+                  .filters = detail::has_filters(),
+                  .mounts = can_have({}),
+                  .users = !users.empty() && detail::can_give_user(users.first)};
+    kernel.roots = level == Level::strict && kernel.mounts && can_have_root();
+    return kernel;
 }
 
 std::vector<std::string> not_held(const Kernel& kernel, bool on_ports) {

@@ -89,6 +89,15 @@ Result<int> make_ruleset(const Rules& rules, std::uint32_t version) {
     return ruleset.release();
 }
 
+bool allow_proc(int ruleset) {
+    const int proc = open("/proc", O_PATH | O_CLOEXEC);
+    if (proc < 0) return false;
+    const PathRule rule{kReadFile | kReadFolder, proc};
+    const bool added = syscall(SYS_landlock_add_rule, ruleset, kPathBeneath, &rule, 0U) == 0;
+    close(proc);
+    return added;
+}
+
 bool enter_ruleset(int ruleset) { return syscall(SYS_landlock_restrict_self, ruleset, 0U) == 0; }
 
 }  // namespace weft::containment::detail

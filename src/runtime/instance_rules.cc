@@ -55,6 +55,20 @@ void add_java(const JavaSettings& java, std::vector<std::string>& into) {
     }
 }
 
+std::vector<std::string> not_held_of(const InstanceSpec& spec,
+                                     const std::vector<std::string>& not_held_by_group,
+                                     std::string_view why_no_user) {
+    const bool is_strict = spec.containment.level == containment::Level::strict;
+    auto missing = containment::not_held(spec.containment.kernel, is_program(spec.language));
+    if (!why_no_user.empty()) missing.push_back(str_cat("a user of its own (", why_no_user, ')'));
+    if (is_strict && spec.user == 0 && why_no_user.empty())
+        missing.emplace_back("a user of its own (its worker is not root)");
+    if (is_strict && !spec.containment.kernel.roots)
+        missing.emplace_back("names of files and processes (its worker can't give it a root of its own)");
+    missing.insert(missing.end(), not_held_by_group.begin(), not_held_by_group.end());
+    return missing;
+}
+
 }  // namespace
 
 std::string with_named_files(std::string_view parameters,
@@ -103,7 +117,8 @@ containment::Rules rules_of(const InstanceSpec& spec, std::vector<std::uint16_t>
                              .writable = spec.containment.writable,
                              .directory = spec.scratch_directory,
                              .ports = std::move(ports),
-                             .user = spec.user};
+                             .user = spec.user,
+                             .own_root = spec.containment.level == containment::Level::strict};
     std::ranges::move(files_of(spec), std::back_inserter(rules.readable));
     if (!spec.scratch_directory.empty()) rules.writable.push_back(spec.scratch_directory);
     return rules;
@@ -135,13 +150,25 @@ Result<> enter_scratch(const InstanceSpec& spec) {
 
 std::string containment_of(const InstanceSpec& spec, const std::vector<std::string>& not_held_by_group,
                            std::string_view why_no_user) {
-    if (spec.containment.level == containment::Level::none) return "none";
-    auto missing = containment::not_held(spec.containment.kernel, is_program(spec.language));
-    if (!why_no_user.empty()) missing.push_back(str_cat("a user of its own (", why_no_user, ')'));
-    missing.insert(missing.end(), not_held_by_group.begin(), not_held_by_group.end());
-    std::string text = "basic";
-    for (const std::string& each : missing) str_append(text, text == "basic" ? ", but for " : ", ", each);
+    const auto level = spec.containment.level;
+    std::string text(containment::name_of(level));
+    if (level == containment::Level::none) return text;
+    const char* before = ", but for ";
+    for (const std::string& each : not_held_of(spec, not_held_by_group, why_no_user))
+        str_append(text, std::exchange(before, ", "), each);
     return text;
+}
+
+Result<> check_strict(const InstanceSpec& spec, const std::vector<std::string>& not_held_by_group,
+                      std::string_view why_no_user) {
+    if (spec.containment.level != containment::Level::strict) return {};
+    std::string list;
+    for (const std::string& each : not_held_of(spec, not_held_by_group, why_no_user))
+        str_append(list, list.empty() ? "" : ", ", each);
+    if (list.empty()) return {};
+    return fail(ErrorCode::precondition_failed,
+                "--containment strict: it does not run where not all of it can be held, and this can't: ",
+                list, "; --containment basic runs it without");
 }
 
 }  // namespace weft::runtime

@@ -36,4 +36,8 @@ Result<> enter_scratch(const InstanceSpec& spec);
 std::string containment_of(const InstanceSpec& spec, const std::vector<std::string>& not_held_by_group,
                            std::string_view why_no_user = {});
 
+/// `precondition_failed`: at its level it is not run, as something of that can't be held.
+Result<> check_strict(const InstanceSpec& spec, const std::vector<std::string>& not_held_by_group,
+                      std::string_view why_no_user);
+
 }  // namespace weft::runtime

@@ -175,6 +175,7 @@ class Keeper {
     Keeper& operator=(const Keeper&) = delete;
 
     Result<> start_child() {
+        WEFT_TRY_VOID(check_strict(spec_, resources_.not_held(), own_.why_not));
         if (scratch_timer_ == 0 && !spec_.scratch_directory.empty()) look_at_scratch_after(kScratchLook);
         if (!overfull_.empty()) {
             turn_.reset();

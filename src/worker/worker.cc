@@ -80,14 +80,15 @@ void look_at_kernel(containment::Settings& settings) {
         log.warn("the code of functions is not contained: it may do what this process may");
         return;
     }
-    settings.kernel = containment::find_kernel(settings.users);
+    settings.kernel = containment::find_kernel(settings.users, settings.level);
+    const std::string_view level = containment::name_of(settings.level);
     std::string missing;
     for (const std::string& each : containment::not_held(settings.kernel, true))
         str_append(missing, missing.empty() ? "" : ", ", each);
     if (missing.empty()) {
-        log.info("the code of functions is contained", {{"level", "basic"}});
+        log.info("the code of functions is contained", {{"level", level}});
     } else {
-        log.warn("the code of functions is contained in part", {{"level", "basic"}, {"but_for", missing}});
+        log.warn("the code of functions is contained in part", {{"level", level}, {"but_for", missing}});
     }
 }
 
@@ -428,6 +429,13 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options) {
     WEFT_TRY_VOID(check_url_patterns(options.package_urls.functions));
     WEFT_TRY_VOID(check_url_patterns(options.package_urls.connectors));
     WEFT_TRY_VOID(check_function_credentials(options));
+    if (options.containment.level == containment::Level::strict &&
+        options.function_runtime == FunctionRuntime::thread) {
+        return fail(
+            ErrorCode::invalid_argument,
+            "--containment strict: functions on threads can't be contained: run them as processes, or "
+            "give none");
+    }
     if (options.instances_starting_max == 0) options.instances_starting_max = 1;
     WEFT_TRY(auto packages, package::Packages::open({options.data_dir, host::find_interpreter(options.python),
                                                      options.python_dependency_repository,

@@ -99,6 +99,13 @@ def contained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 
 @pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    if os.geteuid() != 0:
+        pytest.skip("only the superuser gives others a user")
+    yield from home_at("strict", tmp_path_factory.mktemp("strict"))
+
+
+@pytest.fixture(scope="module")
 def open_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     yield from home_at("none", tmp_path_factory.mktemp("none"))
 
@@ -184,7 +191,40 @@ def test_each_instance_is_a_user_of_its_own(contained: Home, open_home: Home) ->
 
 
 @pytest.mark.parametrize("language", HOSTILE)
-def test_what_a_function_still_may(contained: Home, language: str) -> None:
+def test_what_strict_keeps_it_from_besides(contained: Home, strict: Home, language: str) -> None:
+    """That files and processes are there at all: chmod and list of them look first."""
+    def told(home: Home) -> dict[str, str]:
+        neighbour = home.pid("neighbour")
+        what = {"names": "chmod /etc/shadow", "folders": "list /etc", "processes": f"list /proc/{neighbour}",
+                "command lines": f"read /proc/{neighbour}/cmdline"}  # fmt: skip
+        return {each: home.hostile[language](tried) for each, tried in what.items()}
+
+    assert told(strict) == {"names": "ENOENT", "folders": "EACCES", "processes": "ENOENT", "command lines": "ENOENT"}
+    assert told(contained)["processes"] == told(contained)["command lines"] == "ok"
+    assert strict.functions.status(f"hostile-{language}")["containment"] == "strict"
+    seen = {what: strict.hostile[language](what) for what in attempts(strict)}
+    wanted = {what: kept_from | {"ENOENT"} for what, (kept_from, _) in attempts(strict).items()}
+    assert {what: got for what, got in seen.items() if got not in wanted[what]} == {}
+    assert strict.functions.status(f"hostile-{language}")["numRestarts"] == 0
+
+
+def test_strict_runs_nothing_where_it_does_not_hold(tmp_path: Path) -> None:
+    options = ["--containment", "strict", "--instance-users", "none"]
+    with WeftStandalone(tmp_path, options=options) as weft:
+        functions, topics = Functions(weft.address), Topics(weft)
+        functions.upload("refused", NATIVE, className="Hostile", inputs=[topics("in")], output=topics("out"))
+        deadline = time.monotonic() + 30
+        while "--containment strict" not in (why := functions.status("refused").get("error", "")):
+            assert time.monotonic() < deadline, why
+            time.sleep(0.05)  # between two looks
+        assert "a user of its own (--instance-users none)" in why
+        topics.client.close()
+
+
+@pytest.mark.parametrize("level", ["contained", "strict"])
+@pytest.mark.parametrize("language", HOSTILE)
+def test_what_a_function_still_may(request: pytest.FixtureRequest, level: str, language: str) -> None:
+    contained: Home = request.getfixturevalue(level)
     hostile, scratch = contained.hostile[language], contained.folder(f"hostile-{language}") / "scratch"
     may = [f"write {scratch / 'mine'}", f"read {scratch / 'mine'}", "read /etc/hosts", "list /usr/lib", "write /dev/null"]
     may += [f"connect {contained.weft.address.broker_port}", f"large {FILE_BYTES_MAX - 1}"]
@@ -227,7 +267,7 @@ def hostile_jar(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "hostile.jar"
 
 
-@pytest.mark.parametrize("level", ["contained", "open_home"])
+@pytest.mark.parametrize("level", ["contained", "strict", "open_home"])
 def test_a_java_function(request: pytest.FixtureRequest, hostile_jar: Path, level: str) -> None:
     home: Home = request.getfixturevalue(level)
     function = home.start(
@@ -242,10 +282,12 @@ def test_a_java_function(request: pytest.FixtureRequest, hostile_jar: Path, leve
     tried += [f"large {FILE_BYTES_MAX}"]
     if os.geteuid() == 0:
         tried += ["read /etc/shadow", "by_child /etc/shadow", f"read /proc/{home.pid('neighbour')}/mem"]
-    answer = "refused" if level == "contained" else "ok"
+    answer = "ok" if level == "open_home" else "refused"
     assert {what: function(what) for what in tried} == dict.fromkeys(tried, answer)
     may = [f"connect {home.weft.address.broker_port}", "make .txt", "read /etc/hosts", "by_child /etc/hosts"]
     assert {what: function(what) for what in may} == dict.fromkeys(may, "ok")
+    if level == "strict":
+        assert home.functions.status("hostile-java")["containment"] == "strict"
     if level == "contained":
         for other in (home.pid("neighbour"), home.weft.pid):
             assert function(f"end {other}") == "refused"

@@ -14,6 +14,8 @@ namespace weft::containment::detail {
 std::uint32_t landlock_version();
 /// A descriptor, close-on-exec; -1 where the kernel has no Landlock.
 Result<int> make_ruleset(const Rules& rules, std::uint32_t version);
+/// As /proc is now, for reading.
+bool allow_proc(int ruleset);
 bool enter_ruleset(int ruleset);
 
 bool has_filters();
@@ -22,24 +24,29 @@ Result<Filter> make_filter(const Rules& rules, const Kernel& kernel);
 /// Puts this process's id where the filter asks for it.
 bool enter_filter(Filter& filter);
 
-/// Of what leads to the files that a user may see through folders that others can't pass, in the order of
-/// their doing.
-struct CoverStep {
+/// What a process sees of the file system: everything, read-only but for some; or what is put into an empty
+/// folder, in the place of one that its user can't pass, or of all.
+struct Step {
     enum class What : std::uint8_t {
-        cover,   // an empty folder that everybody can pass, in the place of this one
+        empty,   // an empty folder that everybody can pass, over this one
         make,    // a folder in such a one
-        folder,  // what stood there before
+        folder,  // what stands elsewhere
         file,
+        proc,  // a /proc in which others' processes aren't
     };
     What what;
-    std::string path;
+    std::string path, from = {};
     int tree = -1;  // of folder and file, while it is done
 };
-/// For rules.user, in whose way are others' private folders.
-std::vector<CoverStep> plan_covers(const Rules& rules);
+struct View {
+    std::vector<std::string> writable;
+    std::vector<Step> steps;  // in their order
+    bool own_root = false;
+};
+View plan_view(const Rules& rules);
 
-/// Everything read-only but these, in this process alone, with these covers. False: errno.
-bool take_own_mounts(const std::vector<std::string>& writable, std::vector<CoverStep>& covers);
+/// Takes it, in this process alone. False: errno.
+bool take_own_mounts(View& view);
 
 /// Of the superuser: this process and its group are `user`'s, with no others, for good. Its files in /proc
 /// are, too, and the signal that it gets when its parent ends stays. False: errno.

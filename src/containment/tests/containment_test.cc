@@ -33,6 +33,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 constexpr int kNotEntered = 255;
+constexpr UserRange kUsers{2'100'009'100, 2'100'009'100};  // no worker's that isn't told
 
 /// 0, or errno.
 int answer(long result) { return result < 0 ? errno : 0; }
@@ -211,15 +212,13 @@ TEST_F(ContainmentTest, no_file_gets_longer_than_its_bound) {
 }
 
 TEST_F(ContainmentTest, the_superusers_process_becomes_another_user) {
-    const auto range = user_range_of(kUsersDefault);
-    ASSERT_TRUE(range);
-    kernel_ = find_kernel(*range);
+    kernel_ = find_kernel(kUsers);
     if (!kernel_.users) GTEST_SKIP() << "not the superuser";
-    rules_.user = range->first;
+    rules_.user = kUsers.first;
     const pid_t other = getpid();
     EXPECT_EQ(contained([&] {
                   const bool is =
-                      getuid() == range->first && getegid() == range->first && getgroups(0, nullptr) == 0;
+                      getuid() == kUsers.first && getegid() == kUsers.first && getgroups(0, nullptr) == 0;
                   return is ? 0 : 1;
               }),
               0);
@@ -236,11 +235,9 @@ TEST_F(ContainmentTest, the_superusers_process_becomes_another_user) {
 }
 
 TEST_F(ContainmentTest, another_user_too_ends_with_its_parent) {
-    const auto range = user_range_of(kUsersDefault);
-    ASSERT_TRUE(range);
-    kernel_ = find_kernel(*range);
+    kernel_ = find_kernel(kUsers);
     if (!kernel_.users) GTEST_SKIP() << "not the superuser";
-    rules_.user = range->first;
+    rules_.user = kUsers.first;
     const auto containment = Containment::prepare(rules_, kernel_);
     ASSERT_TRUE(containment);
     int ends[2];
@@ -266,12 +263,10 @@ TEST_F(ContainmentTest, another_user_too_ends_with_its_parent) {
 }
 
 TEST_F(ContainmentTest, private_folders_on_the_way_are_empty_but_for_what_is_named) {
-    const auto range = user_range_of(kUsersDefault);
-    ASSERT_TRUE(range);
-    kernel_ = find_kernel(*range);
+    kernel_ = find_kernel(kUsers);
     if (!kernel_.users || !kernel_.mounts) GTEST_SKIP() << "not the superuser";
     kernel_.landlock = 0;  // it is not that which hides them
-    rules_.user = range->first;
+    rules_.user = kUsers.first;
     fs::create_directories(root_ / "private/deep/er");
     std::ofstream(root_ / "private/deep/er/file") << "text";
     std::ofstream(root_ / "private/other") << "text";
@@ -279,17 +274,54 @@ TEST_F(ContainmentTest, private_folders_on_the_way_are_empty_but_for_what_is_nam
     fs::create_directory_symlink(root_ / "private/deep", root_ / "private/link");
     rules_.readable.push_back(root_ / "private/deep/er");
     rules_.readable.push_back(root_ / "private/link/er/file");
+    rules_.readable.push_back(root_ / "private/./deep/../only");
+    std::ofstream(root_ / "private/only") << "text";
     fs::permissions(root_ / "private", fs::perms::owner_all);
     fs::permissions(root_, fs::perms::owner_all);  // as mkdtemp() made it
-    ASSERT_EQ(chown((root_ / "scratch").c_str(), range->first, range->first), 0);
+    ASSERT_EQ(chown((root_ / "scratch").c_str(), kUsers.first, kUsers.first), 0);
     EXPECT_EQ(contained([&] { return open_file(root_ / "private/deep/er/file", O_RDONLY); }), 0);
     EXPECT_EQ(contained([&] { return open_file(root_ / "private/link/er/file", O_RDONLY); }), 0);
+    EXPECT_EQ(contained([&] { return open_file(root_ / "private/./deep/../only", O_RDONLY); }), 0);
+    EXPECT_EQ(contained([&] { return open_file(root_ / "private/only", O_RDONLY); }), 0);
     EXPECT_EQ(contained([&] { return open_file(root_ / "private/other", O_RDONLY); }), ENOENT);
     EXPECT_EQ(contained([&] { return open_file(root_ / "hidden/file", O_RDONLY); }), ENOENT);
     EXPECT_EQ(contained([&] { return open_file(root_ / "private/deep/er/new", O_WRONLY | O_CREAT); }), EROFS);
     EXPECT_NE(contained([&] { return open_file(root_ / "new", O_WRONLY | O_CREAT); }), 0);
     EXPECT_EQ(contained([&] { return open_file(root_ / "scratch/new", O_WRONLY | O_CREAT); }), 0);
     EXPECT_EQ(open_file(root_ / "private/other", O_RDONLY), 0) << "nobody else sees that";
+}
+
+TEST_F(ContainmentTest, with_a_root_of_its_own_nothing_else_is_there) {
+    kernel_ = find_kernel(kUsers, Level::strict);
+    if (!kernel_.users || !kernel_.roots) GTEST_SKIP() << "not the superuser";
+    rules_.user = kUsers.first;
+    rules_.own_root = true;
+    ASSERT_EQ(chown((root_ / "scratch").c_str(), kUsers.first, kUsers.first), 0);
+    const auto size_of = [](const fs::path& path) {
+        struct stat about{};
+        return answer(stat(path.c_str(), &about));
+    };
+    for (const char* const path : {"/etc/shadow", "/root", "/tmp/..//home", "/var", "/sys/class", "/dev/tty"})
+        EXPECT_EQ(contained([&] { return size_of(path); }), ENOENT) << path;
+    EXPECT_EQ(contained([&] { return size_of(root_ / "hidden/file"); }), ENOENT);
+    EXPECT_EQ(contained([&] { return size_of(str_cat("/proc/", getppid(), "/cmdline")); }), ENOENT);
+    EXPECT_EQ(contained([] { return open_file("/proc/self/cmdline", O_RDONLY); }), 0);
+    EXPECT_EQ(contained([] { return open_file("/proc/meminfo", O_RDONLY); }), 0);
+    EXPECT_EQ(contained([] { return open_file("/usr/bin/env", O_RDONLY); }), 0);
+    EXPECT_EQ(contained([] { return open_file("/etc/passwd", O_RDONLY); }), 0);
+    EXPECT_EQ(contained([&] { return open_file(root_ / "package/file", O_RDONLY); }), 0);
+    EXPECT_EQ(contained([] { return open_file("new", O_WRONLY | O_CREAT); }), 0);
+    EXPECT_EQ(contained([] { return open_file("/dev/null", O_WRONLY); }), 0);
+    EXPECT_NE(contained([] { return open_file("/new", O_WRONLY | O_CREAT); }), 0);
+    EXPECT_NE(contained([] { return open_file("/", O_RDONLY | O_DIRECTORY); }), 0);
+    EXPECT_EQ(contained([] {
+                  execl("/bin/sh", "sh", "-c", "cd / && test -r /proc/self/status", nullptr);
+                  return errno;
+              }),
+              0);
+    EXPECT_EQ(size_of("/etc/shadow"), 0) << "nobody else's root has changed";
+    EXPECT_TRUE(fs::exists(str_cat("/proc/", getppid(), "/cmdline")));
+    EXPECT_TRUE(fs::exists(root_ / "scratch/new"));
 }
 
 TEST(ContainmentUsers, are_a_range_or_none) {
@@ -301,10 +333,11 @@ TEST(ContainmentUsers, are_a_range_or_none) {
         EXPECT_EQ(user_range_of(wrong).error().code, ErrorCode::invalid_argument) << wrong;
 }
 
-TEST(ContainmentLevel, is_none_or_basic) {
+TEST(ContainmentLevel, is_none_basic_or_strict) {
     EXPECT_EQ(level_of("none"), Level::none);
     EXPECT_EQ(level_of("basic"), Level::basic);
-    EXPECT_EQ(level_of("strict").error().code, ErrorCode::not_supported);
+    EXPECT_EQ(level_of("strict"), Level::strict);
+    EXPECT_EQ(name_of(Level::strict), "strict");
     EXPECT_EQ(level_of("").error().code, ErrorCode::invalid_argument);
 }
 

@@ -74,5 +74,33 @@ TEST(InstanceRules, the_status_says_what_is_not_held) {
     EXPECT_EQ(containment_of(spec, {}), "none");
 }
 
+TEST(InstanceRules, strict_runs_where_all_of_it_is_held) {
+    auto spec = spec_of(Language::native);
+    EXPECT_TRUE(check_strict(spec, {"its share"}, "")) << "basic runs with what is there";
+    spec.containment.level = containment::Level::strict;
+    spec.containment.kernel = {.landlock = 6, .filters = true, .mounts = true, .users = true, .roots = true};
+    spec.user = 7;
+    EXPECT_TRUE(check_strict(spec, {}, ""));
+    EXPECT_EQ(containment_of(spec, {}), "strict");
+    EXPECT_TRUE(rules_of(spec, {}).own_root);
+    std::vector<std::string> group;
+    const auto refused = [&](std::string_view why_no_user = "") {
+        const auto checked = check_strict(spec, group, why_no_user);
+        return checked ? std::string() : checked.error().message;
+    };
+    group = {"its share of the processor"};
+    EXPECT_THAT(refused(), testing::HasSubstr("its share of the processor"));
+    group.clear();
+    spec.containment.kernel.roots = false;
+    EXPECT_THAT(refused(), testing::HasSubstr("names of files and processes"));
+    spec.containment.kernel.roots = true;
+    spec.containment.kernel.landlock = 0;
+    EXPECT_THAT(refused(), testing::HasSubstr("no Landlock"));
+    spec.containment.kernel.landlock = 6;
+    spec.user = 0;
+    EXPECT_THAT(refused(), testing::HasSubstr("its worker is not root"));
+    EXPECT_THAT(refused("/x can't be used by others"), testing::HasSubstr("/x can't be used by others"));
+}
+
 }  // namespace
 }  // namespace weft::runtime

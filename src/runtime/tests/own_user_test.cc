@@ -186,7 +186,7 @@ TEST_F(OwnUserTest, an_instance_keeps_its_workers_user_and_says_why) {
     EXPECT_EQ(none.user, nullptr);
     EXPECT_THAT(none.why_not, HasSubstr(spec.package_path));
     EXPECT_EQ(spec.user, 0U);
-    EXPECT_THAT(containment_of(spec, true, none.why_not), HasSubstr("a user of its own ("));
+    EXPECT_THAT(containment_of(spec, {}, none.why_not), HasSubstr("a user of its own ("));
     spec.containment.level = containment::Level::none;
     EXPECT_EQ(give_own_user(spec).why_not, "");
 }

@@ -57,6 +57,8 @@ class ResourceGroup final {
     /// Whether the child joins while it has one thread, and before it has memory that is to count; else it
     /// may when its code is loaded.
     bool is_joined_first() const { return !is_v2_ || !memory_folder_.empty(); }
+    /// Else it doesn't know what it would have to kill.
+    bool knows_its_processes() const { return !tasks_folder_.empty(); }
     /// What was asked for, belongs to containment, and can't be had here: "the number of processes (...)".
     const std::vector<std::string>& not_held() const { return not_held_; }
     /// Kills what has outlived the instance, where its processes are known.

@@ -410,7 +410,7 @@ class Keeper {
     void child_ended() {
         turn_.reset();
         resources_.kill_what_is_left();
-        if (own_.user && !resources_.limits_tasks()) end_processes_of({own_.user->id()});
+        if (own_.user && !resources_.knows_its_processes()) end_processes_of({own_.user->id()});
         drain_output();
         std::string end = reap(run_->child);
         const bool lease_over = lease_ && end == str_cat("exit code ", kLeaseOverExit);

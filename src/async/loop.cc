@@ -1,10 +1,7 @@
 #include "async/loop.h"
 
-#include <linux/sched.h>
 #include <pthread.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -17,6 +14,8 @@
 #include <unordered_map>
 #include <utility>
 #include <vector>
+
+#include "base/short_turns.h"
 
 namespace weft::async {
 
@@ -31,25 +30,12 @@ struct TimerEntry {
 bool is_later(const TimerEntry& a, const TimerEntry& b) { return a.at != b.at ? a.at > b.at : a.id > b.id; }
 constexpr std::size_t kQueueCapacityKept = 4096;  // a burst's memory is not kept for ever
 constexpr int kNicerBy = 10;
-constexpr auto kLongSlice = 10ms;  // others have one to three
 
 // Of the calling thread alone: on Linux each has its own. What the kernel does not take it goes without.
 void make_light() {
     ::setpriority(PRIO_PROCESS, 0, ::getpriority(PRIO_PROCESS, 0) + kNicerBy);
-    // Since Linux 6.6 a thread that wakes up waits for the end of the other's slice, however nice that one
-    // is; since 6.12 not where its own is shorter.
-    struct {  // sched_attr, as it was at first; its header and the C library's can't be together
-        std::uint32_t size, policy;
-        std::uint64_t flags;
-        std::int32_t nice;
-        std::uint32_t priority;
-        std::uint64_t runtime, deadline, period;
-    } attributes{};
-    attributes.size = sizeof attributes;
-    attributes.flags = SCHED_FLAG_KEEP_POLICY;
-    attributes.nice = ::getpriority(PRIO_PROCESS, 0);
-    attributes.runtime = std::uint64_t{kLongSlice / 1ns};
-    ::syscall(SYS_sched_setattr, 0, &attributes, 0);
+    // However nice it is, who wakes up waits for the end of its turn, unless his own is shorter.
+    take_long_turns();
 }
 }  // namespace
 

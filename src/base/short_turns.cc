@@ -10,6 +10,7 @@ namespace weft {
 namespace {
 
 constexpr std::uint64_t kShortTurnNs = 100'000;  // the shortest that there is
+constexpr std::uint64_t kLongTurnNs = 10'000'000;  // usual ones are one to three milliseconds
 constexpr std::uint64_t kResetOnFork = 1;        // SCHED_FLAG_RESET_ON_FORK
 
 /// The kernel's, in its first version; not every C library has it.
@@ -41,6 +42,10 @@ void change(const Change& change) {
 
 void take_short_turns() {
     change([](Attributes& own) { own.runtime = kShortTurnNs; });
+}
+
+void take_long_turns() {
+    change([](Attributes& own) { own.runtime = kLongTurnNs; });
 }
 
 void give_usual_turns_to_what_starts() {

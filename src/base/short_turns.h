@@ -9,6 +9,9 @@ namespace weft {
 /// whose policy isn't the usual one, it changes nothing.
 void take_short_turns();
 
+/// The opposite: this thread computes what is not urgent, and whoever wakes comes first.
+void take_long_turns();
+
 /// The threads and processes that this thread starts from now on take turns of the usual length; it does not
 /// itself.
 void give_usual_turns_to_what_starts();

@@ -198,7 +198,6 @@ BROKEN: list[tuple[str, dict[str, Any] | str, str]] = [
         "Message timeout can only be specified with processing guarantee is ATLEAST_ONCE",
     ),
     ("no core", config(resources={"cpu": 0}), "The cpu allocation for the function must be positive"),
-    ("less disk", config(resources={"disk": 2}), "resources = disk 2 is not supported by Weft yet"),
     ("no language", config(py=None), "Function language runtime is either not set or cannot be determined"),
     (
         "java",

@@ -36,6 +36,8 @@ TEST(ShortTurns, are_for_a_thread_and_what_it_starts_until_it_says_otherwise) {
         give_usual_turns_to_what_starts();
         EXPECT_EQ(turn(), 100'000U);
         EXPECT_EQ(turn_of_new_thread(), usual);
+        take_long_turns();
+        EXPECT_EQ(turn(), 10'000'000U);
     }).join();
 }
 

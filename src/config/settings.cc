@@ -144,9 +144,8 @@ std::vector<Finding> examine(KeyTable table, const Settings& settings) {
 
 std::string shown(const Key* key, std::string_view name, std::string_view value) {
     if (value.empty()) return std::string(value);
-    const bool is_secret =
-        (key != nullptr && key->type == KeyType::secret) || sounds_secret(own_name(key, name));
-    if (is_secret && !tells_where(name, value)) return std::string(kHidden);
+    if (key != nullptr && key->type == KeyType::secret) return std::string(kHidden);
+    if (sounds_secret(own_name(key, name)) && !tells_where(name, value)) return std::string(kHidden);
     const std::size_t scheme = value.find("://"), at = value.find('@');
     if (scheme != std::string_view::npos && at != std::string_view::npos && at > scheme)
         return str_cat(value.substr(0, scheme + 3), kHidden, value.substr(at));  // user:password@

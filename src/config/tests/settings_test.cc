@@ -127,9 +127,7 @@ TEST(Shown, names_classes_and_paths_and_hides_what_may_be_a_secret) {
              std::pair("secretsProviderConfiguratorConfig.secretIdFile", "/etc/weft/vault/secret-id"),
              std::pair("secretsProviderConfiguratorConfig.address", "https://vault:8200"),
              std::pair("secretsProviderConfiguratorConfig.mount", "secret"),
-             std::pair("properties.tokenSecretKey", "file:///etc/weft/key"),
              std::pair("properties.weftFunctionCredentialsKeyFile", "/etc/weft/keys"),
-             std::pair("brokerClientAuthenticationParameters", "file:///etc/weft/token"),
          })
         EXPECT_EQ(worker(name, value), value) << name;
     for (const auto& [name, value] : {
@@ -137,9 +135,9 @@ TEST(Shown, names_classes_and_paths_and_hides_what_may_be_a_secret) {
              std::pair("secretsProviderConfiguratorConfig.vaultToken", "hvs.s3cret"),
              std::pair("secretsProviderConfiguratorConfig.password", "/s3cret"),
              std::pair("secretsProviderConfiguratorConfig.vault", "s3cret"),
-             std::pair("properties.tokenSecretKey", "data:;base64,s3cret"),
+             std::pair("properties.tokenSecretKey", "file:///s3cret"),
              std::pair("brokerClientAuthenticationParameters", "token:s3cret"),
-             std::pair("brokerClientAuthenticationParameters", "/s3cret"),
+             std::pair("brokerClientAuthenticationParameters", "file:///s3cret"),
              std::pair("tlsKeyStorePassword", "/s3cret"),
              std::pair("secretsProviderConfiguratorConfig.address", "https://me:s3cret@vault:8200"),
          })

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <sstream>
 #include <vector>
 
@@ -75,6 +76,11 @@ void end_processes_of(const std::set<std::uint32_t>& users) {
     }
 }
 
+/// Begins somewhere: workers in containers, which don't see each other's file, seldom take the same then,
+/// whose processes the kernel counts together.
+InstanceUsers::InstanceUsers(containment::UserRange range, int file)
+    : range_(range), file_(file), next_(range.first + std::random_device()() % count()) {}
+
 Result<std::shared_ptr<InstanceUsers>> InstanceUsers::open(containment::UserRange range,
                                                            const std::string& file) {
     const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -85,7 +91,7 @@ Result<std::shared_ptr<InstanceUsers>> InstanceUsers::open(containment::UserRang
 }
 
 void InstanceUsers::end_what_is_left() {
-    std::vector<char> marks(range_.last - range_.first + 1, 0);
+    std::vector<char> marks(count(), 0);
     const ssize_t known = pread(file_.get(), marks.data(), marks.size(), off_t{range_.first});
     std::set<std::uint32_t> left;
     for (ssize_t at = 0; at < known; ++at) {
@@ -101,8 +107,7 @@ void InstanceUsers::end_what_is_left() {
 
 Result<std::unique_ptr<InstanceUsers::User>> InstanceUsers::take() {
     const std::lock_guard guard(mutex_);
-    const std::uint32_t count = range_.last - range_.first + 1;
-    for (std::uint32_t tried = 0; tried < count; ++tried) {
+    for (std::uint32_t tried = 0; tried < count(); ++tried) {
         const std::uint32_t id = next_;
         next_ = id == range_.last ? range_.first : id + 1;
         if (taken_.contains(id) || !lock(file_.get(), id, F_WRLCK)) continue;
@@ -114,7 +119,7 @@ Result<std::unique_ptr<InstanceUsers::User>> InstanceUsers::take() {
         taken_.insert(id);
         return std::unique_ptr<User>(new User(shared_from_this(), id));
     }
-    return fail(ErrorCode::limit_reached, "all ", count, " of --instance-users are taken");
+    return fail(ErrorCode::limit_reached, "all ", count(), " of --instance-users are taken");
 }
 
 void InstanceUsers::give_back(std::uint32_t id) {

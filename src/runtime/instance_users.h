@@ -42,7 +42,8 @@ class InstanceUsers final : public std::enable_shared_from_this<InstanceUsers> {
     Result<std::unique_ptr<User>> take();
 
   private:
-    InstanceUsers(containment::UserRange range, int file) : range_(range), file_(file), next_(range.first) {}
+    InstanceUsers(containment::UserRange range, int file);
+    std::uint32_t count() const { return range_.last - range_.first + 1; }
     void end_what_is_left();
     void give_back(std::uint32_t id);
 

@@ -61,6 +61,7 @@ def environments(weft: WeftStandalone) -> dict[str, int]:
 def test_a_zip_with_a_dependency(weft: WeftStandalone, functions: FunctionsClient) -> None:
     assert functions.create("shout", config("shout", "shouter.function.Shout"), ZIP, "shouter.zip").status == 204
     assert one_result(weft, "shout", "hello") == "HELLO FROM A ZIP!"
+    assert "a user of its own" not in functions.get("shout/0/status").json["containment"], "others can't read its environment"
     before = environments(weft)
     assert len(before) == 1
 

@@ -142,8 +142,9 @@ class Run:
         read = {topic: search.topic(client, topic) for topic in topics}
         client.close()
         assert any("metadata" in topic and count > 0 for topic, count in read.items()), read
-        # A JVM is told the name of a file with the token of who made the function.
-        search.files(self.folder, self.holders | set(self.folder.glob("worker/tokens/*/token")))
+        # A JVM is told the name of a file with the token of who made the function; where it is a user of its own, of a copy of that.
+        copies = {path for path in self.folder.glob("worker/tokens/*.own/*") if path.read_text() == self.admin}
+        search.files(self.folder, self.holders | set(self.folder.glob("worker/tokens/*/token")) | copies)
         return search
 
 

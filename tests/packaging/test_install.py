@@ -43,6 +43,7 @@ def test_everything_is_there_and_nothing_else(prefix: Path, tmp_path: Path) -> N
         "lib/sysusers.d/weft.conf",
         "lib/weft/weft_host_python.so",
         "share/bash-completion/completions/weft",
+        "share/weft/weft-secrets.jar",
         "share/zsh/vendor-completions/_weft",
         *(f"share/man/man1/{page}" for page in pages),
         *(f"share/doc/weft/{name}" for name in ("CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", "weft.cdx.json")),

@@ -84,7 +84,7 @@ const char* Containment::enter() const {
     if (std::signal(SIGXFSZ, SIG_IGN) == SIG_ERR) return "SIGXFSZ";
     if (!limit_own(RLIMIT_CORE, 0)) return "RLIMIT_CORE";
     if (!limit_own(RLIMIT_FSIZE, kFileBytesMax)) return "RLIMIT_FSIZE";
-    if (prepared_->user != 0 && !limit_own(RLIMIT_NPROC, kTasksMax)) return "RLIMIT_NPROC";
+    if (prepared_->user != 0 && !limit_own(RLIMIT_NPROC, kTasksOfUserMax)) return "RLIMIT_NPROC";
     if (prepared_->kernel.mounts && !detail::take_own_mounts(prepared_->view)) return "mounts";
     const bool own_proc = prepared_->view.own_root && prepared_->ruleset >= 0;
     if (own_proc && !detail::allow_proc(prepared_->ruleset)) return "Landlock";

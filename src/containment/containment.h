@@ -63,6 +63,7 @@ std::vector<std::string> system_folders();
 
 inline constexpr std::uint64_t kFileBytesMax = 1ULL << 30;  // one file that a function writes
 inline constexpr std::int64_t kTasksMax = 1024;             // processes and threads of an instance
+inline constexpr std::int64_t kTasksOfUserMax = 1100;       // a cgroup refuses before that, and tells
 
 /// What one process may. Paths are folders, with all below them, or files; one that isn't there is left out.
 struct Rules {

@@ -212,6 +212,7 @@ void ResourceGroup::limit_tasks(std::int64_t most, bool by_user) {
     const std::string parent = is_v2_ ? parent_v2(place_, {"pids"}) : parent_v1(place_, "pids");
     if (limit(parent, "pids.max", str_cat(most))) {
         tasks_folder_ = str_cat(parent, '/', name_);
+        tasks_max_ = most;
     } else if (!by_user) {
         not_held_.push_back(str_cat("the number of processes", kNoCgroup));
     }
@@ -234,6 +235,14 @@ void ResourceGroup::take_own_share() {
     if (!done) not_held_.push_back(str_cat("its share of the processor", kNoCgroup));
     // With version 2 the worker is in a group beside them, if it had to move; else its tasks are.
     if (done && is_v2_) write_existing(parent + "/weft-worker/cpu.weight", weight(kWorkerShares));
+}
+
+bool ResourceGroup::wants_more_tasks() {
+    constexpr std::int64_t kNearly = 16;
+    const std::string events = first_line(tasks_folder_ + "/pids.events");  // "max 7"
+    const auto refused = std::atoll(events.substr(std::min(events.find(' '), events.size())).c_str());
+    if (refused <= std::exchange(tasks_refused_, refused)) return false;
+    return std::atoll(first_line(tasks_folder_ + "/pids.current").c_str()) > tasks_max_ - kNearly;
 }
 
 void ResourceGroup::kill_what_is_left() const {

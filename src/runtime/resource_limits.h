@@ -57,6 +57,8 @@ class ResourceGroup final {
     /// Whether the child joins while it has one thread, and before it has memory that is to count; else it
     /// may when its code is loaded.
     bool is_joined_first() const { return !is_v2_ || !memory_folder_.empty(); }
+    /// Whether it was refused one since it was asked last, and has all, or nearly.
+    bool wants_more_tasks();
     /// Else it doesn't know what it would have to kill.
     bool knows_its_processes() const { return !tasks_folder_.empty(); }
     /// What was asked for, belongs to containment, and can't be had here: "the number of processes (...)".
@@ -80,7 +82,8 @@ class ResourceGroup final {
     const CgroupPlace place_;
     bool is_v2_ = false;
     std::vector<std::string> folders_, joined_by_;
-    std::string tasks_folder_;   // empty: no cgroup limits tasks
+    std::string tasks_folder_;  // empty: no cgroup limits tasks
+    std::int64_t tasks_max_ = 0, tasks_refused_ = 0;
     std::string memory_folder_;  // empty: no cgroup limits memory
     std::vector<std::string> not_held_;
     std::uint64_t memory_kills_ = 0;

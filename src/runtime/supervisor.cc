@@ -36,6 +36,7 @@ constexpr std::size_t kOutputLineBytesMax = 4096;
 constexpr std::size_t kRequestsWaitingMax = 1000;
 constexpr Duration kLastWords = 500ms;   // of an instance that hangs: where it stands
 constexpr Duration kLeaseLook = 50ms;    // while the lease is not held
+constexpr Duration kTasksLook = 1s;      // at whether it wants more processes than it may have
 constexpr Duration kScratchLook = 5s;    // at the size of the scratch folder
 constexpr Duration kScratchGoOn = 50ms;  // while there is more of it than one look sees
 
@@ -206,6 +207,7 @@ class Keeper {
         run_->ended = std::make_unique<FdWatch>(loop_, child->pidfd, [this] { child_ended(); });
         run_->control = std::make_unique<FdWatch>(loop_, child->control, [this] { read_control(); });
         run_->output = std::make_unique<FdWatch>(loop_, child->output, [this] { read_output(); });
+        if (resources_.knows_its_processes() && tasks_timer_ == 0) look_at_tasks_later();
         control::Request request;
         *request.mutable_start() = message_of(spec_);
         for (const std::string& file : resources_.joined_by()) request.mutable_start()->add_joined_by(file);
@@ -237,7 +239,7 @@ class Keeper {
     void stop(Duration within, std::move_only_function<void()> gone) {
         stopping_ = true;
         turn_.reset();
-        for (auto* timer : {&restart_timer_, &health_timer_, &scratch_timer_}) {
+        for (auto* timer : {&restart_timer_, &health_timer_, &scratch_timer_, &tasks_timer_}) {
             if (*timer != 0) loop_.cancel(std::exchange(*timer, 0));
         }
         if (own_.copies) copies_.remove(*own_.copies);
@@ -285,7 +287,7 @@ class Keeper {
         ControlFrameReader reader;
         OutputLines lines;
         std::string failure;  // as the child told it
-        std::string hung;     // it is killed for this, or for its full scratch folder
+        std::string hung;     // it is killed for this, its full scratch folder, or its processes
         std::map<std::uint64_t, Answered> waiting;
     };
 
@@ -358,6 +360,22 @@ class Keeper {
         log_.error("the instance is ended", {{"why", overfull_}});
         if (!run_) return;
         run_->hung = overfull_;
+        kill(run_->child.pid, SIGKILL);
+    }
+    void look_at_tasks_later() {
+        tasks_timer_ = loop_.after(kTasksLook, [this] { look_at_tasks(); });
+    }
+    /// Ends an instance that has all the processes that it may, and goes on to start some: each that it is
+    /// refused costs all others more than one that it has. Old cgroups tell nobody; so it is looked.
+    void look_at_tasks() {
+        tasks_timer_ = 0;
+        if (!run_) return;
+        look_at_tasks_later();
+        if (!resources_.wants_more_tasks() || !run_->hung.empty()) return;
+        run_->hung = str_cat("the instance had as many processes and threads as it may (", limits_.tasks,
+                             "), wanted more, and was ended");
+        log_.error("the instance is ended", {{"why", run_->hung}});
+        resources_.kill_what_is_left();
         kill(run_->child.pid, SIGKILL);
     }
     void read_control() {
@@ -469,7 +487,8 @@ class Keeper {
     std::int64_t restarts_ = 0;
     std::string why_not_running_ = "starting";
     bool stopping_ = false;
-    async::TimerId restart_timer_ = 0, kill_timer_ = 0, health_timer_ = 0, scratch_timer_ = 0;
+    async::TimerId restart_timer_ = 0, kill_timer_ = 0, health_timer_ = 0, scratch_timer_ = 0,
+                   tasks_timer_ = 0;
     std::vector<std::move_only_function<void()>> gone_;
 };
 

@@ -26,9 +26,12 @@ from harness.weft_standalone import WeftStandalone
 EVIDENCE = os.environ.get("WEFT_EVIDENCE", "")
 LONG = EVIDENCE != ""
 ROUNDS, SECONDS = (15, 1.5) if LONG else (1, 0.6)
+# The one that forks is ended within a second or so, and each time it waits twice as long to be started again.
+ROUNDS_OF_FORKS, SECONDS_OF_FORKS = (8, 6.0) if LONG else (1, 0.6)
 FILL_BYTES = (1 << 30) if LONG else (64 << 20)
+# The one that forks is ended for it, again and again: it gives no answer.
 ATTACKS = {"spins": "spin {seconds} 50", "forks": "bomb {seconds}", "fills": f"fill {{seconds}} {FILL_BYTES}"}
-HAD = {"spins": "s of processor", "forks": "s of processor", "fills": "MiB written at once"}
+HAD = {"spins": "s of processor", "forks": "times ended", "fills": "MiB written at once"}
 RESOURCES: dict[str, dict[str, object]] = {"half a processor": {"resources": {"cpu": 0.5}}, "not limited": {}}
 # What it may cost by issue: 25 %. A run of seconds beside other work can't say that; it finds one that keeps others from
 # working: without containment the median is some hundred milliseconds.
@@ -49,7 +52,7 @@ class Called:
     """A function that answers one message at a time."""
 
     def __init__(self, topics: Topics, functions: Functions, name: str, program: str, class_name: str, **config: Any) -> None:
-        self.name = name
+        self.name, self._functions = name, functions
         self._results = topics.reader_of(f"{name}-out")
         self._producer = topics.client.create_producer(topics(f"{name}-in"))
         ends = {"inputs": [topics(f"{name}-in")], "output": topics(f"{name}-out")}
@@ -64,6 +67,14 @@ class Called:
         got = self._results.receive(PATIENCE_MS)
         self._results.acknowledge(got)
         return bytes(got.data()).decode()
+
+    def wait_until_it_runs(self, restarts: float) -> int:
+        """Again, for the so manieth time."""
+        deadline = time.monotonic() + PATIENCE_MS / 1000
+        while not ((status := self._functions.status(self.name))["running"] and status["numRestarts"] >= restarts):
+            assert time.monotonic() < deadline, status
+            time.sleep(0.05)  # between two looks
+        return int(status["numRestarts"])
 
     def times(self, seconds: float) -> list[float]:
         """In milliseconds, of one message after the other through the function."""
@@ -93,12 +104,15 @@ class Beside:
         return f"p50 {calm:.3f} ms alone, {beside:.3f} ms beside it ({beside / calm:.2f}); it had {self.had:.1f} {unit}"
 
 
-def attacked(neighbour: Called, hostile: Called, attack: str, rounds: int) -> Beside:
+def attacked(neighbour: Called, hostile: Called, attack: str, rounds: int, ends: bool) -> Beside:
     seen = Beside()
     for _ in range(rounds):
         seen.calm += neighbour.times(SECONDS)
-        hostile.send(attack.format(seconds=SECONDS + 0.2))
-        seen.beside += neighbour.times(SECONDS)
+        hostile.send(attack.format(seconds=PATIENCE_MS / 1000 if ends else SECONDS + 0.2))
+        seen.beside += neighbour.times(SECONDS_OF_FORKS if ends else SECONDS)
+        if ends:
+            seen.had = hostile.wait_until_it_runs(seen.had + 1)
+            continue
         word, had = hostile.answer().split()
         assert word == "ok"
         seen.had = max(seen.had, float(had))  # of the processor all rounds together, of the disk one
@@ -117,8 +131,10 @@ def all_attacks(directory: Path, level: str, attacks: list[tuple[str, str]], rou
         for limits, name in attacks:
             program, config = "libweft_hostile_function.so", RESOURCES[limits]
             hostile = Called(topics, functions, f"{name}-{len(seen)}", program, "Hostile", **config)
-            seen[f"{name}, {limits}"] = attacked(neighbour, hostile, ATTACKS[name], rounds)
-            assert functions.status(hostile.name)["numRestarts"] == 0
+            ends = name == "forks"
+            found = attacked(neighbour, hostile, ATTACKS[name], ROUNDS_OF_FORKS if ends else rounds, ends)
+            assert functions.status(hostile.name)["numRestarts"] == (found.had if ends else 0)
+            seen[f"{name}, {limits}"] = found
             functions.delete(hostile.name)
         assert functions.status("neighbour")["numRestarts"] == 0
         topics.client.close()

@@ -281,7 +281,7 @@ TEST_F(AccessTest, proxies_speak_for_those_whom_they_name) {
 }
 
 TEST_F(AccessTest, who_can_give_new_credentials_stays) {
-    const auto client = connected("prod", now_seconds() + 1);
+    const auto client = connected("prod", now_seconds() + 2);
     const auto challenge = client->expect(Command::AUTH_CHALLENGE).command.authchallenge().challenge();
     EXPECT_EQ(challenge.auth_method_name(), "token");
     EXPECT_EQ(challenge.auth_data(), "PulsarAuthRefresh");
@@ -294,7 +294,7 @@ TEST_F(AccessTest, who_can_give_new_credentials_stays) {
     client->send(answer(token("prod")));
     client->open_producer(kTopic);
 
-    const auto silent = connected("prod", now_seconds() + 1), other = connected("prod"),
+    const auto silent = connected("prod", now_seconds() + 2), other = connected("prod"),
                wrong = connected("prod");
     silent->expect(Command::AUTH_CHALLENGE);
     EXPECT_TRUE(silent->wait_for_close());

@@ -118,6 +118,18 @@ TEST_F(ResourceGroupTest, bounds_the_number_of_processes_where_a_cgroup_can) {
         EXPECT_EQ(text_of(group_in("cgroup/pids") / "pids.max"), "7");
         EXPECT_THAT(group.joined_by(), ElementsAre((group_in("cgroup/pids") / "tasks").string()));
     }
+    {
+        ResourceGroup group({.cpu = 0, .memory_bytes = 0, .tasks = 100}, place_);
+        const auto says = [&](int refused, int current) {
+            std::ofstream(group_in("cgroup/pids") / "pids.events") << "max " << refused << '\n';
+            std::ofstream(group_in("cgroup/pids") / "pids.current") << current << '\n';
+            return group.wants_more_tasks();
+        };
+        EXPECT_FALSE(says(0, 100)) << "it has all, and is content";
+        EXPECT_FALSE(says(3, 10)) << "it was refused some, and has few again";
+        EXPECT_FALSE(says(3, 100)) << "that was before";
+        EXPECT_TRUE(says(4, 99));
+    }
     write("cgroup/cgroup.controllers", "cpu memory pids\n");
     write("cgroup/cgroup.subtree_control", "pids\n");
     write("own", "0::/\n");

@@ -1,8 +1,10 @@
 #pragma once
-// Fd: a file descriptor with an owner.
+// Fd: a file descriptor with an owner; and writing to one.
 
 #include <unistd.h>
 
+#include <cerrno>
+#include <string_view>
 #include <utility>
 
 namespace weft {
@@ -31,5 +33,16 @@ class Fd final {
   private:
     int fd_;
 };
+
+/// Writes all of it to a file. False: errno.
+inline bool write_whole(int fd, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return false;
+        bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+    return true;
+}
 
 }  // namespace weft

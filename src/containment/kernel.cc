@@ -9,16 +9,8 @@
 namespace weft::containment {
 namespace {
 
-/// In a child: this process keeps its own view.
 bool can_have(detail::View view) {
-    const pid_t child = fork();
-    if (child < 0) return false;
-    if (child == 0) _exit(detail::take_own_mounts(view) ? 0 : 1);
-    int status = 0;
-    while (waitpid(child, &status, 0) < 0) {
-        if (errno != EINTR) return false;
-    }
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return detail::succeeds_in_child([&view] { return detail::take_own_mounts(view); });
 }
 
 bool can_have_root() {
@@ -31,6 +23,17 @@ bool can_have_root() {
 constexpr std::string_view kLevels[] = {"none", "basic", "strict"};
 
 }  // namespace
+
+bool detail::succeeds_in_child(const std::function<bool()>& attempt) {
+    const pid_t child = fork();
+    if (child < 0) return false;
+    if (child == 0) _exit(attempt() ? 0 : 1);
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0) {
+        if (errno != EINTR) return false;
+    }
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
 
 Result<Level> level_of(std::string_view name) {
     for (const Level level : {Level::none, Level::basic, Level::strict}) {

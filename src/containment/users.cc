@@ -4,7 +4,6 @@
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -81,14 +80,7 @@ bool can_give_user(std::uint32_t user) {
     // It gives it files, reads and removes what it has made, and ends it.
     if (!has_capabilities({CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_KILL, CAP_SETGID, CAP_SETUID}))
         return false;
-    const pid_t child = fork();
-    if (child < 0) return false;
-    if (child == 0) _exit(take_user(user) ? 0 : 1);  // in some namespaces there is no such user
-    int status = 0;
-    while (waitpid(child, &status, 0) < 0) {
-        if (errno != EINTR) return false;
-    }
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return succeeds_in_child([user] { return take_user(user); });  // in some namespaces there is no such user
 }
 
 }  // namespace detail

@@ -25,16 +25,6 @@ std::unexpected<Error> failed(std::string_view what, const std::string& path) {
     return fail(ErrorCode::io, what, ' ', path, ": ", std::strerror(errno));
 }
 
-bool write_all_of(int fd, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t n = write(fd, bytes.data(), bytes.size());
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return false;
-        bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
-    return true;
-}
-
 Result<std::string> bytes_of(const std::string& path) {
     std::error_code error;
     const std::uint64_t size = fs::file_size(path, error);
@@ -131,7 +121,7 @@ Result<> CredentialCopies::write(File& file, security::FileStamp stamp) const {
     unlink(made.c_str());
     const Fd fd(open(made.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400));
     if (fd.get() < 0) return failed("can't make", made);
-    const bool done = write_all_of(fd.get(), bytes) && fchown(fd.get(), user_, user_) == 0 &&
+    const bool done = write_whole(fd.get(), bytes) && fchown(fd.get(), user_, user_) == 0 &&
                       rename(made.c_str(), file.copy.c_str()) == 0;
     if (!done) {
         const auto why = failed("can't write", made);

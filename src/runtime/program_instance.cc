@@ -76,12 +76,8 @@ Result<int> input_of(const std::string& text) {
     if (text.empty()) return -1;
     Fd fd(memfd_create("input", MFD_CLOEXEC));
     if (fd.get() < 0) return failed("memfd_create");
-    for (std::size_t done = 0; done < text.size();) {
-        const ssize_t n = pwrite(fd.get(), text.data() + done, text.size() - done, static_cast<off_t>(done));
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return failed("write its input");
-        done += static_cast<std::size_t>(n);
-    }
+    // It is read from its begin.
+    if (!write_whole(fd.get(), text) || lseek(fd.get(), 0, SEEK_SET) != 0) return failed("write its input");
     return fd.release();
 }
 

@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <fstream>
 #include <mutex>
+#include <optional>
 #include <set>
 
 #include "model/function_config.h"
@@ -62,6 +63,16 @@ std::string first_line(const std::string& path) {
     std::string line;
     std::getline(file, line);
     return line;
+}
+
+/// The number behind a word of a cgroup's file, as "max 7".
+std::optional<std::uint64_t> count_of(std::string_view wanted, const std::string& path) {
+    std::ifstream file(path);
+    for (std::string word; file >> word;) {
+        std::uint64_t count = 0;
+        if (word == wanted && file >> count) return count;
+    }
+    return std::nullopt;
 }
 
 /// This process's folder below `mount`; its path is another's view in some containers.
@@ -239,8 +250,7 @@ void ResourceGroup::take_own_share() {
 
 bool ResourceGroup::wants_more_tasks() {
     constexpr std::int64_t kNearly = 16;
-    const std::string events = first_line(tasks_folder_ + "/pids.events");  // "max 7"
-    const auto refused = std::atoll(events.substr(std::min(events.find(' '), events.size())).c_str());
+    const std::uint64_t refused = count_of("max", tasks_folder_ + "/pids.events").value_or(0);
     if (refused <= std::exchange(tasks_refused_, refused)) return false;
     return std::atoll(first_line(tasks_folder_ + "/pids.current").c_str()) > tasks_max_ - kNearly;
 }
@@ -288,11 +298,7 @@ void ResourceGroup::describe(const std::string& what) {
 
 std::uint64_t ResourceGroup::memory_kills() const {
     for (const char* const name : {"/memory.events", "/memory.oom_control"}) {
-        std::ifstream file(memory_folder_ + name);
-        for (std::string word; file >> word;) {
-            std::uint64_t count = 0;
-            if (word == "oom_kill" && file >> count) return count;
-        }
+        if (const auto count = count_of("oom_kill", memory_folder_ + name)) return *count;
     }
     return 0;
 }

@@ -83,7 +83,8 @@ class ResourceGroup final {
     bool is_v2_ = false;
     std::vector<std::string> folders_, joined_by_;
     std::string tasks_folder_;  // empty: no cgroup limits tasks
-    std::int64_t tasks_max_ = 0, tasks_refused_ = 0;
+    std::int64_t tasks_max_ = 0;
+    std::uint64_t tasks_refused_ = 0;
     std::string memory_folder_;  // empty: no cgroup limits memory
     std::vector<std::string> not_held_;
     std::uint64_t memory_kills_ = 0;

@@ -19,13 +19,7 @@ std::unexpected<Error> failed(std::string_view what, const std::string& path) {
 }
 
 Result<> fill(int fd, std::string_view text, const std::string& path) {
-    while (!text.empty()) {
-        const ssize_t n = write(fd, text.data(), text.size());
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return failed("write", path);
-        text.remove_prefix(static_cast<std::size_t>(n));
-    }
-    if (fsync(fd) != 0) return failed("write", path);
+    if (!write_whole(fd, text) || fsync(fd) != 0) return failed("write", path);
     return {};
 }
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pulsar
 from function_topics import Topics
 from functions_rest import Functions
 
@@ -20,20 +21,23 @@ class Greedy(Function):
 LIMIT = 96 << 20
 
 
-def test_cpu_and_memory_are_limited_and_the_status_says_how(functions: Functions, topics: Topics, tmp_path: Path) -> None:
-    program = tmp_path / "greedy.py"
-    program.write_text(PROGRAM)
+def started(
+    functions: Functions, topics: Topics, folder: Path, class_name: str, text: str, resources: dict[str, float]
+) -> tuple[pulsar.Consumer, pulsar.Producer]:
+    """A function, named as its module; what comes out of it, and what goes in."""
+    name = class_name.split(".")[0]
+    program = folder / f"{name}.py"
+    program.write_text(text)
     results = topics.reader_of("out")
+    ends = {"inputs": [topics("in")], "output": topics("out")}
     functions.create(
-        "greedy",
-        program,
-        className="greedy.Greedy",
-        inputs=[topics("in")],
-        output=topics("out"),
-        resources={"cpu": 0.5, "ram": LIMIT},
-        processingGuarantees="ATMOST_ONCE",
+        name, program, className=class_name, resources=resources, processingGuarantees="ATMOST_ONCE", **ends
     )
-    producer = topics.client.create_producer(topics("in"))
+    return results, topics.client.create_producer(topics("in"))
+
+
+def test_cpu_and_memory_are_limited_and_the_status_says_how(functions: Functions, topics: Topics, tmp_path: Path) -> None:
+    results, producer = started(functions, topics, tmp_path, "greedy.Greedy", PROGRAM, {"cpu": 0.5, "ram": LIMIT})
     producer.send(b"1000")
     groups = results.receive(20_000).data().decode()
     limits = functions.status("greedy")["limits"]
@@ -68,18 +72,7 @@ DISK = 1 << 20
 
 
 def test_a_scratch_folder_is_bounded(functions: Functions, topics: Topics, tmp_path: Path) -> None:
-    program = tmp_path / "hoarder.py"
-    program.write_text(HOARDER)
-    results, producer = topics.reader_of("out"), topics.client.create_producer(topics("in"))
-    functions.create(
-        "hoarder",
-        program,
-        className="hoarder.Hoarder",
-        inputs=[topics("in")],
-        output=topics("out"),
-        resources={"disk": DISK},
-        processingGuarantees="ATMOST_ONCE",
-    )
+    results, producer = started(functions, topics, tmp_path, "hoarder.Hoarder", HOARDER, {"disk": DISK})
     assert f"disk {DISK} bytes" in functions.status("hoarder")["limits"]
     producer.send(str(4 * DISK).encode())
     scratch = Path(results.receive(20_000).data().decode())

@@ -3,6 +3,7 @@
 
 #include <linux/filter.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,9 @@ Result<int> make_ruleset(const Rules& rules, std::uint32_t version);
 /// As /proc is now, for reading.
 bool allow_proc(int ruleset);
 bool enter_ruleset(int ruleset);
+
+/// Whether it succeeds in a child process: what it does there, this one keeps none of.
+bool succeeds_in_child(const std::function<bool()>& attempt);
 
 bool has_filters();
 using Filter = std::vector<sock_filter>;

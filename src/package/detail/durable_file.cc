@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "base/fd.h"
+
 namespace weft::package {
 namespace {
 
@@ -14,33 +16,8 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kTemporaryPrefix = ".put-";
 
-/// Closes on the way out.
-class Descriptor {
-  public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    int get() const { return fd_; }
-
-  private:
-    int fd_;
-};
-
-Result<> write_all(int fd, std::string_view bytes, const fs::path& path) {
-    while (!bytes.empty()) {
-        const ssize_t n = ::write(fd, bytes.data(), bytes.size());
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return file_error("Can't write", path, errno);
-        bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
-    return {};
-}
-
 Result<> sync_directory(const fs::path& path) {
-    const Descriptor fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (fd.get() < 0) return file_error("Can't open", path, errno);
     if (::fsync(fd.get()) != 0) return file_error("Can't sync", path, errno);
     return {};
@@ -56,9 +33,9 @@ std::unexpected<Error> file_error(std::string_view what, const fs::path& path, i
 Result<> write_file(const fs::path& target, std::string_view bytes) {
     const fs::path temporary = target.parent_path() / str_cat(kTemporaryPrefix, target.filename().string());
     const auto written = [&]() -> Result<> {
-        const Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0444));
+        const Fd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0444));
         if (fd.get() < 0) return file_error("Can't create", temporary, errno);
-        WEFT_TRY_VOID(write_all(fd.get(), bytes, temporary));
+        if (!write_whole(fd.get(), bytes)) return file_error("Can't write", temporary, errno);
         if (::fsync(fd.get()) != 0) return file_error("Can't sync", temporary, errno);
         if (::rename(temporary.c_str(), target.c_str()) != 0)
             return file_error("Can't rename", temporary, errno);
@@ -69,7 +46,7 @@ Result<> write_file(const fs::path& target, std::string_view bytes) {
 }
 
 Result<std::string> read_file(const fs::path& path) {
-    const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (fd.get() < 0) return file_error("Can't open", path, errno);
     struct stat info{};
     if (::fstat(fd.get(), &info) != 0) return file_error("Can't read", path, errno);

@@ -252,7 +252,11 @@ bool ResourceGroup::wants_more_tasks() {
     constexpr std::int64_t kNearly = 16;
     const std::uint64_t refused = count_of("max", tasks_folder_ + "/pids.events").value_or(0);
     if (refused <= std::exchange(tasks_refused_, refused)) return false;
-    return std::atoll(first_line(tasks_folder_ + "/pids.current").c_str()) > tasks_max_ - kNearly;
+    return tasks() > tasks_max_ - kNearly;
+}
+
+std::int64_t ResourceGroup::tasks() const {
+    return tasks_folder_.empty() ? 0 : std::atoll(first_line(tasks_folder_ + "/pids.current").c_str());
 }
 
 void ResourceGroup::kill_what_is_left() const {

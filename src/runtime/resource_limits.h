@@ -65,6 +65,8 @@ class ResourceGroup final {
     const std::vector<std::string>& not_held() const { return not_held_; }
     /// Kills what has outlived the instance, where its processes are known.
     void kill_what_is_left() const;
+    /// Of the instance, those included that are killed and not gone yet; 0 where its processes are not known.
+    std::int64_t tasks() const;
     /// Whether the kernel has killed for memory since it was asked last.
     bool ran_out_of_memory();
 

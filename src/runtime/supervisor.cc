@@ -37,6 +37,8 @@ constexpr std::size_t kRequestsWaitingMax = 1000;
 constexpr Duration kLastWords = 500ms;   // of an instance that hangs: where it stands
 constexpr Duration kLeaseLook = 50ms;    // while the lease is not held
 constexpr Duration kTasksLook = 1s;      // at whether it wants more processes than it may have
+constexpr Duration kLeftLook = 50ms;     // whether what it had started is gone
+constexpr Duration kLeftMax = 30s;       // then it is tried with less room
 constexpr Duration kScratchLook = 5s;    // at the size of the scratch folder
 constexpr Duration kScratchGoOn = 50ms;  // while there is more of it than one look sees
 
@@ -452,14 +454,22 @@ class Keeper {
         log_.warn(
             "the instance ended and is started again",
             {{"end", end}, {"in_ms", std::chrono::duration_cast<std::chrono::milliseconds>(pause).count()}});
+        left_until_ = steady_now() + pause + kLeftMax;
         restart_timer_ = loop_.after(pause, [this] { restart(); });
     }
     void restart() {
         ++restarts_;
         start_later();
     }
+    /// What a child had started is killed with it, but a thousand processes take their time to be gone, and
+    /// the next child would find no room beside them.
     void start_later() {
         restart_timer_ = 0;
+        if (resources_.tasks() > 0 && steady_now() < left_until_) {
+            resources_.kill_what_is_left();
+            restart_timer_ = loop_.after(kLeftLook, [this] { start_later(); });
+            return;
+        }
         const auto started = start_child();
         if (started) return;
         why_not_running_ = started.error().message;
@@ -485,6 +495,7 @@ class Keeper {
     std::uint64_t last_request_ = 0, children_ = 0;
     std::function<void(std::uint64_t child, const control::Ask&)> asked_;
     std::int64_t restarts_ = 0;
+    SteadyTime left_until_;
     std::string why_not_running_ = "starting";
     bool stopping_ = false;
     async::TimerId restart_timer_ = 0, kill_timer_ = 0, health_timer_ = 0, scratch_timer_ = 0,

@@ -270,6 +270,7 @@ def test_a_fork_bomb_ends_its_function_alone(contained: Home) -> None:
     bomb.send("read /etc/hosts")  # it runs again
     while (answer := bomb.answer()) != "ok":
         assert answer.startswith("EAGAIN "), "what it still said before it was ended"
+    assert contained.functions.status("bomb")["numRestarts"] == 1, "there was room for it when it was started"
     contained.functions.delete("bomb")
     contained.weft.check_running()
 

@@ -129,6 +129,7 @@ TEST_F(ResourceGroupTest, bounds_the_number_of_processes_where_a_cgroup_can) {
         EXPECT_FALSE(says(3, 10)) << "it was refused some, and has few again";
         EXPECT_FALSE(says(3, 100)) << "that was before";
         EXPECT_TRUE(says(4, 99));
+        EXPECT_EQ(group.tasks(), 99);
     }
     write("cgroup/cgroup.controllers", "cpu memory pids\n");
     write("cgroup/cgroup.subtree_control", "pids\n");

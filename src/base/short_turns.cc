@@ -5,13 +5,14 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <optional>
 
 namespace weft {
 namespace {
 
-constexpr std::uint64_t kShortTurnNs = 100'000;  // the shortest that there is
+constexpr std::uint64_t kShortTurnNs = 100'000;    // the shortest that there is
 constexpr std::uint64_t kLongTurnNs = 10'000'000;  // usual ones are one to three milliseconds
-constexpr std::uint64_t kResetOnFork = 1;        // SCHED_FLAG_RESET_ON_FORK
+constexpr std::uint64_t kResetOnFork = 1;          // SCHED_FLAG_RESET_ON_FORK
 
 /// The kernel's, in its first version; not every C library has it.
 struct Attributes {
@@ -26,16 +27,24 @@ struct Attributes {
 };
 static_assert(sizeof(Attributes) == 48);
 
+// By its number, which a contained process may use for its first thread.
+std::optional<Attributes> attributes_of(pid_t thread) {
+    Attributes found;
+    if (syscall(SYS_sched_getattr, thread, &found, sizeof found, 0U) != 0) return std::nullopt;
+    found.size = sizeof found;
+    return found;
+}
+bool set(pid_t thread, const Attributes& attributes) {
+    return syscall(SYS_sched_setattr, thread, &attributes, 0U) == 0;
+}
+pid_t own_number() { return static_cast<pid_t>(syscall(SYS_gettid)); }
+
 template <class Change>
 void change(const Change& change) {
-    // By its number, which a contained process may use for its first thread.
-    const auto self = static_cast<pid_t>(syscall(SYS_gettid));
-    Attributes own;
-    if (syscall(SYS_sched_getattr, self, &own, sizeof own, 0U) != 0) return;
-    if (own.policy != SCHED_OTHER) return;
-    own.size = sizeof own;
-    change(own);
-    (void)syscall(SYS_sched_setattr, self, &own, 0U);  // it is as it was, then
+    auto own = attributes_of(own_number());
+    if (!own || own->policy != SCHED_OTHER) return;
+    change(*own);
+    (void)set(own_number(), *own);  // it is as it was, then
 }
 
 }  // namespace
@@ -50,6 +59,24 @@ void take_long_turns() {
 
 void give_usual_turns_to_what_starts() {
     change([](Attributes& own) { own.flags |= kResetOnFork; });
+}
+
+FirstTurns::FirstTurns() : thread_(own_number()) {
+    const auto own = attributes_of(thread_);
+    if (!own || own->policy != SCHED_OTHER || own->nice > 0) return;
+    nice_ = own->nice;
+    turn_ = own->runtime;
+    may_ = true;
+}
+
+void FirstTurns::take() {
+    if (!may_ || taken_) return;
+    taken_ = may_ = set(thread_, {.policy = SCHED_FIFO, .flags = kResetOnFork, .priority = 1});
+}
+
+void FirstTurns::give_back() {
+    if (!taken_) return;
+    taken_ = !set(thread_, {.flags = kResetOnFork, .nice = nice_, .runtime = turn_});
 }
 
 }  // namespace weft

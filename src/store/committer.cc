@@ -49,6 +49,7 @@ Committer::Committer(Directory& directory, SegmentPool& pool, LogEnd end, Option
     header_written_ = log_.sequence != 0;
     thread_ = std::thread([this] {
         ::pthread_setname_np(::pthread_self(), "weft-commit");
+        turns_.emplace();
         run();
     });
 }
@@ -73,7 +74,10 @@ void Committer::submit(std::vector<Operation>& operations) {
                             std::move_iterator(operations.end()));
         }
         wake = idle_ && !failed_;
-        if (wake) idle_ = false;
+        if (wake) {
+            idle_ = false;
+            turns_->give_back();  // the caller has more to do, and need not wait for the group's writing
+        }
     }
     operations.clear();
     if (wake) changed_.notify_one();
@@ -106,6 +110,7 @@ bool Committer::wait_for_work() {
         }
     }
     idle_ = false;
+    turns_->give_back();
     if (pending_.empty() || failed_) return false;
     taken_.clear();
     taken_.swap(pending_);
@@ -258,6 +263,7 @@ Result<> Committer::write_group(std::span<Operation> operations, Group& group, D
     const SteadyTime start = steady_now();
     WEFT_TRY_VOID(file_->write_at(begin, pieces));
     if (durability == Durability::sync) {
+        if (end - begin <= kSmallGroupBytes) turns_->take();  // whoever sends more waits for the disk anyway
         WEFT_TRY_VOID(file_->sync());
         group.sync_us = std::max<std::uint64_t>(microseconds_since(start), 1);
     }

@@ -14,6 +14,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "base/short_turns.h"
 #include "store/directory.h"
 #include "store/format.h"
 #include "store/snapshot.h"
@@ -136,6 +137,7 @@ class Committer final {
     std::condition_variable changed_;
     // guarded by mutex_
     std::vector<Operation> pending_;
+    std::optional<FirstTurns> turns_;  // the thread's; only it is at work on them unless `idle_`
     bool idle_ = false;
     bool failed_ = false;
     bool stopping_ = false;

@@ -26,12 +26,12 @@ from harness.weft_standalone import WeftStandalone
 EVIDENCE = os.environ.get("WEFT_EVIDENCE", "")
 LONG = EVIDENCE != ""
 ROUNDS, SECONDS = (15, 1.5) if LONG else (1, 0.6)
-# The one that forks is ended within a second or so, and each time it waits twice as long to be started again.
+# The one that forks is ended as soon as it is refused some; each time it waits twice as long to be started again. Some never
+# come that far: the more there are, the slower the kernel makes one more.
 ROUNDS_OF_FORKS, SECONDS_OF_FORKS = (8, 6.0) if LONG else (1, 0.6)
 FILL_BYTES = (1 << 30) if LONG else (64 << 20)
-# The one that forks is ended for it, again and again: it gives no answer.
 ATTACKS = {"spins": "spin {seconds} 50", "forks": "bomb {seconds}", "fills": f"fill {{seconds}} {FILL_BYTES}"}
-HAD = {"spins": "s of processor", "forks": "times ended", "fills": "MiB written at once"}
+HAD = {"spins": "s of processor", "forks": "bombs that came to an end", "fills": "MiB written at once"}
 RESOURCES: dict[str, dict[str, object]] = {"half a processor": {"resources": {"cpu": 0.5}}, "not limited": {}}
 # What it may cost by issue: 25 %. A run of seconds beside other work can't say that; it finds one that keeps others from
 # working: without containment the median is some hundred milliseconds.
@@ -52,7 +52,7 @@ class Called:
     """A function that answers one message at a time."""
 
     def __init__(self, topics: Topics, functions: Functions, name: str, program: str, class_name: str, **config: Any) -> None:
-        self.name, self._functions = name, functions
+        self.name, self._functions, self._state = name, functions, (0, 0)
         self._results = topics.reader_of(f"{name}-out")
         self._producer = topics.client.create_producer(topics(f"{name}-in"))
         ends = {"inputs": [topics(f"{name}-in")], "output": topics(f"{name}-out")}
@@ -68,13 +68,17 @@ class Called:
         self._results.acknowledge(got)
         return bytes(got.data()).decode()
 
-    def wait_until_it_runs(self, restarts: float) -> int:
-        """Again, for the so manieth time."""
+    def wait_until_it_is_over(self) -> None:
+        """It was ended, and runs again, or has answered."""
         deadline = time.monotonic() + PATIENCE_MS / 1000
-        while not ((status := self._functions.status(self.name))["running"] and status["numRestarts"] >= restarts):
+        while True:
+            status = self._functions.status(self.name)
+            state = status["numRestarts"], status["numSuccessfullyProcessed"]
+            if status["running"] and state != self._state:
+                self._state = state
+                return
             assert time.monotonic() < deadline, status
             time.sleep(0.05)  # between two looks
-        return int(status["numRestarts"])
 
     def times(self, seconds: float) -> list[float]:
         """In milliseconds, of one message after the other through the function."""
@@ -104,14 +108,16 @@ class Beside:
         return f"p50 {calm:.3f} ms alone, {beside:.3f} ms beside it ({beside / calm:.2f}); it had {self.had:.1f} {unit}"
 
 
-def attacked(neighbour: Called, hostile: Called, attack: str, rounds: int, ends: bool) -> Beside:
+def attacked(neighbour: Called, hostile: Called, attack: str, rounds: int, forks: bool) -> Beside:
     seen = Beside()
     for _ in range(rounds):
         seen.calm += neighbour.times(SECONDS)
-        hostile.send(attack.format(seconds=PATIENCE_MS / 1000 if ends else SECONDS + 0.2))
-        seen.beside += neighbour.times(SECONDS_OF_FORKS if ends else SECONDS)
-        if ends:
-            seen.had = hostile.wait_until_it_runs(seen.had + 1)
+        seconds = SECONDS_OF_FORKS if forks else SECONDS
+        hostile.send(attack.format(seconds=seconds + 0.2))
+        seen.beside += neighbour.times(seconds)
+        if forks:
+            hostile.wait_until_it_is_over()
+            seen.had += 1
             continue
         word, had = hostile.answer().split()
         assert word == "ok"
@@ -131,9 +137,9 @@ def all_attacks(directory: Path, level: str, attacks: list[tuple[str, str]], rou
         for limits, name in attacks:
             program, config = "libweft_hostile_function.so", RESOURCES[limits]
             hostile = Called(topics, functions, f"{name}-{len(seen)}", program, "Hostile", **config)
-            ends = name == "forks"
-            found = attacked(neighbour, hostile, ATTACKS[name], ROUNDS_OF_FORKS if ends else rounds, ends)
-            assert functions.status(hostile.name)["numRestarts"] == (found.had if ends else 0)
+            forks = name == "forks"
+            found = attacked(neighbour, hostile, ATTACKS[name], ROUNDS_OF_FORKS if forks else rounds, forks)
+            assert functions.status(hostile.name)["numRestarts"] <= (found.had if forks else 0)
             seen[f"{name}, {limits}"] = found
             functions.delete(hostile.name)
         assert functions.status("neighbour")["numRestarts"] == 0

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -41,12 +42,42 @@ TEST(ShortTurns, are_for_a_thread_and_what_it_starts_until_it_says_otherwise) {
     }).join();
 }
 
+TEST(ShortTurns, first_turns_are_for_one_thread_that_may) {
+    std::thread([] {
+        sched_param none{};
+        if (sched_setscheduler(0, SCHED_OTHER, &none) != 0) GTEST_SKIP() << "may not run as usual";
+        take_short_turns();
+        const std::uint64_t before = turn();
+        FirstTurns turns;
+        EXPECT_EQ(sched_getscheduler(0), SCHED_OTHER) << "not yet";
+        turns.take();
+        if (sched_getscheduler(0) == SCHED_OTHER) GTEST_SKIP() << "may not come first";
+        EXPECT_EQ(sched_getscheduler(0) & ~SCHED_RESET_ON_FORK, SCHED_FIFO);
+        std::thread([&turns] {
+            EXPECT_EQ(sched_getscheduler(0), SCHED_OTHER);
+            turns.give_back();
+        }).join();
+        EXPECT_EQ(sched_getscheduler(0) & ~SCHED_RESET_ON_FORK, SCHED_OTHER);
+        EXPECT_EQ(turn(), before);
+    }).join();
+    std::thread([] {
+        sched_param none{};
+        if (sched_setscheduler(0, SCHED_OTHER, &none) != 0) GTEST_SKIP() << "may not run as usual";
+        ASSERT_EQ(setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), 5), 0);
+        FirstTurns turns;
+        turns.take();
+        EXPECT_EQ(sched_getscheduler(0), SCHED_OTHER) << "who starts it with less wants it so";
+    }).join();
+}
+
 TEST(ShortTurns, another_policy_stays) {
     std::thread([] {
         sched_param none{};
         ASSERT_EQ(sched_setscheduler(0, SCHED_IDLE, &none), 0);
         take_short_turns();
         give_usual_turns_to_what_starts();
+        FirstTurns turns;
+        turns.take();
         EXPECT_EQ(sched_getscheduler(0), SCHED_IDLE);
     }).join();
 }

@@ -151,12 +151,16 @@ Text wait_for_all() {
 }
 
 Text spin(Clock::time_point until, int processes) {
-    for (int n = 0; n < processes; ++n) {
-        if (fork() != 0) continue;
+    const auto spin_here = [until] {
         while (Clock::now() < until) {
         }
+    };
+    for (int n = 1; n < processes; ++n) {
+        if (fork() != 0) continue;
+        spin_here();
         _exit(0);
     }
+    spin_here();  // and so does the thread that the function was called on
     return wait_for_all();
 }
 

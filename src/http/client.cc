@@ -15,6 +15,7 @@
 #include <boost/beast/http/write.hpp>
 
 #include "async/detail/tls_stream.h"
+#include "http/detail/name_lookup.h"
 #include "http/detail/url.h"
 
 namespace weft::http {
@@ -172,19 +173,15 @@ class Exchange {
     Result<> connect() {
         error_code error;
         const auto address = asio::ip::make_address(url_.host, error);
-        std::vector<tcp::endpoint> endpoints;
+        detail::Endpoints endpoints;
         if (!error) {
             endpoints = {{address, url_.port}};
         } else if (url_.host == "localhost") {
             endpoints = {{asio::ip::address_v4::loopback(), url_.port},
                          {asio::ip::address_v6::loopback(), url_.port}};
         } else {
-            asio::io_context context(1);
-            for (const auto& found :
-                 tcp::resolver(context).resolve(url_.host, std::to_string(url_.port), error))
-                endpoints.push_back(found.endpoint());
-            if (error)
-                return fail(ErrorCode::unavailable, "no address for host ", url_.host, ": ", error.message());
+            const auto by_name = [host = url_.host, port = url_.port] { return detail::look_up(host, port); };
+            WEFT_TRY(endpoints, detail::answer_within(deadline_, url_.host, by_name));
         }
         WEFT_TRY_VOID(wire_.connect(endpoints));
         if (!url_.tls) return {};

@@ -32,9 +32,9 @@ struct ClientResponse {
     std::string body;
 };
 
-/// Sends and waits. Errors: `invalid_argument` (URL), `unavailable` (nobody listens), `deadline_exceeded`
-/// (not sent in time), `unknown_outcome` (sent, the answer didn't come), `unauthorized` (its certificate is
-/// not taken).
+/// Sends and waits. Errors: `invalid_argument` (URL), `unavailable` (nobody listens), `limit_reached` (too
+/// many redirects, or lookups of names without an answer), `deadline_exceeded` (not sent in time),
+/// `unknown_outcome` (sent, the answer didn't come), `unauthorized` (its certificate is not taken).
 Result<ClientResponse> fetch(const ClientRequest& request, Deadline deadline);
 
 /// fetch(), as those need it who ask for tokens and secrets: answers of at most a MiB, and what could be one

@@ -1,16 +1,14 @@
 """An OpenID provider in miniature: discovery, client credentials, keys (JWKS), and tokens signed with RS256."""
 
 import base64
-import http.server
 import json
 import os
-import ssl
 import subprocess
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import parse_qs
+
+from harness.json_server import JsonServer, Question
 
 DISCOVERY = "/.well-known/openid-configuration"
 PLUGIN = "org.apache.pulsar.client.impl.auth.oauth2.AuthenticationOAuth2"
@@ -28,10 +26,6 @@ class Issuer:
         """`certificate`: its own and the key (Authority.issue(name, "IP:127.0.0.1")), for https."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._context: ssl.SSLContext | None = None
-        if certificate:
-            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self._context.load_cert_chain(*certificate)
         self.expires_in_seconds = expires_in_seconds
         self.valid_in_seconds = 0.0
         self.says_expires_in: int | None = None
@@ -41,13 +35,12 @@ class Issuer:
         self._clients: dict[str, tuple[str, str]] = {}
         self._keys: list[_Key] = []  # the last one signs
         self.rotate_key()
-        self._port = 0
-        self.start()
+        self._server = JsonServer(self._answer, certificate)
 
     @property
     def url(self) -> str:
         """The issuer's URL, and the claim `iss`."""
-        return f"{'https' if self._context else 'http'}://127.0.0.1:{self._port}"
+        return self._server.url
 
     @property
     def public_key(self) -> Path:
@@ -92,20 +85,12 @@ class Issuer:
         return self._keys[-1].sign(own | claims)
 
     def start(self) -> None:
-        self._server = _Server(("127.0.0.1", self._port), _Handler)
-        self._server.issuer = self
-        self._port = self._server.server_port
-        if self._context:
-            # The handshake belongs to the connection's own thread.
-            self._server.socket = self._context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self._thread.start()
+        """Again, after stop()."""
+        self._server.start()
 
     def stop(self) -> None:
         """Nobody listens on its port any more."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.stop()
 
     def __enter__(self) -> "Issuer":
         return self
@@ -113,8 +98,9 @@ class Issuer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def answer(self, method: str, path: str, body: Mapping[str, str]) -> tuple[int, object]:
+    def _answer(self, question: Question) -> tuple[int, object]:
         """Status and JSON."""
+        method, path, body = question.method, question.path, question.body
         if self.fails_with is not None:
             return self.fails_with, {"error": "server_error"}
         if method == "GET" and path == DISCOVERY:
@@ -166,43 +152,6 @@ class _Key:
         signed = b".".join(_base64(json.dumps(part).encode()) for part in (header, claims))
         signature = _openssl("dgst", "-sha256", "-sign", self._private, given=signed)
         return b".".join((signed, _base64(signature))).decode()
-
-
-class _Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    issuer: Issuer
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that does not take the certificate is no news."""
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    timeout = 20
-    server: _Server
-
-    def do_GET(self) -> None:
-        self._answer("GET", {})
-
-    def do_POST(self) -> None:
-        given = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-        if self.headers.get("Content-Type", "").startswith("application/json"):
-            return self._answer("POST", json.loads(given))
-        self._answer("POST", {key: values[0] for key, values in parse_qs(given).items()})
-
-    def _answer(self, method: str, body: Mapping[str, str]) -> None:
-        status, answer = self.server.issuer.answer(method, self.path, body)
-        content = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("Connection", "close")  # stop() leaves nobody connected
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 def _openssl(*arguments: str | Path, given: bytes = b"") -> bytes:

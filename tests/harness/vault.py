@@ -1,12 +1,11 @@
 """HashiCorp Vault in miniature: KV engines, tokens with the folders that they may read, AppRole."""
 
-import http.server
-import json
-import ssl
 import threading
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+
+from harness.json_server import JsonServer, Question
 
 
 class Vault:
@@ -26,20 +25,11 @@ class Vault:
         self._roles: dict[str, tuple[str, str]] = {}
         self._go = threading.Event()
         self._go.set()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.vault = self
-        self._tls = certificate is not None
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*certificate)
-            # The handshake belongs to the connection's own thread.
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self._thread.start()
+        self._server = JsonServer(self._answer, certificate)
 
     @property
     def address(self) -> str:
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._server.server_port}"
+        return self._server.url
 
     def put(self, path: str, **fields: object) -> None:
         """Of the engine: "public/default/db"."""
@@ -68,9 +58,7 @@ class Vault:
 
     def stop(self) -> None:
         self.let_go()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.stop()
 
     def __enter__(self) -> "Vault":
         return self
@@ -78,7 +66,11 @@ class Vault:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def answer(self, method: str, path: str, token: str, body: Mapping[str, str]) -> tuple[int, object]:
+    def _answer(self, question: Question) -> tuple[int, object]:
+        status, answer = self._answer_to(question.method, question.path, question.headers.get("X-Vault-Token", ""), question.body)
+        return status, b"<html>not Vault</html>" if self.garbage else answer
+
+    def _answer_to(self, method: str, path: str, token: str, body: Mapping[str, str]) -> tuple[int, object]:
         """Status and JSON, as Vault's HTTP API has them."""
         if path.startswith("/v1/" + self._mount):
             self.asked.append(path)
@@ -106,38 +98,3 @@ class Vault:
         self.logins += 1
         auth = {"client_token": self.token(folder), "lease_duration": self.lease_seconds, "renewable": True}
         return 200, {"request_id": str(uuid.uuid4()), "auth": auth, "data": None}
-
-
-class _Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    vault: Vault
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away, or does not take the certificate, is no news."""
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    timeout = 30
-    server: _Server
-
-    def do_GET(self) -> None:
-        self._answer("GET", {})
-
-    def do_POST(self) -> None:
-        self._answer("POST", json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0)))))
-
-    def _answer(self, method: str, body: Mapping[str, str]) -> None:
-        vault = self.server.vault
-        status, answer = vault.answer(method, self.path, self.headers.get("X-Vault-Token", ""), body)
-        content = b"<html>not Vault</html>" if vault.garbage else json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        pass

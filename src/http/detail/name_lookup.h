@@ -14,8 +14,9 @@ namespace weft::http::detail {
 using Endpoints = std::vector<boost::asio::ip::tcp::endpoint>;
 using Lookup = std::function<Result<Endpoints>()>;
 
-/// Lookups at one time. One that its caller no longer waits for counts until it has ended.
-inline constexpr int kLookupsMax = 32;
+/// Lookups at one time: more than requests that anybody makes. One that its caller no longer waits for counts
+/// until it has ended.
+inline constexpr int kLookupsMax = 256;
 
 /// By the C library. Error: `unavailable`, nobody has such a name.
 Result<Endpoints> look_up(const std::string& host, std::uint16_t port);

@@ -27,7 +27,6 @@ struct Attributes {
 };
 static_assert(sizeof(Attributes) == 48);
 
-// By its number, which a contained process may use for its first thread.
 std::optional<Attributes> attributes_of(pid_t thread) {
     Attributes found;
     if (syscall(SYS_sched_getattr, thread, &found, sizeof found, 0U) != 0) return std::nullopt;
@@ -37,6 +36,7 @@ std::optional<Attributes> attributes_of(pid_t thread) {
 bool set(pid_t thread, const Attributes& attributes) {
     return syscall(SYS_sched_setattr, thread, &attributes, 0U) == 0;
 }
+// Not 0 for itself: a contained process may use the number of its first thread alone.
 pid_t own_number() { return static_cast<pid_t>(syscall(SYS_gettid)); }
 
 template <class Change>

@@ -1,9 +1,6 @@
 #include <atomic>
 #include <boost/asio/io_context.hpp>
-#include <condition_variable>
-#include <memory>
-#include <mutex>
-#include <optional>
+#include <future>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -18,13 +15,6 @@ using asio::ip::tcp;
 namespace {
 
 std::atomic<int> g_lookups{0};
-
-/// What a lookup and who waits for it share; whoever is last ends it.
-struct Answer {
-    std::mutex mutex;
-    std::condition_variable is_there;
-    std::optional<Result<Endpoints>> found;
-};
 
 }  // namespace
 
@@ -44,24 +34,21 @@ Result<Endpoints> answer_within(Deadline deadline, const std::string& host, Look
         return fail(ErrorCode::limit_reached, "host ", host, " is not looked up: ", kLookupsMax,
                     " lookups of names have had no answer yet");
     }
-    const auto answer = std::make_shared<Answer>();
+    std::promise<Result<Endpoints>> promise;
+    std::future<Result<Endpoints>> answer = promise.get_future();
     try {
-        std::thread([answer, lookup = std::move(lookup)] {
+        std::thread([promise = std::move(promise), lookup = std::move(lookup)]() mutable {
             auto found = lookup();
-            const std::lock_guard lock(answer->mutex);
-            answer->found = std::move(found);
             g_lookups.fetch_sub(1);
-            answer->is_there.notify_one();
+            promise.set_value(std::move(found));
         }).detach();
     } catch (const std::system_error& error) {
         g_lookups.fetch_sub(1);
         return fail(ErrorCode::limit_reached, "host ", host, " is not looked up, no thread: ", error.what());
     }
-    std::unique_lock lock(answer->mutex);
-    const auto is_there = [&] { return answer->found.has_value(); };
-    if (!answer->is_there.wait_for(lock, deadline.left(), is_there))
+    if (answer.wait_for(deadline.left()) != std::future_status::ready)
         return fail(ErrorCode::deadline_exceeded, "looking up host ", host, " took longer than the deadline");
-    return std::move(*answer->found);
+    return answer.get();
 }
 
 }  // namespace weft::http::detail
